@@ -5,6 +5,7 @@ import (
 	_ "github.com/aws/aws-sdk-go-v2/config"
 	_ "github.com/aws/aws-sdk-go-v2/credentials"
 	_ "github.com/aws/aws-sdk-go-v2/service/s3"
+	_ "github.com/gofrs/flock"
 	_ "github.com/golang-jwt/jwt/v5"
 	_ "github.com/hashicorp/go-retryablehttp"
 	_ "github.com/itchyny/gojq"
