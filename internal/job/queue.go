@@ -1,0 +1,176 @@
+package job
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riversqlite"
+	"github.com/riverqueue/river/rivermigrate"
+	"github.com/riverqueue/river/rivertype"
+)
+
+const (
+	queueSync   = "sync"
+	queueIngest = "ingest"
+
+	// A job works at most this long before it gives its place back: a killed worker's job is found again soon.
+	quantum     = 60 * time.Second
+	jobTimeout  = 2 * time.Minute
+	rescueAfter = 3 * time.Minute
+
+	// SQLite has no notifications: this is how soon a job inserted in a transaction is seen.
+	pollInterval = 100 * time.Millisecond
+)
+
+// SyncArgs names the run to work on.
+type SyncArgs struct {
+	SyncID int64 `json:"sync_id" river:"unique"`
+}
+
+// Kind is the job's name in the queue.
+func (SyncArgs) Kind() string { return "sync" }
+
+// InsertOpts makes a run's job unique for as long as the row exists.
+func (SyncArgs) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: queueSync, UniqueOpts: river.UniqueOpts{ByArgs: true}, MaxAttempts: 100}
+}
+
+// IngestArgs names one version of a lake object.
+type IngestArgs struct {
+	ObjectID int64 `json:"object_id" river:"unique"`
+	Pass     int64 `json:"pass" river:"unique"` // counts the times the object is to be read (a replay is a new pass)
+}
+
+// Kind is the job's name in the queue.
+func (IngestArgs) Kind() string { return "ingest_object" }
+
+// InsertOpts makes an object's pass unique for as long as the row exists.
+func (IngestArgs) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: queueIngest, UniqueOpts: river.UniqueOpts{ByArgs: true}, MaxAttempts: 100}
+}
+
+// Complete marks the job at hand as done in tx.
+type Complete func(ctx context.Context, tx *sql.Tx) error
+
+// Handlers work the jobs. A nil handler leaves its kind in the queue for another process.
+type Handlers struct {
+	// Sync works on a run until until; done false means there is more to do and the job is taken up again at once.
+	Sync func(ctx context.Context, syncID int64, until time.Time) (done bool, err error)
+	// Ingest takes one object, or goes on with it, until until. complete marks the job as done inside the handler's
+	// last transaction; done false means that the object has more to give.
+	Ingest func(ctx context.Context, args IngestArgs, until time.Time, complete Complete) (done bool, err error)
+	// IngestWorkers is how many objects are taken at once; 0 means 2.
+	IngestWorkers int
+}
+
+// Queue is the durable queue. Enqueue methods are safe for concurrent use, also while no Run is under way.
+type Queue struct {
+	db     *sql.DB
+	log    *slog.Logger
+	insert *river.Client[*sql.Tx]
+}
+
+// Open brings the queue's tables in db up to date. db must be the writing pool.
+func Open(ctx context.Context, db *sql.DB, log *slog.Logger) (*Queue, error) {
+	quiet := slog.New(levelAtLeast{log.Handler(), slog.LevelError})
+	driver := riversqlite.New(db)
+	m, err := rivermigrate.New(driver, &rivermigrate.Config{Logger: quiet})
+	if err != nil {
+		return nil, fmt.Errorf("open job queue: %w", err)
+	}
+	if _, err := m.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
+		return nil, fmt.Errorf("migrate job queue: %w", err)
+	}
+	client, err := river.NewClient(driver, &river.Config{Logger: quiet})
+	if err != nil {
+		return nil, fmt.Errorf("open job queue: %w", err)
+	}
+	return &Queue{db: db, log: quiet, insert: client}, nil
+}
+
+// EnqueueSync inserts the job of a run in tx; a second one for the same run is dropped.
+func (q *Queue) EnqueueSync(ctx context.Context, tx *sql.Tx, syncID int64) error {
+	if _, err := q.insert.InsertTx(ctx, tx, SyncArgs{SyncID: syncID}, nil); err != nil {
+		return fmt.Errorf("enqueue sync %d: %w", syncID, err)
+	}
+	return nil
+}
+
+// EnqueueIngest inserts the job of an object's pass in tx; a second one for the same pass is dropped.
+func (q *Queue) EnqueueIngest(ctx context.Context, tx *sql.Tx, args IngestArgs) error {
+	if _, err := q.insert.InsertTx(ctx, tx, args, nil); err != nil {
+		return fmt.Errorf("enqueue ingest of object %d: %w", args.ObjectID, err)
+	}
+	return nil
+}
+
+// Reclaim puts jobs that a killed process left as running back into the queue, without waiting for the rescuer.
+// The caller must know that no other process works on this database (it holds the data folder's lock).
+func (q *Queue) Reclaim(ctx context.Context) error {
+	if _, err := q.db.ExecContext(ctx, `UPDATE river_job SET state = 'available' WHERE state = 'running'`); err != nil {
+		return fmt.Errorf("reclaim jobs: %w", err)
+	}
+	// Work that failed and waits out its back-off is tried at once: the operator has just started us again.
+	if _, err := q.db.ExecContext(ctx, `UPDATE river_job SET scheduled_at = CURRENT_TIMESTAMP, state = 'available' WHERE state = 'retryable'`); err != nil {
+		return fmt.Errorf("reclaim jobs: %w", err)
+	}
+	return nil
+}
+
+// Run works jobs until ctx ends, then lets running ones stop, and returns once all have.
+func (q *Queue) Run(ctx context.Context, h Handlers) error {
+	workers := river.NewWorkers()
+	queues := map[string]river.QueueConfig{}
+	if h.Sync != nil {
+		river.AddWorker(workers, &syncWorker{handle: h.Sync})
+		queues[queueSync] = river.QueueConfig{MaxWorkers: 1, FetchCooldown: pollInterval, FetchPollInterval: pollInterval}
+	}
+	if h.Ingest != nil {
+		n := h.IngestWorkers
+		if n == 0 {
+			n = 2
+		}
+		river.AddWorker(workers, &ingestWorker{handle: h.Ingest})
+		queues[queueIngest] = river.QueueConfig{MaxWorkers: n, FetchCooldown: pollInterval, FetchPollInterval: pollInterval}
+	}
+	client, err := river.NewClient(riversqlite.New(q.db), &river.Config{
+		Logger: q.log, Queues: queues, Workers: workers, SkipUnknownJobCheck: true,
+		JobTimeout: jobTimeout, RescueStuckJobsAfter: rescueAfter, RetryPolicy: retryPolicy{},
+	})
+	if err != nil {
+		return fmt.Errorf("start job queue: %w", err)
+	}
+	if err := client.Start(ctx); err != nil && !errors.Is(err, context.Canceled) {
+		return fmt.Errorf("start job queue: %w", err)
+	}
+	<-ctx.Done()
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	if err := client.StopAndCancel(stop); err != nil {
+		return fmt.Errorf("stop job queue: %w", err)
+	}
+	return nil
+}
+
+// retryPolicy tries a failed job again after 1, 2, 4, … seconds, at most a minute: what fails here is a bucket or a
+// database that does not answer, and every attempt goes on where the last one committed.
+type retryPolicy struct{}
+
+func (retryPolicy) NextRetry(job *rivertype.JobRow) time.Time {
+	return time.Now().Add(min(time.Second<<min(job.Attempt-1, 6), time.Minute))
+}
+
+// levelAtLeast drops records below a level: the queue's own chatter is not the product's log.
+type levelAtLeast struct {
+	slog.Handler
+	level slog.Level
+}
+
+func (h levelAtLeast) Enabled(ctx context.Context, l slog.Level) bool {
+	return l >= h.level && h.Handler.Enabled(ctx, l)
+}

@@ -1,0 +1,47 @@
+package job
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riversqlite"
+)
+
+type syncWorker struct {
+	river.WorkerDefaults[SyncArgs]
+	handle func(ctx context.Context, syncID int64, until time.Time) (bool, error)
+}
+
+// Work runs one quantum. Snoozing keeps the same row: still unique, cancellable and visible.
+func (w *syncWorker) Work(ctx context.Context, job *river.Job[SyncArgs]) error {
+	done, err := w.handle(ctx, job.Args.SyncID, time.Now().Add(quantum))
+	if err != nil {
+		return err
+	}
+	if !done {
+		return river.JobSnooze(0)
+	}
+	return nil
+}
+
+type ingestWorker struct {
+	river.WorkerDefaults[IngestArgs]
+	handle func(ctx context.Context, args IngestArgs, until time.Time, complete Complete) (bool, error)
+}
+
+func (w *ingestWorker) Work(ctx context.Context, job *river.Job[IngestArgs]) error {
+	complete := func(ctx context.Context, tx *sql.Tx) error {
+		_, err := river.JobCompleteTx[*riversqlite.Driver](ctx, tx, job)
+		return err
+	}
+	done, err := w.handle(ctx, job.Args, time.Now().Add(quantum), complete)
+	if err != nil {
+		return err
+	}
+	if !done {
+		return river.JobSnooze(0)
+	}
+	return nil
+}
