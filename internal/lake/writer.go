@@ -23,6 +23,10 @@ import (
 // GenerationMetadata is the metadata key under which Airbyte's S3 destination puts an object's generation.
 const GenerationMetadata = "ab-generation-id"
 
+// CommitMetadata is the metadata key under which our own writer notes what an object stands for: a JSON object with at
+// least "rows" (lines written) and "sha256" (of the object).
+const CommitMetadata = "longshore-commit"
+
 const defaultLevel = 6
 
 // WriterOptions are the settings of a Writer. Seed must be set; the rest may be zero.

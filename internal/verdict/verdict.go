@@ -102,3 +102,24 @@ type Detail struct {
 	// More holds further flags or notes of the same record and mapping.
 	More []Detail `json:"more,omitempty"`
 }
+
+// Group returns the detail without what differs from record to record: the key under which verdicts are counted.
+func (d Detail) Group() Detail {
+	g := d
+	g.Value = ""
+	if g.Rule != "" || g.Clause != "" || g.Field != "" {
+		g.Message = ""
+	}
+	if len(d.More) > 0 {
+		g.More = make([]Detail, len(d.More))
+		for i, m := range d.More {
+			g.More[i] = m.Group()
+		}
+	}
+	return g
+}
+
+// Empty reports whether the detail says nothing.
+func (d Detail) Empty() bool {
+	return d.Clause == "" && d.Field == "" && d.Expression == "" && d.Property == "" && d.Rule == "" && d.Value == "" && d.Message == "" && len(d.More) == 0
+}
