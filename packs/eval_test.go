@@ -2,8 +2,8 @@ package packs_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"regexp"
+	"slices"
 	"sort"
 	"strings"
 	"testing"
@@ -11,6 +11,7 @@ import (
 
 	"github.com/itchyny/gojq"
 	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 
 	"longshore/packs"
 	"longshore/packs/samples"
@@ -295,21 +296,18 @@ func (m *model) flags(t *testing.T, blueprint string, properties map[string]any)
 		if len(e.Causes) > 0 {
 			return
 		}
-		keyword := strings.Join(e.ErrorKind.KeywordPath(), "/")
-		if keyword != "required" {
-			flags = append(flags, pointer(e.InstanceLocation)+": "+keyword)
+		if missing, ok := e.ErrorKind.(*kind.Required); ok {
+			for _, name := range missing.Missing {
+				flags = append(flags, pointer(append(slices.Clone(e.InstanceLocation), name))+": required")
+			}
 			return
 		}
-		for _, name := range quoted.FindAllStringSubmatch(fmt.Sprint(e), -1) {
-			flags = append(flags, pointer(append(e.InstanceLocation, name[1]))+": required")
-		}
+		flags = append(flags, pointer(e.InstanceLocation)+": "+strings.Join(e.ErrorKind.KeywordPath(), "/"))
 	}
 	walk(invalid)
 	sort.Strings(flags)
 	return flags
 }
-
-var quoted = regexp.MustCompile(`'([^']+)'`)
 
 // pointer writes a place with list indexes left out, so that places can be counted.
 func pointer(path []string) string {
