@@ -18,6 +18,7 @@ import (
 // chunk gathers the records of one transaction: what the mappings made of them, and where each change belongs.
 type chunk struct {
 	plan      *plan
+	run       *mapping.Runner
 	object    *Object
 	objectKey string // leading slashes stripped: mappings split it by position
 	judged    []Judged
@@ -30,7 +31,7 @@ type chunk struct {
 type place struct{ record, mapping int }
 
 func (p *plan) newChunk(o *Object) *chunk {
-	return &chunk{plan: p, object: o, objectKey: strings.TrimLeft(o.Key, "/")}
+	return &chunk{plan: p, run: p.set.NewRunner(), object: o, objectKey: strings.TrimLeft(o.Key, "/")}
 }
 
 // fill reads records after line from until the chunk is full (end nil) or the object ends: end is io.EOF or its damage.
@@ -73,7 +74,7 @@ func (c *chunk) add(ctx context.Context, line lake.Line) error {
 	c.judged = append(c.judged, Judged{Line: line.Number, Verdict: make([]Verdict, c.plan.set.Len())})
 	ev := mapping.Event{Body: line.Body, Headers: line.Headers, Query: line.Query, ObjectKey: c.objectKey}
 	version := catalog.Version{Generation: line.Generation, ExtractedAt: line.ExtractedAt, ObjectKey: c.object.Key, Line: line.Number}
-	return c.plan.set.Apply(ctx, ev, func(out mapping.Outcome) error {
+	return c.run.Apply(ctx, ev, func(out mapping.Outcome) error {
 		if out.Change == nil {
 			c.merge(record, out.Mapping, Verdict{out.Code, out.Detail})
 			return nil

@@ -37,3 +37,9 @@ type Object struct {
 	FoundAt     time.Time
 	IngestedAt  time.Time
 }
+
+// Waiting is how much is still to be taken.
+type Waiting struct {
+	Objects int64 // queued or half read
+	Lines   int64 // taken so far, of all objects
+}

@@ -45,3 +45,15 @@ func (w *ingestWorker) Work(ctx context.Context, job *river.Job[IngestArgs]) err
 	}
 	return nil
 }
+
+type tickWorker struct {
+	river.WorkerDefaults[TickArgs]
+	handle func(ctx context.Context, connectionID int64, complete Complete) error
+}
+
+func (w *tickWorker) Work(ctx context.Context, job *river.Job[TickArgs]) error {
+	return w.handle(ctx, job.Args.ConnectionID, func(ctx context.Context, tx *sql.Tx) error {
+		_, err := river.JobCompleteTx[*riversqlite.Driver](ctx, tx, job)
+		return err
+	})
+}

@@ -68,9 +68,15 @@ func (y *Syncs) Connections(ctx context.Context) ([]pipeline.Connection, error) 
 
 // StartRun creates a run of the connection over the streams and queues it, or returns the one under way (started
 // false): a connection has at most one. Full-refresh streams begin a new generation; incremental ones go on where the
-// last run left them.
-func (y *Syncs) StartRun(ctx context.Context, c pipeline.Connection, streams []pipeline.Stream, full bool, cause string) (id int64, started bool, err error) {
+// last run left them. The steps in also run in the same transaction.
+func (y *Syncs) StartRun(ctx context.Context, c pipeline.Connection, streams []pipeline.Stream, full bool, cause string,
+	also ...func(ctx context.Context, tx *sql.Tx) error) (id int64, started bool, err error) {
 	err = y.s.InTx(ctx, func(tx *sql.Tx) error {
+		for _, step := range also {
+			if err := step(ctx, tx); err != nil {
+				return err
+			}
+		}
 		err := tx.QueryRowContext(ctx, `SELECT id FROM syncs WHERE connection_id = $1 AND status = 'running' ORDER BY id LIMIT 1`, c.ID).Scan(&id)
 		if err == nil {
 			return y.queueSync(ctx, tx, id)
@@ -309,4 +315,30 @@ func timeOrZero(ms sql.NullInt64) time.Time {
 		return time.Time{}
 	}
 	return time.UnixMilli(ms.Int64).UTC()
+}
+
+// WithoutReceipt lists finished runs whose receipt was never drawn, oldest first.
+func (y *Syncs) WithoutReceipt(ctx context.Context) ([]int64, error) {
+	rows, err := y.s.read.QueryContext(ctx, `SELECT id FROM syncs WHERE status <> 'running' AND receipt = '' ORDER BY id`)
+	if err != nil {
+		return nil, fmt.Errorf("list syncs: %w", err)
+	}
+	defer rows.Close()
+	var ids []int64
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, rows.Err()
+}
+
+// SaveReceipt keeps a run's receipt; an earlier one is replaced.
+func (y *Syncs) SaveReceipt(ctx context.Context, runID int64, doc string) error {
+	if _, err := y.s.write.ExecContext(ctx, `UPDATE syncs SET receipt = $2 WHERE id = $1`, runID, doc); err != nil {
+		return fmt.Errorf("keep the receipt of sync %d: %w", runID, err)
+	}
+	return nil
 }
