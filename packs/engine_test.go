@@ -58,6 +58,8 @@ func agree(t *testing.T, where string, want outcome, got mapping.Outcome) {
 	case want.Clause != "":
 		if got.Change != nil || got.Code != verdict.Filtered && got.Code != verdict.ExpressionError {
 			t.Errorf("%s: mapping %d takes it, want it turned away by %s", where, want.Mapping, want.Clause)
+		} else if got.Detail.Clause != want.Clause {
+			t.Errorf("%s: mapping %d: turned away by %s, want %s", where, want.Mapping, got.Detail.Clause, want.Clause)
 		}
 	case want.Identifier == "":
 		if got.Change != nil || got.Code == verdict.Filtered {
