@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode"
@@ -18,7 +19,7 @@ import (
 )
 
 // model is a pack compiled plainly: every expression by gojq, every blueprint by a JSON Schema validator. It is what
-// the documents mean; the engine has its own, quicker way to the same values.
+// the documents mean; the engine has its own, quicker way to the same values, and a test holds one against the other.
 type model struct {
 	pack     packs.Pack
 	mappings []rule
@@ -225,8 +226,12 @@ func (m *model) apply(t *testing.T, stream string, record []byte) []outcome {
 			}
 			return value
 		}
-		if id, ok := run("identifier", r.Entity.Identifier).(string); ok && legal.MatchString(id) {
-			o.Identifier = id
+		id := run("identifier", r.Entity.Identifier)
+		if number, ok := id.(float64); ok {
+			id = strconv.FormatFloat(number, 'f', -1, 64) // a number stands for its text
+		}
+		if text, ok := id.(string); ok && legal.MatchString(text) {
+			o.Identifier = text
 		}
 		if r.Entity.Title != "" {
 			o.Title = run("title", r.Entity.Title)

@@ -127,6 +127,46 @@ func TestOktaStandardRolesAgreeAcrossStreams(t *testing.T) {
 	}
 }
 
+// What is calculated when an entity is read: the names that no record has, and how strong an administrator is.
+func TestOktaCalculations(t *testing.T) {
+	all := blueprints(t, open(t, "okta").pack)
+	tests := []struct{ blueprint, property, entity, want string }{
+		{"okta_role_assignment", "summary", `{"properties":{"user_title":"Ada Lovelace","role_title":"Super Administrator","inherited":false}}`, `"Ada Lovelace — Super Administrator (direct)"`},
+		{"okta_role_assignment", "summary", `{"properties":{"user_title":"Ada Lovelace","role_title":"Super Administrator","inherited":true,"via_group_title":"Admins"}}`, `"Ada Lovelace — Super Administrator (through Admins)"`},
+		{"okta_role_assignment", "summary", `{"properties":{"group_title":"Admins","role_title":null,"label":"Help desk EU","type":"CUSTOM","inherited":false}}`, `"Admins — Help desk EU (direct)"`},
+		{"okta_role_assignment", "summary", `{"properties":{"principalId":"00u1","type":"APP_ADMIN","inherited":true},"relations":{"viaGroup":"00g1"}}`, `"00u1 — APP_ADMIN (through 00g1)"`},
+		{"okta_user", "admin_level", `{"properties":{"role_types":["APP_ADMIN","SUPER_ADMIN"]}}`, `"super"`},
+		{"okta_user", "admin_level", `{"properties":{"role_types":["ORG_ADMIN","APP_ADMIN"]}}`, `"org"`},
+		{"okta_user", "admin_level", `{"properties":{"role_types":["CUSTOM"]}}`, `"admin"`},
+		{"okta_user", "admin_level", `{"properties":{"role_types":[]}}`, `"none"`},
+		{"okta_user", "admin_level", `{"properties":{}}`, `"none"`},
+		{"okta_user", "days_since_login", `{"properties":{"lastLogin":null}}`, `null`},
+		{"okta_user", "days_since_login", `{"properties":{"lastLogin":"2999-01-05T10:00:00.123Z"}}`, `negative`},
+		{"okta_user", "days_since_login", `{"properties":{"lastLogin":"1999-01-05T10:00:00Z"}}`, `positive`},
+	}
+	for _, test := range tests {
+		var entity any
+		if err := json.Unmarshal([]byte(test.entity), &entity); err != nil {
+			t.Fatal(err)
+		}
+		code, err := compile(all[test.blueprint].Calculation[test.property].Calculation)
+		if err != nil {
+			t.Fatal(err)
+		}
+		value, _, err := first(code, entity)
+		got, _ := json.Marshal(value)
+		switch n, _ := value.(float64); {
+		case n > 0:
+			got = []byte("positive")
+		case n < 0:
+			got = []byte("negative")
+		}
+		if err != nil || string(got) != test.want {
+			t.Errorf("%s.%s of %s: got %s, %v, want %s", test.blueprint, test.property, test.entity, got, err, test.want)
+		}
+	}
+}
+
 // Odd records must not be mistaken for others, nor stop anything: each gives an entity with a legal identifier or none.
 func FuzzOktaRecord(f *testing.F) {
 	text, err := os.ReadFile("testdata/okta-cases.json")

@@ -3,7 +3,9 @@ package jq
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -12,14 +14,14 @@ import (
 	"longshore/internal/fault"
 )
 
-// compilerOptions adds what jq has and gojq lacks. The environment stays empty and there is nothing to read from:
-// those are gojq's defaults.
-var compilerOptions = []gojq.CompilerOption{
+// compilerOptions adds what jq has and gojq lacks, and the guards. The environment stays empty and there is nothing to
+// read from: those are gojq's defaults.
+var compilerOptions = append([]gojq.CompilerOption{
 	gojq.WithFunction("keys_unsorted", 0, 0, keysUnsorted),
 	gojq.WithFunction("toarray", 0, 0, toArray),
 	gojq.WithFunction("debug", 0, 0, identity),  // jq writes to stderr: here nobody reads it
 	gojq.WithFunction("stderr", 0, 0, identity), //
-}
+}, guardFunctions...)
 
 func identity(v any, _ []any) any { return v }
 
@@ -36,7 +38,12 @@ func keysUnsorted(v any, _ []any) any {
 	if !ok {
 		return fmt.Errorf("keys_unsorted cannot be applied to: %s (%s)", gojq.TypeOf(v), gojq.Preview(v))
 	}
-	return sortedKeys(object)
+	keys := slices.Sorted(maps.Keys(object))
+	list := make([]any, len(keys))
+	for i, k := range keys {
+		list[i] = k
+	}
+	return list
 }
 
 var quotedName = regexp.MustCompile(`: \$?([A-Za-z_][A-Za-z0-9_:]*)`)

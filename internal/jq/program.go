@@ -141,6 +141,9 @@ func (p *Program) runError(ctx context.Context, in *Input, failure error) error 
 		}
 		return &RunError{Limit: true, Message: fmt.Sprintf("still running after %s", p.opts.Timeout)}
 	}
+	if l, ok := failure.(limitError); ok { //nolint:errorlint // the interpreter returns it bare
+		return &RunError{Limit: true, Message: l.Error()}
+	}
 	e := &RunError{}
 	if v, ok := failure.(gojq.ValueError); ok { //nolint:errorlint // the interpreter returns it bare
 		e.Message, e.Value = thrown(v.Value())
