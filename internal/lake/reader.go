@@ -19,6 +19,7 @@ const (
 	DefaultMaxLineBytes = 16 << 20
 
 	readBlockBytes = 256 << 10 // first size of the line buffer; it grows up to the longest line met
+	maxIdleReads   = 100       // then a source that brings neither bytes nor an error is given up
 	excerptBytes   = 160       // how much of a bad line is quoted
 )
 
@@ -87,6 +88,7 @@ type Reader struct {
 	buf        []byte
 	start, end int // what is read and not yet taken
 	number     int64
+	idle       int   // reads in a row that brought nothing
 	ended      error // io.EOF or what broke the reading; lines before it are still given
 	envelope   envelope
 }
@@ -227,6 +229,11 @@ func (r *Reader) fill() {
 	}
 	n, err := r.r.Read(r.buf[r.end:])
 	r.end += n
+	if r.idle++; n > 0 {
+		r.idle = 0
+	} else if err == nil && r.idle > maxIdleReads {
+		err = io.ErrNoProgress
+	}
 	if err == io.EOF {
 		r.ended = io.EOF
 	} else if err != nil {
