@@ -164,7 +164,7 @@ type worker struct {
 
 // run works jobs until do returns, then stops everything.
 func (w *worker) run(ctx context.Context, do func(ctx context.Context) error) error {
-	return w.with(ctx, job.Handlers{Sync: w.sync, Ingest: w.ingest}, do)
+	return w.with(ctx, job.Handlers{Sync: w.sync, Ingest: w.ingest, Tick: w.tick}, do)
 }
 
 func (w *worker) with(ctx context.Context, handlers job.Handlers, do func(ctx context.Context) error) error {
@@ -251,7 +251,7 @@ func (w *worker) await(ctx context.Context, syncID int64) error {
 
 // chosen is the source's streams that the connection wants.
 func (a *app) chosen(conn pipeline.Connection) ([]pipeline.Stream, error) {
-	return chooseStreams(a.source, conn.Streams)
+	return a.source.Choose(conn.Streams)
 }
 
 // printReceipts draws, keeps and prints the receipts of runs; ok is false when one does not add up.

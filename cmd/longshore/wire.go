@@ -32,7 +32,7 @@ import (
 )
 
 const (
-	demoOrg    = "https://demo.okta.example"
+	demoOrg    = emulator.DefaultBaseURL
 	demoBucket = "org-demo"
 	// connectionName and namespace are those of the connection that up makes; the guide calls the namespace "okta".
 	connectionName = "okta"
