@@ -188,14 +188,13 @@ func (r *reading) child(ctx context.Context, spec childSpec, id, child string, i
 	quoted := rawjson.AppendString(nil, id)
 	pages := newPager(r.client, spec.key, first, child)
 	for pages.more() {
-		asked := pages.next
 		page, err := pages.fetch(ctx)
 		r.met(page.answer)
 		if err != nil {
 			if err := r.passOver(err); err != nil {
 				return err
 			}
-			r.gap("%s: %v", asked, err)
+			r.gap("%v", err)
 			return r.page(page.answer, nil, done)
 		}
 		r.answered, r.denied = true, 0
