@@ -131,19 +131,68 @@ func TestOwnCeilingIsLearntFromA429(t *testing.T) {
 func TestOthersKeepTheirReserve(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		org := &testOrg{clamp: 1, groups: strings.Fields(strings.Repeat("00g1 ", 30))}
-		lowest, used := 100, 75 // others have used 75 of 100
+		lowest, used := 100, 0
 		end := time.Now().Add(time.Minute)
 		org.fault = func(w http.ResponseWriter, r *http.Request) bool {
 			if !time.Now().Before(end) {
 				used, end = 0, end.Add(time.Minute)
 			}
-			used++
+			if used++; used == 5 {
+				used += 80 // others come in
+			}
 			lowest = min(lowest, 100-used)
 			window(w, 100, 100-used, end)
 			return false
 		}
 		if _, err := readAll(t, open(t, org), "groups", nil); err != nil || lowest < 10 {
 			t.Errorf("%d of 100 were left to others, %v, want 10", lowest, err)
+		}
+	})
+}
+
+func TestSecondRunCountsWhatTheFirstHasSpent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		org := &testOrg{clamp: 1}
+		for i := range 40 {
+			org.groups = append(org.groups, fmt.Sprintf("00g%03d", i))
+		}
+		l := &limiter{limit: 100, ceiling: 50}
+		org.fault = func(w http.ResponseWriter, r *http.Request) bool { return !l.allow(w) }
+		for run := range 3 { // each in a process of its own, within one window
+			if pages, err := readAll(t, open(t, org), "groups", nil); err != nil || len(lines(pages)) != 40 || l.refused > 0 {
+				t.Errorf("run %d: %d groups, %d refused, %v", run, len(lines(pages)), l.refused, err)
+			}
+		}
+	})
+}
+
+func TestParentsAreAskedAheadOfTheirTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		org := &testOrg{members: map[string][]string{}, users: []string{"00u1"}}
+		for i := range 100 {
+			id := fmt.Sprintf("00g%03d", i)
+			org.groups = append(org.groups, id)
+			org.members[id] = org.users
+		}
+		org.fault = func(w http.ResponseWriter, r *http.Request) bool {
+			time.Sleep(time.Second)
+			return false
+		}
+		began := time.Now()
+		pages, err := readAll(t, open(t, org), "group_members", nil)
+		if err != nil || len(lines(pages)) != 100 {
+			t.Fatalf("%d members, %v, want 100", len(lines(pages)), err)
+		}
+		if took := time.Since(began); took > 30*time.Second {
+			t.Errorf("100 calls of 1 s took %v, want a quarter", took)
+		}
+		for i, line := range lines(pages) {
+			if !strings.Contains(line, fmt.Sprintf(`"groupId":"00g%03d"`, i)) {
+				t.Fatalf("record %d is out of order: %s", i, line)
+			}
+		}
+		for range open(t, org).Read(t.Context(), "group_members", nil) {
+			break // leaves no call behind: the bubble would not end
 		}
 	})
 }

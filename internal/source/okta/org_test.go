@@ -293,3 +293,12 @@ func sampleOrg() *testOrg {
 	o.assignees = []string{"00u8", "00u4", "00u0"}
 	return o
 }
+
+func mustParse(t *testing.T, text string) *url.URL {
+	t.Helper()
+	u, err := url.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}

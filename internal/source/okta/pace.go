@@ -206,10 +206,14 @@ func (b *bucket) learn(now time.Time, status int, header http.Header) {
 		}
 		b.park(now, clampPark(left+rand.N(windowSlack)))
 	}
-	if int64(reset) > b.reset+1 { // a new window: what is in flight still counts in it, and so does this request
+	if b.reset == 0 { // a window that was there before us: what is spent may be ours, from a run before this one
+		b.used = max(b.used, limit-rest)
+	} else if int64(reset) > b.reset+1 { // a new window: what is in flight still counts in it, and so does this request
 		b.used, b.rest = b.inFlight+1, rest
 	}
-	b.rest = min(b.rest, rest)
+	if b.reset == 0 || rest < b.rest { // answers may overtake each other
+		b.rest = rest
+	}
 	b.known, b.limit, b.reset, b.end = true, limit, int64(reset), now.Add(left+windowSlack)
 }
 

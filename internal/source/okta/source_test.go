@@ -133,6 +133,7 @@ func TestUserRolesAsksHoldersAlone(t *testing.T) {
 			asked = append(asked, strings.TrimSuffix(rest, "/roles"))
 		}
 	}
+	slices.Sort(asked)
 	if want := []string{"00u0", "00u1", "00u2", "00u4", "00u8"}; !reflect.DeepEqual(asked, want) {
 		t.Errorf("asked %v for roles, want each holder once: %v", asked, want)
 	}
@@ -224,7 +225,7 @@ func TestStreamIsDeniedWhenEveryParentIs(t *testing.T) {
 		return false
 	}
 	_, err := readAll(t, open(t, org), "group_members", nil)
-	if !fault.Is(err, fault.Denied) || !strings.Contains(fault.HintOf(err), "okta.groups.read") || org.count("/users") != maxDenied {
+	if !fault.Is(err, fault.Denied) || !strings.Contains(fault.HintOf(err), "okta.groups.read") || org.count("/users") > maxDenied+maxAhead {
 		t.Errorf("%v after %d requests, hint %q", err, org.count("/users"), fault.HintOf(err))
 	}
 }
