@@ -128,6 +128,29 @@ func TestOwnCeilingIsLearntFromA429(t *testing.T) {
 	})
 }
 
+func TestEarly429DoesNotStarveTheRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		org := &testOrg{clamp: 1}
+		for i := range 400 {
+			org.groups = append(org.groups, fmt.Sprintf("00g%03d", i))
+		}
+		l := &limiter{limit: 600, ceiling: 600}
+		org.fault = func(w http.ResponseWriter, r *http.Request) bool {
+			if n := len(org.requests()); n == 3 || n == 6 {
+				l.used = l.limit // another client took all that was left
+			}
+			return !l.allow(w)
+		}
+		began := time.Now()
+		if pages, err := readAll(t, open(t, org), "groups", nil); err != nil || len(lines(pages)) != 400 {
+			t.Errorf("%d groups, %v, want 400", len(lines(pages)), err)
+		}
+		if took := time.Since(began); took > 10*time.Minute {
+			t.Errorf("400 groups took %v", took)
+		}
+	})
+}
+
 func TestOthersKeepTheirReserve(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		org := &testOrg{clamp: 1, groups: strings.Fields(strings.Repeat("00g1 ", 30))}

@@ -74,6 +74,22 @@ func TestLogEndsInAnOrgThatIsNeverQuiet(t *testing.T) {
 	})
 }
 
+func TestLogGoesOnBehindAnEmptyPage(t *testing.T) {
+	org := sampleOrg()
+	org.fault = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path != logsPath || r.FormValue("after") != "" {
+			return false
+		}
+		w.Header().Set("Link", `<http://acme.okta.com/api/v1/logs?after=0_1&limit=1000>; rel="next"`)
+		fmt.Fprint(w, `[]`)
+		return true
+	}
+	pages, err := readAll(t, open(t, org), "logs", nil)
+	if err != nil || len(lines(pages)) != 9 {
+		t.Errorf("%d events, %v, want 9", len(lines(pages)), err)
+	}
+}
+
 func TestReplayedLogPageRepeatsNoEvent(t *testing.T) {
 	org := sampleOrg()
 	org.clamp = 4

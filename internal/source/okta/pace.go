@@ -152,11 +152,12 @@ func (b *bucket) admit(now time.Time) (delay time.Duration, ok bool) {
 	return 0, true
 }
 
-// cap is how many requests of ours a window may hold.
+// cap is how many requests of ours a window may hold. A ceiling learnt counts for no less than a quarter of our
+// share: a 429 early in a window says that another client came in, not that our own ceiling is next to nothing.
 func (b *bucket) cap() int {
 	n := max(1, int(float64(b.limit)*b.share))
 	if b.ceiling > 0 {
-		n = min(n, b.ceiling)
+		n = min(n, max(b.ceiling, n/4))
 	}
 	return n
 }
