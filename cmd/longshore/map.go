@@ -158,7 +158,8 @@ func trialCatalog(ctx context.Context, blueprints []json.RawMessage) (apply func
 		s.Close()
 		os.RemoveAll(dir)
 	}
-	cat := catalog.New(s.Catalog(), time.Now)
+	entities := s.Catalog()
+	cat := catalog.New(entities, time.Now)
 	for _, b := range blueprints {
 		if _, err := cat.CreateBlueprint(ctx, b, catalog.Writer{Actor: actor, Source: actor, AllowPendingTargets: true}); err != nil {
 			done()
@@ -167,7 +168,7 @@ func trialCatalog(ctx context.Context, blueprints []json.RawMessage) (apply func
 	}
 	return func(changes []catalog.Change) (results []catalog.Result, err error) {
 		err = s.InTx(ctx, func(tx *sql.Tx) error {
-			results, err = cat.Apply(ctx, tx, changes, nil)
+			results, err = cat.Apply(ctx, entities.Tx(tx), changes, nil)
 			return err
 		})
 		return results, err
