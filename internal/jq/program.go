@@ -81,6 +81,7 @@ type RunError struct {
 	Message string
 	Value   string // excerpt of the JSON value that the program could not take, "" when unknown
 	Limit   bool   // a limit of time, size or depth ended the run
+	Timeout bool   // it was that of time
 }
 
 func (e *RunError) Error() string { return e.Message }
@@ -139,7 +140,7 @@ func (p *Program) runError(ctx context.Context, in *Input, failure error) error 
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		return &RunError{Limit: true, Message: fmt.Sprintf("still running after %s", p.opts.Timeout)}
+		return &RunError{Limit: true, Timeout: true, Message: fmt.Sprintf("still running after %s", p.opts.Timeout)}
 	}
 	if l, ok := failure.(limitError); ok { //nolint:errorlint // the interpreter returns it bare
 		return &RunError{Limit: true, Message: l.Error()}

@@ -21,6 +21,7 @@ type Runner struct {
 	change catalog.Change
 	notes  []verdict.Detail
 	failed *verdict.Detail // the first expression that failed, which decides in strict mode
+	slow   int             // runs of this event that the time limit ended
 }
 
 // NewRunner returns a Runner for the calling goroutine.
@@ -37,6 +38,7 @@ func (r *Runner) Apply(ctx context.Context, ev Event, emit func(Outcome) error) 
 		return r.emitAll(emit, verdict.OverLimit, verdict.Detail{Rule: "bytes",
 			Message: fmt.Sprintf("the record has %d bytes, at most %d are allowed", len(ev.Body), r.set.opts.MaxBodyBytes)})
 	}
+	r.slow = 0
 	if err := r.load(ev); err != nil {
 		code, rule := verdict.MalformedLine, "json"
 		if f := (*fault.Error)(nil); errors.As(err, &f) && f.Code == "too_deep" {
@@ -171,10 +173,18 @@ func (r *Runner) applyOnce(ctx context.Context, i, item int, emit func(Outcome) 
 	return emit(o)
 }
 
+// maxSlowRuns is how many runs of one event may reach their time limit before the others are not tried any more:
+// an endless expression in a mapping with 500 items must not hold up the stream for minutes.
+const maxSlowRuns = 8
+
 // run runs one expression. failure tells of one that does not compile or failed; err is ctx's.
 func (r *Runner) run(ctx context.Context, e *expression) (value []byte, failure *verdict.Detail, err error) {
 	if e.program == nil {
 		return nil, &verdict.Detail{Field: e.field, Expression: e.text, Message: e.message}, nil
+	}
+	if r.slow >= maxSlowRuns {
+		return nil, &verdict.Detail{Field: e.field, Expression: e.text, Rule: "limit",
+			Message: fmt.Sprintf("not run: %d expressions had used up the event's time", r.slow)}, nil
 	}
 	value, err = e.program.Run(ctx, &r.input)
 	if err == nil {
@@ -185,6 +195,9 @@ func (r *Runner) run(ctx context.Context, e *expression) (value []byte, failure 
 		return nil, nil, err
 	}
 	detail := &verdict.Detail{Field: e.field, Expression: e.text, Message: failed.Message, Value: failed.Value}
+	if failed.Timeout {
+		r.slow++
+	}
 	if failed.Limit {
 		detail.Rule = "limit"
 	}
