@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// The guide's five mappings over a user of 1 kB and a log event of 2.8 kB, as they come from the lake.
+// The guide's five mappings over a user of 0.8 kB and a log event of 2.8 kB, as they come from the lake.
 func BenchmarkGuide(b *testing.B) {
 	document, err := os.ReadFile("testdata/mapping/guide/mapping.json")
 	if err != nil {

@@ -182,11 +182,16 @@ func (r *Runner) run(ctx context.Context, e *expression) (value []byte, failure 
 	if e.program == nil {
 		return nil, &verdict.Detail{Field: e.field, Expression: e.text, Message: e.message}, nil
 	}
+	return r.runProgram(ctx, e, e.program)
+}
+
+// runProgram runs the expression's program, or that of one of its clauses.
+func (r *Runner) runProgram(ctx context.Context, e *expression, p *jq.Program) (value []byte, failure *verdict.Detail, err error) {
 	if r.slow >= maxSlowRuns {
 		return nil, &verdict.Detail{Field: e.field, Expression: e.text, Rule: "limit",
 			Message: fmt.Sprintf("not run: %d expressions had used up the event's time", r.slow)}, nil
 	}
-	value, err = e.program.Run(ctx, &r.input)
+	value, err = p.Run(ctx, &r.input)
 	if err == nil {
 		return value, nil, nil
 	}
