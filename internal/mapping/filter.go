@@ -24,7 +24,7 @@ func (r *Runner) pass(ctx context.Context, m *compiled) (verdict.Code, verdict.D
 			return 0, verdict.Detail{}, err
 		}
 		if failure != nil {
-			failure.Clause = clause.Source()
+			failure.Clause = jq.Shorten(clause.Source(), maxShownBytes)
 			return verdict.ExpressionError, *failure, nil
 		}
 		if string(value) == "true" || len(m.clauses) > 1 && truthy(value) {
@@ -42,7 +42,7 @@ func truthy(value []byte) bool {
 
 // filtered tells of the clause that gave value.
 func (r *Runner) filtered(m *compiled, clause *jq.Program, value []byte) verdict.Detail {
-	detail := verdict.Detail{Field: m.filter.field, Clause: clause.Source()}
+	detail := verdict.Detail{Field: m.filter.field, Clause: jq.Shorten(clause.Source(), maxShownBytes)}
 	// An object or list would only repeat the record: .body | has("id") looks at all of it.
 	if _, subject := clause.Subject(&r.input); subject != nil && subject[0] != '{' && subject[0] != '[' {
 		detail.Value = jq.Excerpt(subject)

@@ -20,6 +20,7 @@ type Runner struct {
 	body   []byte // buffer of a body with its object key
 	change catalog.Change
 	notes  []verdict.Detail
+	unsaid int             // notes over maxNotes
 	failed *verdict.Detail // the first expression that failed, which decides in strict mode
 	slow   int             // runs of this event that the time limit ended
 }
@@ -118,7 +119,7 @@ func (r *Runner) applyMapping(ctx context.Context, i int, emit func(Outcome) err
 		return err
 	}
 	if failure == nil && (list == nil || list[0] != '[') {
-		failure = &verdict.Detail{Field: m.items.field, Expression: m.items.text, Rule: "type",
+		failure = &verdict.Detail{Field: m.items.field, Expression: m.items.shown, Rule: "type",
 			Message: "want a list, got " + kindOfJSON(list), Value: jq.Excerpt(list)}
 	}
 	if failure != nil {
@@ -145,10 +146,10 @@ func (r *Runner) applyItems(ctx context.Context, i int, list []byte, emit func(O
 		return err
 	case items == 0:
 		return emit(Outcome{Mapping: i, Item: -1, Code: verdict.Filtered, Detail: verdict.Detail{Field: m.items.field,
-			Expression: m.items.text, Clause: m.items.text, Message: "the list has no items", Value: "[]"}})
+			Expression: m.items.shown, Clause: m.items.shown, Message: "the list has no items", Value: "[]"}})
 	case items > limit:
 		return emit(Outcome{Mapping: i, Item: -1, Code: verdict.OverLimit, Detail: verdict.Detail{Field: m.items.field,
-			Expression: m.items.text, Rule: "items",
+			Expression: m.items.shown, Rule: "items",
 			Message: fmt.Sprintf("the list has %d items; the first %d were applied, %d were left out", items, limit, items-limit)}})
 	}
 	return nil
@@ -180,7 +181,7 @@ const maxSlowRuns = 8
 // run runs one expression. failure tells of one that does not compile or failed; err is ctx's.
 func (r *Runner) run(ctx context.Context, e *expression) (value []byte, failure *verdict.Detail, err error) {
 	if e.program == nil {
-		return nil, &verdict.Detail{Field: e.field, Expression: e.text, Message: e.message}, nil
+		return nil, &verdict.Detail{Field: e.field, Expression: e.shown, Message: e.message}, nil
 	}
 	return r.runProgram(ctx, e, e.program)
 }
@@ -188,7 +189,7 @@ func (r *Runner) run(ctx context.Context, e *expression) (value []byte, failure 
 // runProgram runs the expression's program, or that of one of its clauses.
 func (r *Runner) runProgram(ctx context.Context, e *expression, p *jq.Program) (value []byte, failure *verdict.Detail, err error) {
 	if r.slow >= maxSlowRuns {
-		return nil, &verdict.Detail{Field: e.field, Expression: e.text, Rule: "limit",
+		return nil, &verdict.Detail{Field: e.field, Expression: e.shown, Rule: "limit",
 			Message: fmt.Sprintf("not run: %d expressions had used up the event's time", r.slow)}, nil
 	}
 	value, err = p.Run(ctx, &r.input)
@@ -199,7 +200,7 @@ func (r *Runner) runProgram(ctx context.Context, e *expression, p *jq.Program) (
 	if !ok {
 		return nil, nil, err
 	}
-	detail := &verdict.Detail{Field: e.field, Expression: e.text, Message: failed.Message, Value: failed.Value}
+	detail := &verdict.Detail{Field: e.field, Expression: e.shown, Message: failed.Message, Value: failed.Value}
 	if failed.Timeout {
 		r.slow++
 	}

@@ -262,3 +262,21 @@ const fuzzMappings = `[
  {"blueprint":"c","entity":{"identifier":".body.id","relations":{"r":".body","s":".body.id"}}},
  {"blueprint":"d","operation":"delete","filter":".body._PORT_SOURCE_OBJECT_KEY | split(\"/\") | .[2] | IN(\"users\")","entity":{"identifier":{"combinator":"and","rules":[{"value":".body"}]}}}
 ]`
+
+func TestNotesAreBounded(t *testing.T) {
+	set := mustCompile(t, `[{"blueprint":"a","entity":{"identifier":".body.id","properties":{"p":"`+strings.Repeat(" ", 1000)+`.body.id.x"},"relations":{"r":".body.list"}}}]`, Options{})
+	body := `{"id":"1","list":[` + strings.TrimSuffix(strings.Repeat("true,", 1000), ",") + `]}`
+	err := set.Apply(t.Context(), Event{Body: []byte(body)}, func(o Outcome) error {
+		notes := o.Detail.More
+		if len(notes) != maxNotes+1 || notes[maxNotes].Message != "and 951 more" {
+			t.Errorf("%d notes, the last %q; want %d and \"and 951 more\"", len(notes), notes[len(notes)-1].Message, maxNotes+1)
+		}
+		if n := len(notes[0].Expression); n > maxShownBytes {
+			t.Errorf("a note shows %d bytes of its expression", n)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
