@@ -35,9 +35,9 @@ var noHeaders = []byte("{}")
 // mapping, or one an item for a mapping with itemsToParse, and never none. What an Outcome points to is valid until
 // emit returns. The error is emit's or ctx's; whatever is wrong with the event is an Outcome.
 func (r *Runner) Apply(ctx context.Context, ev Event, emit func(Outcome) error) error {
-	if len(ev.Body) > r.set.opts.MaxBodyBytes {
+	if size := len(ev.Body) + len(ev.Headers) + len(ev.Query); size > r.set.opts.MaxBodyBytes {
 		return r.emitAll(emit, verdict.OverLimit, verdict.Detail{Rule: "bytes",
-			Message: fmt.Sprintf("the record has %d bytes, at most %d are allowed", len(ev.Body), r.set.opts.MaxBodyBytes)})
+			Message: fmt.Sprintf("the record has %d bytes, at most %d are allowed", size, r.set.opts.MaxBodyBytes)})
 	}
 	r.slow = 0
 	if err := r.load(ev); err != nil {
