@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -36,8 +37,9 @@ type Config struct {
 	Listen    string // host:port; port 0 takes a free one
 	AccessKey string
 	SecretKey string
-	Region    string // "" means us-east-1
-	Bucket    string // made if missing; "" for none
+	Region    string       // "" means us-east-1
+	Bucket    string       // made if missing; "" for none
+	Logger    *slog.Logger // for what the disk refuses; nil discards
 }
 
 // Server is a running endpoint.
@@ -62,6 +64,9 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 	}
 	if c.Region == "" {
 		c.Region = defaultRegion
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	if !running.TryLock() {
 		return nil, fault.Errorf(fault.Conflict, "start S3 endpoint: this process runs one already")
@@ -117,8 +122,8 @@ func (s *Server) serve(ctx context.Context) error {
 	}
 	account := auth.Account{Access: c.AccessKey, Secret: c.SecretKey, Role: auth.RoleAdmin}
 	listening := make(chan struct{})
-	s.gateway, err = s3api.New(&durable{Posix: files, root: c.Dir}, middlewares.RootUserConfig{Access: c.AccessKey, Secret: c.SecretKey}, c.Region,
-		auth.NewIAMServiceSingle(account), nil, nil, nil, nil,
+	s.gateway, err = s3api.New(&durable{Posix: files, root: c.Dir, side: side, log: c.Logger}, middlewares.RootUserConfig{Access: c.AccessKey, Secret: c.SecretKey}, c.Region,
+		oneAccount{auth.NewIAMServiceSingle(account)}, nil, nil, nil, nil,
 		s3api.WithQuiet(), s3api.WithKeepAlive(), s3api.WithDisableACL(), s3api.WithMpMaxParts(maxParts),
 		s3api.WithConcurrencyLimiter(maxConnections, maxRequests), s3api.WithHealth("/-/health"),
 		s3api.WithOnListen(func() { close(listening) }))
@@ -196,8 +201,10 @@ func (s *Server) Stop(ctx context.Context) error {
 		done := make(chan error, 1)
 		go func() {
 			err := s.gateway.ShutDown()
-			done <- errors.Join(err, <-s.ended, os.Chdir(s.workDir))
+			<-s.ended // always an error, of the listener that was closed
+			err = errors.Join(err, os.Chdir(s.workDir))
 			running.Unlock()
+			done <- err
 		}()
 		select {
 		case s.stopErr = <-done:
