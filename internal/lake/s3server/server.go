@@ -29,6 +29,7 @@ const (
 	maxParts       = 10000
 	maxCopyBytes   = 5 << 30
 	startWithin    = 10 * time.Second
+	stopWithin     = 2 * time.Second // puts that had no answer by then count as not done
 )
 
 // Config says what to serve, where and to whom.
@@ -194,20 +195,26 @@ func (s *Server) URL() string {
 	return "http://" + s.addr
 }
 
-// Stop ends the server after the requests at hand, and goes back to the working directory of before. It waits no
-// longer than ctx.
+// Stop ends the server: nothing new is taken, requests at hand get a moment to end, or until ctx. When all ended it
+// goes back to the working directory of before; else (a client that keeps its connection) the process should end too,
+// and cannot start another server.
 func (s *Server) Stop(ctx context.Context) error {
 	s.stop.Do(func() {
 		done := make(chan error, 1)
 		go func() {
 			err := s.gateway.ShutDown()
 			<-s.ended // always an error, of the listener that was closed
-			err = errors.Join(err, os.Chdir(s.workDir))
-			running.Unlock()
+			if err == nil {
+				err = os.Chdir(s.workDir)
+				running.Unlock()
+			}
 			done <- err
 		}()
+		grace := time.NewTimer(stopWithin)
+		defer grace.Stop()
 		select {
 		case s.stopErr = <-done:
+		case <-grace.C:
 		case <-ctx.Done():
 			s.stopErr = ctx.Err()
 		}
