@@ -186,7 +186,7 @@ func (r *Reader) take(text []byte) ([]byte, int64, error) {
 
 // skipLong lets the rest of a line go that fills the buffer and is over the limit.
 func (r *Reader) skipLong() ([]byte, int64, error) {
-	head := bytes.Clone(r.buf[r.start : r.start+excerptBytes*2])
+	head := bytes.Clone(r.buf[r.start:min(r.end, r.start+excerptBytes*2)])
 	var total int64
 	var last byte
 	for {

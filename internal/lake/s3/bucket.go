@@ -91,9 +91,29 @@ func Open(ctx context.Context, c Config) (*Bucket, error) {
 // Name is the bucket's name.
 func (b *Bucket) Name() string { return b.name }
 
-// Put stores the object in one request.
+// watchedBody ends the request when the body cannot be read; the client would send it again otherwise.
+type watchedBody struct {
+	io.ReadSeeker
+	end context.CancelCauseFunc
+	err error
+}
+
+func (w *watchedBody) Read(p []byte) (int, error) {
+	n, err := w.ReadSeeker.Read(p)
+	if err != nil && err != io.EOF {
+		w.err = err
+		w.end(err)
+	}
+	return n, err
+}
+
+// Put stores the object in one request, which is tried again when the store does not answer. Such a second try can
+// find the first one's object: a Conflict with IfAbsent then means an object that has the same ETag.
 func (b *Bucket) Put(ctx context.Context, key string, body io.ReadSeeker, bytes int64, opts lake.PutOptions) (lake.Object, error) {
-	in := &s3.PutObjectInput{Bucket: &b.name, Key: &key, Body: body, ContentLength: &bytes, Metadata: lowerKeys(opts.Metadata)}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	watched := &watchedBody{ReadSeeker: body, end: cancel}
+	in := &s3.PutObjectInput{Bucket: &b.name, Key: &key, Body: watched, ContentLength: &bytes, Metadata: lowerKeys(opts.Metadata)}
 	if opts.ContentType != "" {
 		in.ContentType = &opts.ContentType
 	}
@@ -102,6 +122,9 @@ func (b *Bucket) Put(ctx context.Context, key string, body io.ReadSeeker, bytes 
 	}
 	out, err := b.client.PutObject(ctx, in)
 	if err != nil {
+		if watched.err != nil {
+			return lake.Object{}, fmt.Errorf("put %q in bucket %q: read its body: %w", key, b.name, watched.err)
+		}
 		if opts.IfAbsent && isConditionFailed(err) {
 			return lake.Object{}, fault.Errorf(fault.Conflict, "put: object %q exists already", key)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -28,6 +29,7 @@ const (
 	maxParts       = 10000
 	maxCopyBytes   = 5 << 30
 	startWithin    = 10 * time.Second
+	stopWithin     = 2 * time.Second // puts that had no answer by then count as not done
 )
 
 // Config says what to serve, where and to whom.
@@ -36,8 +38,9 @@ type Config struct {
 	Listen    string // host:port; port 0 takes a free one
 	AccessKey string
 	SecretKey string
-	Region    string // "" means us-east-1
-	Bucket    string // made if missing; "" for none
+	Region    string       // "" means us-east-1
+	Bucket    string       // made if missing; "" for none
+	Logger    *slog.Logger // for what the disk refuses; nil discards
 }
 
 // Server is a running endpoint.
@@ -62,6 +65,9 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 	}
 	if c.Region == "" {
 		c.Region = defaultRegion
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	if !running.TryLock() {
 		return nil, fault.Errorf(fault.Conflict, "start S3 endpoint: this process runs one already")
@@ -117,8 +123,8 @@ func (s *Server) serve(ctx context.Context) error {
 	}
 	account := auth.Account{Access: c.AccessKey, Secret: c.SecretKey, Role: auth.RoleAdmin}
 	listening := make(chan struct{})
-	s.gateway, err = s3api.New(&durable{Posix: files, root: c.Dir}, middlewares.RootUserConfig{Access: c.AccessKey, Secret: c.SecretKey}, c.Region,
-		auth.NewIAMServiceSingle(account), nil, nil, nil, nil,
+	s.gateway, err = s3api.New(&durable{Posix: files, root: c.Dir, side: side, log: c.Logger}, middlewares.RootUserConfig{Access: c.AccessKey, Secret: c.SecretKey}, c.Region,
+		oneAccount{auth.NewIAMServiceSingle(account)}, nil, nil, nil, nil,
 		s3api.WithQuiet(), s3api.WithKeepAlive(), s3api.WithDisableACL(), s3api.WithMpMaxParts(maxParts),
 		s3api.WithConcurrencyLimiter(maxConnections, maxRequests), s3api.WithHealth("/-/health"),
 		s3api.WithOnListen(func() { close(listening) }))
@@ -189,18 +195,26 @@ func (s *Server) URL() string {
 	return "http://" + s.addr
 }
 
-// Stop ends the server after the requests at hand, and goes back to the working directory of before. It waits no
-// longer than ctx.
+// Stop ends the server: nothing new is taken, requests at hand get a moment to end, or until ctx. When all ended it
+// goes back to the working directory of before; else (a client that keeps its connection) the process should end too,
+// and cannot start another server.
 func (s *Server) Stop(ctx context.Context) error {
 	s.stop.Do(func() {
 		done := make(chan error, 1)
 		go func() {
 			err := s.gateway.ShutDown()
-			done <- errors.Join(err, <-s.ended, os.Chdir(s.workDir))
-			running.Unlock()
+			<-s.ended // always an error, of the listener that was closed
+			if err == nil {
+				err = os.Chdir(s.workDir)
+				running.Unlock()
+			}
+			done <- err
 		}()
+		grace := time.NewTimer(stopWithin)
+		defer grace.Stop()
 		select {
 		case s.stopErr = <-done:
+		case <-grace.C:
 		case <-ctx.Done():
 			s.stopErr = ctx.Err()
 		}
