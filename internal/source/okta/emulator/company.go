@@ -119,7 +119,7 @@ var cast = []person{
 		roles: []role{{standard: orgAdmin}}},
 	{part: partWorkflows, given: "Service", family: "Workflows", login: "svc-workflows@" + companyDomain, title: "Service Account", userType: "Service Account", department: -1, status: active, daysAgo: 400, place: 815, quiet: 12 * 60,
 		roles: []role{{standard: workflowsAdmin}}},
-	{part: partHelpDesk, given: "Nadia", family: "Okonkwo-Bell", title: "Service Desk Analyst", userType: "Employee", department: deptIT, status: active, place: 700, quiet: 2 * 3600,
+	{part: partHelpDesk, given: "Nadia", family: "Okonkwo-Bell", title: "Service Desk Analyst", userType: "Employee", department: deptIT, status: active, place: 700, quiet: 1,
 		roles: []role{{standard: helpDeskAdmin}}, groups: []string{"IT Service Desk"}},
 	{part: partWarehouseEditor, given: "Yusuf", family: "Demirtaş", title: "Yard Manager", userType: "Employee", department: 0, status: active, place: 640, quiet: 4 * 3600,
 		roles: []role{{custom: customProfileEditor, resourceSet: setTerminals}, {custom: customGroupKeeper, resourceSet: setTerminals}}},
