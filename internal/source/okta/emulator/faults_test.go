@@ -82,6 +82,20 @@ func TestARepeatedCursorLeadsToTheSamePage(t *testing.T) {
 	}
 }
 
+func TestFaultsOfOneRequestAddUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := New(Options{Faults: Faults{{Latency: time.Second}, {Prefix: "/api/v1/users", Nth: 1, Concurrency: true}, {Contains: "/roles", Status: 503, Latency: time.Second}}})
+		begin := time.Now()
+		if r := get(t, o, "/api/v1/users"); r.status != 429 || r.header.Get("X-Rate-Limit-Limit") != "0" || time.Since(begin) != time.Second {
+			t.Errorf("status %d, headers %v after %v", r.status, r.header, time.Since(begin))
+		}
+		begin = time.Now()
+		if r := get(t, o, "/api/v1/users/me/roles"); r.status != 503 || time.Since(begin) != 2*time.Second {
+			t.Errorf("status %d after %v", r.status, time.Since(begin))
+		}
+	})
+}
+
 func TestMalformedBody(t *testing.T) {
 	o := New(Options{Faults: Faults{{Malformed: true}}})
 	if r := get(t, o, "/api/v1/users"); r.status != 200 || json.Valid(r.body) {

@@ -2,6 +2,7 @@ package emulator
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -196,6 +197,25 @@ func TestHeadersOfEveryAnswer(t *testing.T) {
 	}
 	if r := send(t, o, "GET", "/.well-known/okta-organization", ""); r.status != 200 || !strings.Contains(string(r.body), `"pipeline":"idx"`) {
 		t.Errorf("the probe needs no credential, got %d %s", r.status, r.body)
+	}
+}
+
+func TestCredentialsCanBeOmitted(t *testing.T) {
+	o := New(Options{})
+	for contentType, want := range map[string]bool{"": true, `application/json; okta-response="omitCredentialsLinks"`: true,
+		`application/json; okta-response="omitCredentials,omitCredentialsLinks,omitTransitioningToStatus"`: false} {
+		r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, DefaultBaseURL+"/api/v1/users?limit=1", nil)
+		r.Header.Set("Authorization", "SSWS "+DefaultToken)
+		r.Header.Set("Content-Type", contentType)
+		response, err := o.Client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(response.Body)
+		_ = response.Body.Close()
+		if got := strings.Contains(string(body), `"credentials"`); got != want {
+			t.Errorf("Content-Type %q: credentials present %v, want %v", contentType, got, want)
+		}
 	}
 }
 

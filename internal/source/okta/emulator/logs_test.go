@@ -170,7 +170,7 @@ func TestNobodySignsInAfterTheLastLogin(t *testing.T) {
 }
 
 func TestLogFilters(t *testing.T) {
-	o := New(Options{})
+	o := New(Options{EventsPerDay: 100})
 	contractor := o.id(kindUser, o.staff.places[partContractor])
 	for filter, least := range map[string]int{
 		`eventType eq "group.privilege.grant"`:                                                  1,
