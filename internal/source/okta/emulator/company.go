@@ -53,6 +53,9 @@ var offices = []office{
 	{"Gdańsk", "Pomerania", "Poland", "PL", "80-001", "Targ Rybny 4", "Europe/Warsaw", "54.352", "18.6466", "203.0.113.", "64500", "baltic net", "baltic net", "balticnet.example"},
 }
 
+// officeShares is where people work: each place as often as its position in offices stands here.
+var officeShares = []int{0, 0, 0, 0, 1, 1, 2, 2, 3, 4}
+
 // elsewhere is where nobody of the company works: the contractor's sign-ins come from there.
 var elsewhere = office{"Tallinn", "Harju", "Estonia", "EE", "10111", "", "Europe/Tallinn", "59.437", "24.7536", "203.0.113.", "64511", "transit hosting", "transit hosting", "transit-hosting.example"}
 

@@ -215,7 +215,7 @@ func TestTruthIsWhatACrawlFinds(t *testing.T) {
 }
 
 func TestSameSeedSameBytesOtherSeedOthers(t *testing.T) {
-	first, second, other := crawl(t, New(Options{})), crawl(t, New(Options{})), crawl(t, New(Options{Seed: 2}))
+	first, second, other := crawl(t, New(Options{EventsPerDay: 60})), crawl(t, New(Options{EventsPerDay: 60})), crawl(t, New(Options{Seed: 2, EventsPerDay: 60}))
 	for _, kind := range kinds {
 		if len(first[kind]) == 0 {
 			t.Errorf("no %s", kind)

@@ -44,7 +44,7 @@ func (o *Org) logQuery(c *call) (q logQuery, bad *answer) {
 	invalid := func(name, why string) (logQuery, *answer) {
 		return refuse(o.failed(c, http.StatusBadRequest, "E0000001", "Api validation failed: '"+name+"': "+why))
 	}
-	now := o.clock().UnixMilli()
+	now := o.Now().UnixMilli()
 	q.limit = logsUsual
 	if s := c.query.Get("limit"); s != "" {
 		n, err := strconv.Atoi(s)

@@ -111,7 +111,7 @@ func must[T any](v T, err error) T {
 }
 
 func TestEventsHaveTheNullsAndSizesOfRealOnes(t *testing.T) {
-	o := New(Options{})
+	o := New(Options{EventsPerDay: 150})
 	items := events(t, o, "limit=1000&since=2026-10-01T00:00:00Z")
 	all := decode(t, items)
 	count := make(map[string]int)
@@ -153,7 +153,7 @@ func TestEventsHaveTheNullsAndSizesOfRealOnes(t *testing.T) {
 }
 
 func TestNobodySignsInAfterTheLastLogin(t *testing.T) {
-	o := New(Options{})
+	o := New(Options{EventsPerDay: 150})
 	for _, e := range decode(t, events(t, o, "limit=1000&since=2026-10-01T00:00:00Z")) {
 		if e.EventType != "user.session.start" || e.Outcome.Result != "SUCCESS" {
 			continue

@@ -121,7 +121,7 @@ func (o *Org) serve(w http.ResponseWriter, r *http.Request, h handler) {
 	}
 	number := o.begin()
 	defer o.finish()
-	w.Header().Set("Date", o.clock().UTC().Format(http.TimeFormat))
+	w.Header().Set("Date", o.Now().UTC().Format(http.TimeFormat))
 	d := newDraw(o.seed, saltRequest, number)
 	w.Header().Set("X-Okta-Request-Id", fmt.Sprintf("%016x%016x", d.next(), d.next()))
 	fault := o.meet(r.URL.Path)
