@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -116,12 +117,25 @@ func syncUp(dir, top string) error {
 // are durable at once, their names with the object's.
 type sideFiles struct {
 	meta.SideCar
-	root string
+	root    string
+	objects string // where the objects themselves lie
 }
 
-func newSideFiles(root string) (sideFiles, error) {
+func newSideFiles(root, objects string) (sideFiles, error) {
 	side, err := meta.NewSideCar(root)
-	return sideFiles{side, root}, err
+	return sideFiles{side, root, objects}, err
+}
+
+// RetrieveAttribute reads one attribute. Side files are written before their object gets its name: a process killed in
+// between leaves an ETag of no object, and the gateway takes an ETag for proof that the object is there. Such a one
+// does not count.
+func (s sideFiles) RetrieveAttribute(f *os.File, bucket, object, attribute string) ([]byte, error) {
+	if object != "" {
+		if _, err := os.Lstat(filepath.Join(s.objects, bucket, object)); errors.Is(err, fs.ErrNotExist) {
+			return nil, meta.ErrNoSuchKey
+		}
+	}
+	return s.SideCar.RetrieveAttribute(f, bucket, object, attribute)
 }
 
 // StoreAttribute writes one attribute of an object ("" for the bucket itself).

@@ -113,7 +113,7 @@ func (s *Server) serve(ctx context.Context) error {
 			return err
 		}
 	}
-	store, err := newSideFiles(side)
+	store, err := newSideFiles(side, c.Dir)
 	if err != nil {
 		return err
 	}

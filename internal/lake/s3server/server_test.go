@@ -3,6 +3,7 @@ package s3server
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -13,6 +14,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/versity/versitygw/backend/meta"
 
 	"longshore/internal/fault"
 	"longshore/internal/lake"
@@ -270,5 +273,29 @@ func TestForeignClients(t *testing.T) {
 			run("rm", "s3://bucket-"+tool+"/data/a b/é$.bin")
 			run("rb", "s3://bucket-"+tool)
 		})
+	}
+}
+
+// A process killed between the side files of an object and its name leaves an ETag of nothing.
+func TestSideFilesWithoutTheirObjectAreNoObject(t *testing.T) {
+	objects, side := t.TempDir(), t.TempDir()
+	files, err := newSideFiles(side, objects)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(objects, "b"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := files.StoreAttribute(nil, "b", "k", "etag", []byte("left over")); err != nil {
+		t.Fatal(err)
+	}
+	if etag, err := files.RetrieveAttribute(nil, "b", "k", "etag"); !errors.Is(err, meta.ErrNoSuchKey) {
+		t.Errorf("ETag of an object that is not there: %q, %v; want ErrNoSuchKey", etag, err)
+	}
+	if err := os.WriteFile(filepath.Join(objects, "b", "k"), []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if etag, err := files.RetrieveAttribute(nil, "b", "k", "etag"); err != nil || string(etag) != "left over" {
+		t.Errorf("ETag of an object that is there: %q, %v; want what was stored", etag, err)
 	}
 }
