@@ -323,7 +323,7 @@ func (b *batch) upsert(rec *record, c *Change) (Result, error) {
 	e := b.begin(rec, c)
 	owned := e.write(&d, s)
 	result.Outcome = e.finish(owned, s)
-	if conflict {
+	if conflict && result.Outcome != OutcomeUnchanged {
 		result.Outcome = OutcomeConflict
 	}
 	result.Flags = rec.Flags

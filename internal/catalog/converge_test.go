@@ -58,11 +58,14 @@ func drawChanges(t *rapid.T, tb testing.TB) []catalog.Change {
 }
 
 func TestOrderOfArrivalDoesNotMatter(t *testing.T) {
+	b := newBench(t, item)
 	rapid.Check(t, func(rt *rapid.T) {
 		changes := drawChanges(rt, t)
 		var want, wantHash string
 		for round := range 3 {
-			b := newBench(t, item)
+			if _, err := b.DeleteAllEntities(t.Context(), "item", false, catalog.Writer{}); err != nil {
+				rt.Fatalf("empty: %v", err)
+			}
 			order := rand.New(rand.NewPCG(rapid.Uint64().Draw(rt, "seed"), uint64(round))).Perm(len(changes))
 			for i := 0; i < len(order); {
 				n := min(len(order)-i, rapid.IntRange(1, 8).Draw(rt, "batch"))
