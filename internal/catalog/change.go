@@ -145,6 +145,7 @@ type Result struct {
 	Identifier string
 	Flags      []Flag
 	Pending    []Pending
-	Err        error  // a fault with Port's error code, when rejected
-	Entity     Entity // the entity after the change, when the caller asked for it (API writes)
+	Healed     []Healed // relations of other entities that waited for this one
+	Err        error    // a fault with Port's error code, when rejected
+	Entity     Entity   // the entity after the change, when the caller asked for it (API writes)
 }

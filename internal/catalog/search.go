@@ -1,0 +1,370 @@
+package catalog
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"hash/fnv"
+	"slices"
+	"strconv"
+
+	"longshore/internal/fault"
+)
+
+// Limits of a page.
+const (
+	defaultPage = 200
+	maxPage     = 1000
+	maxSorts    = 4
+)
+
+// SearchRequest asks for one page of entities.
+type SearchRequest struct {
+	Blueprint string          // "" means every blueprint
+	Query     json.RawMessage // Port's rules; nil matches everything
+	Text      string          // only entities with this in identifier or title, whatever the case of ASCII letters
+	Sort      []Sort          // then by blueprint and identifier; none means by those alone
+	Limit     int             // 0 means 200, at most 1000
+	From      string          // SearchPage.Next of the page before; "" for the first
+}
+
+// Sort is one key of an order. Entities without a value come last, either way round.
+type Sort struct {
+	Field string // property name, or $identifier, $title, $createdAt, $updatedAt …
+	Desc  bool
+}
+
+// SearchPage is one page. Next is "" on the last. Pages stay as they are while entities are written: an entity is seen
+// at most once as long as its sort fields do not change, and at least once if it was there all the time.
+type SearchPage struct {
+	Entities []Entity
+	Next     string
+}
+
+// Find is a search as the store runs it.
+type Find struct {
+	Blueprint string
+	Rule      Rule
+	Text      string
+	Sort      []Sort
+	Limit     int
+	After     *Position
+}
+
+// Position is a place in the order of a search: that of an entity which was the last of a page.
+type Position struct {
+	Keys                  []SortKey
+	Blueprint, Identifier string
+}
+
+// SortKey is an entity's value under one Sort: numbers and times before text before nothing.
+type SortKey struct {
+	Rank   int // 0 number, 1 text, 2 neither
+	Number float64
+	Text   string
+}
+
+// Search returns one page. Errors: fault.Invalid for a query, sort or cursor that cannot be read, fault.NotFound for a
+// blueprint that is not there.
+func (c *Catalog) Search(ctx context.Context, req SearchRequest) (SearchPage, error) {
+	var page SearchPage
+	find, err := c.find(req)
+	if err != nil {
+		return page, err
+	}
+	err = c.store.InView(ctx, func(v View) error {
+		m, err := c.modelOf(ctx, v)
+		if err != nil {
+			return err
+		}
+		if req.Blueprint != "" && m.rules[req.Blueprint] == nil {
+			return missing("Blueprint", req.Blueprint)
+		}
+		var more bool
+		if page.Entities, more, err = v.Search(ctx, find); err != nil {
+			return err
+		}
+		if more {
+			page.Next = cursorOf(page.Entities[len(page.Entities)-1], find)
+		}
+		return c.addInverses(ctx, v, m, page.Entities)
+	})
+	return page, err
+}
+
+// CountMatches returns how many entities a search finds in all.
+func (c *Catalog) CountMatches(ctx context.Context, req SearchRequest) (int64, error) {
+	req.From, req.Limit = "", 0
+	find, err := c.find(req)
+	if err != nil {
+		return 0, err
+	}
+	var n int64
+	err = c.store.InView(ctx, func(v View) (err error) {
+		n, err = v.Count(ctx, find)
+		return err
+	})
+	return n, err
+}
+
+func (c *Catalog) find(req SearchRequest) (Find, error) {
+	rule, err := ParseQuery(req.Query, c.now())
+	if err != nil {
+		return Find{}, err
+	}
+	f := Find{Blueprint: req.Blueprint, Rule: rule, Text: req.Text, Sort: req.Sort, Limit: req.Limit}
+	if f.Limit == 0 {
+		f.Limit = defaultPage
+	}
+	if f.Limit < 0 || f.Limit > maxPage {
+		return f, invalidRequest("limit %d: want 1 to %d", f.Limit, maxPage)
+	}
+	if len(f.Sort) > maxSorts {
+		return f, invalidRequest("sort: more than %d keys", maxSorts)
+	}
+	for _, s := range f.Sort {
+		if s.Field == "" || s.Field[0] == '$' && (!metaProperties[s.Field] || s.Field == "$team") {
+			return f, invalidRequest("sort: cannot order by %q", s.Field)
+		}
+	}
+	if req.From != "" {
+		if f.After, err = readCursor(req.From, f); err != nil {
+			return f, err
+		}
+	}
+	return f, nil
+}
+
+// cursor is a Position as clients carry it. Order guards against a cursor that belongs to another sort.
+type cursor struct {
+	Order uint32    `json:"o"`
+	Keys  []SortKey `json:"k,omitempty"`
+	B     string    `json:"b"`
+	I     string    `json:"i"`
+}
+
+func orderOf(f Find) uint32 {
+	h := fnv.New32a()
+	for _, s := range f.Sort {
+		_, _ = h.Write(strconv.AppendBool(append([]byte(s.Field), 0), s.Desc))
+	}
+	return h.Sum32()
+}
+
+func cursorOf(e Entity, f Find) string {
+	k := cursor{Order: orderOf(f), B: e.Blueprint, I: e.Identifier}
+	for _, s := range f.Sort {
+		k.Keys = append(k.Keys, KeyOf(e, s.Field))
+	}
+	text, err := json.Marshal(k)
+	if err != nil {
+		panic("catalog: a cursor cannot be written: " + err.Error())
+	}
+	return base64.RawURLEncoding.EncodeToString(text)
+}
+
+func readCursor(from string, f Find) (*Position, error) {
+	const maxCursorBytes = 16 << 10
+	var k cursor
+	text, err := base64.RawURLEncoding.DecodeString(from)
+	if err != nil || len(text) > maxCursorBytes || json.Unmarshal(text, &k) != nil || k.Order != orderOf(f) || len(k.Keys) != len(f.Sort) {
+		return nil, invalidRequest("from: not a cursor of this search")
+	}
+	return &Position{Keys: k.Keys, Blueprint: k.B, Identifier: k.I}, nil
+}
+
+// KeyOf returns the entity's key under a sort field, as the store orders it.
+func KeyOf(e Entity, field string) SortKey {
+	text := func(s string) SortKey {
+		if s == "" {
+			return SortKey{Rank: 2}
+		}
+		return SortKey{Rank: 1, Text: s}
+	}
+	switch field {
+	case "$identifier":
+		return text(e.Identifier)
+	case "$title":
+		if e.Title == "" {
+			return text(e.Identifier)
+		}
+		return text(e.Title)
+	case "$blueprint":
+		return text(e.Blueprint)
+	case "$icon":
+		return text(e.Icon)
+	case "$createdBy":
+		return text(e.CreatedBy)
+	case "$updatedBy":
+		return text(e.UpdatedBy)
+	case "$datasource":
+		return text(e.Source)
+	case "$createdAt":
+		return SortKey{Number: float64(e.CreatedAt.UnixMilli())}
+	case "$updatedAt":
+		return SortKey{Number: float64(e.UpdatedAt.UnixMilli())}
+	}
+	key := SortKey{Rank: 2}
+	members(e.Properties, func(name string, value []byte) {
+		if name != field {
+			return
+		}
+		switch v := constant(value); v.Kind {
+		case NumberValue:
+			key = SortKey{Number: v.Number}
+		case TextValue:
+			key = SortKey{Rank: 1, Text: v.Text}
+		}
+	})
+	return key
+}
+
+// Entity returns one entity, inverse relations included, or fault.NotFound.
+func (c *Catalog) Entity(ctx context.Context, blueprint, identifier string) (Entity, error) {
+	var e Entity
+	err := c.store.InView(ctx, func(v View) error {
+		m, err := c.modelOf(ctx, v)
+		if err != nil {
+			return err
+		}
+		if m.rules[blueprint] == nil {
+			return missing("Blueprint", blueprint)
+		}
+		e, err = c.entity(ctx, v, m, Key{blueprint, identifier})
+		return err
+	})
+	return e, err
+}
+
+func (c *Catalog) entity(ctx context.Context, v View, m *model, key Key) (Entity, error) {
+	e, err := v.Entity(ctx, key)
+	if fault.Is(err, fault.NotFound) {
+		return e, missing("Entity", key.Identifier)
+	}
+	if err != nil {
+		return e, err
+	}
+	one := []Entity{e}
+	err = c.addInverses(ctx, v, m, one)
+	return one[0], err
+}
+
+// addInverses fills in the relations that are read from the other side.
+func (c *Catalog) addInverses(ctx context.Context, v View, m *model, entities []Entity) error {
+	byBlueprint := map[string][]int{}
+	for i, e := range entities {
+		if r := m.rules[e.Blueprint]; r != nil && slices.ContainsFunc(r.Relations, func(rel Relation) bool { return rel.InverseOf != "" }) {
+			byBlueprint[e.Blueprint] = append(byBlueprint[e.Blueprint], i)
+		}
+	}
+	for blueprint, places := range byBlueprint {
+		ids := make([]string, len(places))
+		for i, at := range places {
+			ids[i] = entities[at].Identifier
+		}
+		for _, rel := range m.rules[blueprint].Relations {
+			if rel.InverseOf == "" {
+				continue
+			}
+			found, err := v.Inverse(ctx, rel.Target, rel.InverseOf, blueprint, ids)
+			if err != nil {
+				return err
+			}
+			for _, at := range places {
+				e := &entities[at]
+				e.Relations = withRelation(e.Relations, rel, found[e.Identifier])
+			}
+		}
+	}
+	return nil
+}
+
+// withRelation puts a relation's identifiers into an entity's relations.
+func withRelation(relations json.RawMessage, rel Relation, ids []string) json.RawMessage {
+	if len(ids) == 0 && !rel.Many {
+		return relations
+	}
+	value := textList(ids)
+	if !rel.Many {
+		value = appendText(nil, ids[0])
+	}
+	out, done := []byte{'{'}, false
+	members(relations, func(name string, v []byte) {
+		if !done && name >= rel.Name {
+			out, done = appendMember(out, rel.Name, value), true
+		}
+		if name != rel.Name {
+			out = appendMember(out, name, v)
+		}
+	})
+	if !done {
+		out = appendMember(out, rel.Name, value)
+	}
+	return append(out, '}')
+}
+
+// CountEntities returns how many entities a blueprint has, or fault.NotFound.
+func (c *Catalog) CountEntities(ctx context.Context, blueprint string) (int64, error) {
+	counts, err := c.Counts(ctx)
+	if err != nil {
+		return 0, err
+	}
+	n, ok := counts[blueprint]
+	if !ok {
+		return 0, missing("Blueprint", blueprint)
+	}
+	return n, nil
+}
+
+// Counts returns how many entities each blueprint has.
+func (c *Catalog) Counts(ctx context.Context) (counts map[string]int64, err error) {
+	err = c.store.InView(ctx, func(v View) (err error) {
+		counts, err = v.Counts(ctx)
+		return err
+	})
+	return counts, err
+}
+
+// Referrers returns who points at the entity: how many of each blueprint by each relation. The entity need not be there.
+func (c *Catalog) Referrers(ctx context.Context, target Key) (counts []ReferrerCount, err error) {
+	err = c.store.InView(ctx, func(v View) (err error) {
+		counts, err = v.ReferrerCounts(ctx, target)
+		return err
+	})
+	return counts, err
+}
+
+// ReferrersBy returns a page of the blueprint's entities whose relation points at the target, in order of row id: after
+// the id given, at most limit (0 means 200, at most 1000).
+func (c *Catalog) ReferrersBy(ctx context.Context, target Key, blueprint, relation string, after int64, limit int) (list []Entity, err error) {
+	if limit <= 0 {
+		limit = defaultPage
+	}
+	err = c.store.InView(ctx, func(v View) (err error) {
+		list, err = v.Referrers(ctx, target, blueprint, relation, after, min(limit, maxPage))
+		return err
+	})
+	return list, err
+}
+
+// History returns audit entries, newest first.
+func (c *Catalog) History(ctx context.Context, filter HistoryFilter) (list []AuditEntry, err error) {
+	if filter.Limit <= 0 {
+		filter.Limit = 100
+	}
+	filter.Limit = min(filter.Limit, maxPage)
+	err = c.store.InView(ctx, func(v View) (err error) {
+		list, err = v.History(ctx, filter)
+		return err
+	})
+	return list, err
+}
+
+// Pending returns the relations that wait for their targets.
+func (c *Catalog) Pending(ctx context.Context, samples int) (report PendingReport, err error) {
+	err = c.store.InView(ctx, func(v View) (err error) {
+		report, err = v.Pending(ctx, min(max(samples, 0), 100))
+		return err
+	})
+	return report, err
+}

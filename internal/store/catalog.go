@@ -1,0 +1,461 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"longshore/internal/catalog"
+	"longshore/internal/fault"
+)
+
+// Catalog returns the catalog's Store over this database.
+func (s *Store) Catalog() *Catalog {
+	return &Catalog{store: s, texts: &textCache{writers: map[int64]writer{}, keys: map[int64]string{}}}
+}
+
+// Catalog keeps the catalog. It implements [catalog.Store].
+type Catalog struct {
+	store *Store
+	names atomic.Pointer[names]
+	texts *textCache
+}
+
+// InTx implements catalog.Store.
+func (c *Catalog) InTx(ctx context.Context, fn func(catalog.Tx) error) error {
+	return c.store.InTx(ctx, func(tx *sql.Tx) error { return fn(c.Tx(tx)) })
+}
+
+// Tx is the catalog within a transaction that the caller has begun: what it writes stands and falls with that.
+func (c *Catalog) Tx(tx *sql.Tx) catalog.Tx { return c.view(tx) }
+
+// InView implements catalog.Store.
+func (c *Catalog) InView(ctx context.Context, fn func(catalog.View) error) error {
+	tx, err := c.store.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return fmt.Errorf("begin reading: %w", err)
+	}
+	defer tx.Rollback() //nolint:errcheck // it has only read
+	return fn(c.view(tx))
+}
+
+func (c *Catalog) view(tx *sql.Tx) *catalogTx {
+	return &catalogTx{Catalog: c, tx: tx, sql: &sqlite, statements: map[string]*sql.Stmt{}}
+}
+
+// catalogTx is the catalog in one transaction.
+type catalogTx struct {
+	*Catalog
+	tx         *sql.Tx
+	sql        *dialect
+	statements map[string]*sql.Stmt // prepared; the transaction's end closes them
+	known      *names               // as of this transaction, nil when not read
+}
+
+// names maps interned names to their ids and back, as of one token.
+type names struct {
+	token      int64
+	blueprints map[string]int64
+	blueprint  map[int64]string
+	relations  map[relationName]int64
+	relation   map[int64]relationName
+}
+
+type relationName struct{ blueprint, name string }
+
+// chunkRows is how many rows a multi-row statement takes, chunkKeys how many keys a look-up.
+const (
+	chunkRows = 32
+	chunkKeys = 256
+)
+
+// prepare returns the statement, prepared once a transaction.
+func (t *catalogTx) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
+	if s := t.statements[query]; s != nil {
+		return s, nil
+	}
+	s, err := t.tx.PrepareContext(ctx, t.sql.placeholders(query))
+	if err != nil {
+		return nil, fmt.Errorf("prepare %q: %w", short(query), err)
+	}
+	t.statements[query] = s
+	return s, nil
+}
+
+func (t *catalogTx) exec(ctx context.Context, query string, args ...any) (int64, error) {
+	s, err := t.prepare(ctx, query)
+	if err != nil {
+		return 0, err
+	}
+	r, err := s.ExecContext(ctx, args...)
+	if err != nil {
+		return 0, fmt.Errorf("run %q: %w", short(query), err)
+	}
+	return r.RowsAffected()
+}
+
+// each runs a query and calls scan for each row.
+func (t *catalogTx) each(ctx context.Context, query string, args []any, scan func(*sql.Rows) error) error {
+	s, err := t.prepare(ctx, query)
+	if err != nil {
+		return err
+	}
+	rows, err := s.QueryContext(ctx, args...)
+	if err != nil {
+		return fmt.Errorf("run %q: %w", short(query), err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return fmt.Errorf("scan %q: %w", short(query), err)
+		}
+	}
+	return rows.Err()
+}
+
+// any reports whether a query has a row.
+func (t *catalogTx) any(ctx context.Context, query string, args ...any) (bool, error) {
+	found := false
+	err := t.each(ctx, query, args, func(*sql.Rows) error { found = true; return nil })
+	return found, err
+}
+
+func short(query string) string {
+	const maxChars = 100
+	query = strings.Join(strings.Fields(query), " ")
+	return query[:min(len(query), maxChars)]
+}
+
+// tuples writes n groups of width placeholders: ($1,$2),($3,$4).
+func tuples(n, width int) string {
+	var b strings.Builder
+	for i := range n * width {
+		switch {
+		case i == 0:
+			b.WriteByte('(')
+		case i%width == 0:
+			b.WriteString("),(")
+		default:
+			b.WriteByte(',')
+		}
+		b.WriteByte('$')
+		b.WriteString(strconv.Itoa(i + 1))
+	}
+	b.WriteByte(')')
+	return b.String()
+}
+
+// list writes n placeholders from first on: ($2,$3,$4).
+func list(first, n int) string {
+	var b strings.Builder
+	b.WriteByte('(')
+	for i := range n {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteByte('$')
+		b.WriteString(strconv.Itoa(first + i))
+	}
+	b.WriteByte(')')
+	return b.String()
+}
+
+// inRows runs an insert of width columns for all args, at most chunkRows rows at a time. query has %s for the rows.
+func (t *catalogTx) inRows(ctx context.Context, query string, width int, args []any) error {
+	for len(args) > 0 {
+		n := min(len(args)/width, chunkRows)
+		if _, err := t.exec(ctx, fmt.Sprintf(query, tuples(n, width)), args[:n*width]...); err != nil {
+			return err
+		}
+		args = args[n*width:]
+	}
+	return nil
+}
+
+// Token implements catalog.View.
+func (t *catalogTx) Token(ctx context.Context) (int64, error) {
+	var token int64
+	err := t.tx.QueryRowContext(ctx, `SELECT token FROM catalog_state WHERE id = 1`).Scan(&token)
+	if err != nil {
+		return 0, fmt.Errorf("read the catalog's token: %w", err)
+	}
+	return token, nil
+}
+
+// renew gives the catalog another token: what was cached under the old one is out of date. It is drawn at random, so
+// that one from a transaction that was rolled back never comes again.
+func (t *catalogTx) renew(ctx context.Context) error {
+	var b [8]byte
+	_, _ = rand.Read(b[:])
+	t.known = nil
+	_, err := t.exec(ctx, `UPDATE catalog_state SET token = $1 WHERE id = 1`, int64(binary.LittleEndian.Uint64(b[:])>>1))
+	return err
+}
+
+// dict returns the interned names.
+func (t *catalogTx) dict(ctx context.Context) (*names, error) {
+	if t.known != nil {
+		return t.known, nil
+	}
+	token, err := t.Token(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if n := t.Catalog.names.Load(); n != nil && n.token == token {
+		t.known = n
+		return n, nil
+	}
+	n := &names{token: token, blueprints: map[string]int64{}, blueprint: map[int64]string{}, relations: map[relationName]int64{}, relation: map[int64]relationName{}}
+	err = t.each(ctx, `SELECT id, name FROM blueprint_names`, nil, func(r *sql.Rows) error {
+		var id int64
+		var name string
+		err := r.Scan(&id, &name)
+		n.blueprints[name], n.blueprint[id] = id, name
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = t.each(ctx, `SELECT id, blueprint_id, name FROM relation_names`, nil, func(r *sql.Rows) error {
+		var id, blueprint int64
+		var name string
+		err := r.Scan(&id, &blueprint, &name)
+		rel := relationName{n.blueprint[blueprint], name}
+		n.relations[rel], n.relation[id] = id, rel
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	t.known = n
+	t.Catalog.names.Store(n)
+	return n, nil
+}
+
+// blueprintID returns the id of a blueprint's name.
+func (t *catalogTx) blueprintID(ctx context.Context, name string) (int64, error) {
+	n, err := t.dict(ctx)
+	if err != nil {
+		return 0, err
+	}
+	id, ok := n.blueprints[name]
+	if !ok {
+		return 0, fault.Errorf(fault.NotFound, "blueprint %q is not known", name)
+	}
+	return id, nil
+}
+
+func (t *catalogTx) relationID(ctx context.Context, blueprint, relation string) (int64, error) {
+	n, err := t.dict(ctx)
+	if err != nil {
+		return 0, err
+	}
+	id, ok := n.relations[relationName{blueprint, relation}]
+	if !ok {
+		return 0, fault.Errorf(fault.NotFound, "relation %q of blueprint %q is not known", relation, blueprint)
+	}
+	return id, nil
+}
+
+// writer is the part of a Stamp that many entities share.
+type writer struct {
+	Lane   catalog.Lane `json:"lane"`
+	Stream string       `json:"stream"`
+	Fields []string     `json:"fields"`
+}
+
+// textCache knows interned texts by id. An id is a hash of its text, so an entry is never wrong.
+type textCache struct {
+	sync.Mutex
+	writers map[int64]writer
+	keys    map[int64]string
+}
+
+// maxCachedTexts bounds each half of the cache; when full it starts anew.
+const maxCachedTexts = 20_000
+
+func millis(t time.Time) int64 { return t.UnixMilli() }
+
+func fromMillis(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
+
+func nullable(raw []byte) any {
+	if len(raw) == 0 {
+		return nil
+	}
+	return string(raw)
+}
+
+// Blueprints implements catalog.View.
+func (t *catalogTx) Blueprints(ctx context.Context) (out []catalog.Blueprint, err error) {
+	err = t.each(ctx, `SELECT n.name, b.doc, b.created_at, b.created_by, b.updated_at, b.updated_by
+		FROM blueprints b JOIN blueprint_names n ON n.id = b.id ORDER BY n.name`, nil, func(r *sql.Rows) error {
+		var b catalog.Blueprint
+		var doc string
+		var created, updated int64
+		err := r.Scan(&b.Identifier, &doc, &created, &b.CreatedBy, &updated, &b.UpdatedBy)
+		b.Doc, b.CreatedAt, b.UpdatedAt = json.RawMessage(doc), fromMillis(created), fromMillis(updated)
+		out = append(out, b)
+		return err
+	})
+	return out, err
+}
+
+// Counts implements catalog.View.
+func (t *catalogTx) Counts(ctx context.Context) (map[string]int64, error) {
+	counts := map[string]int64{}
+	err := t.each(ctx, `SELECT n.name, b.entities FROM blueprints b JOIN blueprint_names n ON n.id = b.id`, nil, func(r *sql.Rows) error {
+		var name string
+		var count int64
+		err := r.Scan(&name, &count)
+		counts[name] = count
+		return err
+	})
+	return counts, err
+}
+
+// PutBlueprint implements catalog.Tx.
+func (t *catalogTx) PutBlueprint(ctx context.Context, b catalog.Blueprint) error {
+	intern := map[string]bool{b.Identifier: true}
+	for _, r := range b.Relations {
+		intern[r.Target] = true
+	}
+	for name := range intern {
+		if _, err := t.exec(ctx, `INSERT INTO blueprint_names (name) VALUES ($1) ON CONFLICT (name) DO NOTHING`, name); err != nil {
+			return err
+		}
+	}
+	if err := t.renew(ctx); err != nil {
+		return err
+	}
+	id, err := t.blueprintID(ctx, b.Identifier)
+	if err != nil {
+		return err
+	}
+	for _, r := range b.Relations {
+		if _, err := t.exec(ctx, `INSERT INTO relation_names (blueprint_id, name) VALUES ($1, $2) ON CONFLICT (blueprint_id, name) DO NOTHING`, id, r.Name); err != nil {
+			return err
+		}
+	}
+	t.known = nil
+	_, err = t.exec(ctx, `INSERT INTO blueprints (id, doc, created_at, created_by, updated_at, updated_by) VALUES ($1, $2, $3, $4, $5, $6)
+		ON CONFLICT (id) DO UPDATE SET doc = excluded.doc, updated_at = excluded.updated_at, updated_by = excluded.updated_by`,
+		id, string(b.Doc), millis(b.CreatedAt), b.CreatedBy, millis(b.UpdatedAt), b.UpdatedBy)
+	if err != nil {
+		return err
+	}
+	return t.renew(ctx)
+}
+
+// RenameBlueprint implements catalog.Tx. Relations that wait for a blueprint of the new name find this one.
+func (t *catalogTx) RenameBlueprint(ctx context.Context, from, to string) error {
+	id, err := t.blueprintID(ctx, from)
+	if err != nil {
+		return err
+	}
+	other, err := t.blueprintID(ctx, to)
+	if err == nil {
+		for _, table := range []string{"relations", "pending_relations"} {
+			if _, err := t.exec(ctx, `UPDATE `+table+` SET target_blueprint_id = $1 WHERE target_blueprint_id = $2`, id, other); err != nil {
+				return err
+			}
+		}
+		if _, err := t.exec(ctx, `DELETE FROM blueprint_names WHERE id = $1`, other); err != nil {
+			return err
+		}
+		_, err = t.exec(ctx, `DELETE FROM pending_relations WHERE target_blueprint_id = $1 AND EXISTS (SELECT 1 FROM entities e
+			WHERE e.blueprint_id = $1 AND e.identifier = pending_relations.target_identifier)`, id)
+		if err != nil {
+			return err
+		}
+	} else if !fault.Is(err, fault.NotFound) {
+		return err
+	}
+	if _, err := t.exec(ctx, `UPDATE blueprint_names SET name = $1 WHERE id = $2`, to, id); err != nil {
+		return err
+	}
+	if _, err := t.exec(ctx, `UPDATE history SET blueprint = $1 WHERE blueprint = $2`, to, from); err != nil {
+		return err
+	}
+	return t.renew(ctx)
+}
+
+// DeleteBlueprint implements catalog.Tx. Names stay interned: relations may name the blueprint still.
+func (t *catalogTx) DeleteBlueprint(ctx context.Context, id string) error {
+	number, err := t.blueprintID(ctx, id)
+	if err != nil {
+		return err
+	}
+	for _, q := range []string{`DELETE FROM blueprints WHERE id = $1`, `DELETE FROM tombstones WHERE blueprint_id = $1`} {
+		if _, err := t.exec(ctx, q, number); err != nil {
+			return err
+		}
+	}
+	return t.renew(ctx)
+}
+
+// DeleteEntities implements catalog.Tx.
+func (t *catalogTx) DeleteEntities(ctx context.Context, blueprint string) (int64, error) {
+	id, err := t.blueprintID(ctx, blueprint)
+	if err != nil {
+		return 0, err
+	}
+	const mine = `(SELECT id FROM entities WHERE blueprint_id = $1)`
+	var n int64
+	for _, q := range []string{
+		`DELETE FROM pending_relations WHERE entity_id IN ` + mine,
+		`DELETE FROM relations WHERE entity_id IN ` + mine,
+		`DELETE FROM entity_heads WHERE entity_id IN ` + mine,
+		`DELETE FROM tombstones WHERE blueprint_id = $1`,
+		`UPDATE blueprints SET entities = 0 WHERE id = $1`,
+		`INSERT INTO pending_relations SELECT target_blueprint_id, target_identifier, relation_id, entity_id FROM relations
+			WHERE target_blueprint_id = $1 ON CONFLICT DO NOTHING`,
+		`DELETE FROM entities WHERE blueprint_id = $1`,
+	} {
+		if n, err = t.exec(ctx, q, id); err != nil {
+			return 0, err
+		}
+	}
+	return n, nil
+}
+
+// DropFields implements catalog.Tx.
+func (t *catalogTx) DropFields(ctx context.Context, blueprint string, properties, relations []string) error {
+	id, err := t.blueprintID(ctx, blueprint)
+	if err != nil {
+		return err
+	}
+	remove := func(column string, keys []string) error {
+		for _, k := range keys {
+			_, err := t.exec(ctx, `UPDATE entities SET `+column+` = json_remove(`+column+`, `+path(k)+`)
+				WHERE blueprint_id = $1 AND json_type(`+column+`, `+path(k)+`) IS NOT NULL`, id)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := errors.Join(remove("properties", properties), remove("relations", relations)); err != nil {
+		return err
+	}
+	for _, r := range relations {
+		number, err := t.relationID(ctx, blueprint, r)
+		if err != nil {
+			return err
+		}
+		for _, table := range []string{"relations", "pending_relations"} {
+			if _, err := t.exec(ctx, `DELETE FROM `+table+` WHERE relation_id = $1`, number); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,376 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+
+	"longshore/internal/catalog"
+	"longshore/internal/fault"
+)
+
+// Save implements catalog.Tx.
+func (t *catalogTx) Save(ctx context.Context, batch []catalog.Saved) ([]catalog.Healed, error) {
+	s := saving{catalogTx: t, ctx: ctx, texts: map[int64]string{}, counts: map[int64]int{}}
+	var err error
+	if s.names, err = t.dict(ctx); err != nil {
+		return nil, err
+	}
+	for _, step := range []func([]catalog.Saved) error{s.insertNew, s.updateChanged, s.putHeads, s.bury, s.dropRows, s.addRows, s.heal, s.countEntities} {
+		if err := step(batch); err != nil {
+			return nil, err
+		}
+	}
+	return s.healed, nil
+}
+
+// saving is one Save under way.
+type saving struct {
+	*catalogTx
+	ctx     context.Context //nolint:containedctx // lives as long as the call
+	names   *names
+	texts   map[int64]string
+	counts  map[int64]int
+	created []catalog.Key
+	healed  []catalog.Healed
+}
+
+func (s *saving) row(k catalog.Key, e *catalog.Entity) []any {
+	return []any{s.names.blueprints[k.Blueprint], k.Identifier, e.Title, e.Icon, nullable(e.Team), string(e.Properties), string(e.Relations),
+		millis(e.CreatedAt), e.CreatedBy, millis(e.UpdatedAt), e.UpdatedBy, e.Source}
+}
+
+const rowColumns = `blueprint_id, identifier, title, icon, team, properties, relations, created_at, created_by, updated_at, updated_by, source`
+
+// insertNew adds entities and learns their ids.
+func (s *saving) insertNew(batch []catalog.Saved) error {
+	const width = 12
+	type place struct {
+		blueprint  int64
+		identifier string
+	}
+	var args []any
+	places := map[place]int{}
+	send := func() error {
+		if len(args) == 0 {
+			return nil
+		}
+		query := `INSERT INTO entities (` + rowColumns + `) VALUES ` + tuples(len(args)/width, width) + ` RETURNING id, blueprint_id, identifier`
+		err := s.each(s.ctx, query, args, func(r *sql.Rows) error {
+			var id int64
+			var p place
+			err := r.Scan(&id, &p.blueprint, &p.identifier)
+			batch[places[p]].State.ID = id
+			return err
+		})
+		args = args[:0]
+		return err
+	}
+	for i := range batch {
+		b := &batch[i]
+		if b.State.ID != 0 || b.Remove || b.Entity == nil {
+			continue
+		}
+		places[place{s.names.blueprints[b.Key.Blueprint], b.Key.Identifier}] = i
+		args = append(args, s.row(b.Key, b.Entity)...)
+		s.counts[s.names.blueprints[b.Key.Blueprint]]++
+		s.created = append(s.created, b.Key)
+		b.Entity.ID = -1 // inserted here: not for updateChanged
+		if len(args) == chunkRows*width {
+			if err := send(); err != nil {
+				return err
+			}
+		}
+	}
+	return send()
+}
+
+func (s *saving) updateChanged(batch []catalog.Saved) error {
+	var args []any
+	for i := range batch {
+		b := &batch[i]
+		if b.Entity == nil || b.Remove {
+			continue
+		}
+		if b.Entity.ID != -1 {
+			args = append(append(args, b.State.ID), s.row(b.Key, b.Entity)...)
+		}
+		b.Entity.ID = b.State.ID
+	}
+	return s.inRows(s.ctx, `INSERT INTO entities (id, `+rowColumns+`) VALUES %s ON CONFLICT (id) DO UPDATE SET title = excluded.title,
+		icon = excluded.icon, team = excluded.team, properties = excluded.properties, relations = excluded.relations, created_at = excluded.created_at,
+		created_by = excluded.created_by, updated_at = excluded.updated_at, updated_by = excluded.updated_by, source = excluded.source`, 13, args)
+}
+
+func (s *saving) putHeads(batch []catalog.Saved) error {
+	const width = 11
+	args := make([]any, 0, width*len(batch))
+	for i := range batch {
+		b := &batch[i]
+		if b.Remove || b.State.ID == 0 {
+			continue
+		}
+		m, err := s.intern(&b.State.Head, s.texts)
+		if err != nil {
+			return err
+		}
+		var flags, older any
+		if len(b.State.Flags) > 0 {
+			if flags, err = text(b.State.Flags); err != nil {
+				return err
+			}
+		}
+		if b.State.Cleared != nil || len(b.State.Older) > 0 {
+			if older, err = s.older(&b.State); err != nil {
+				return err
+			}
+		}
+		var digest any
+		if b.State.Digest != nil {
+			digest = b.State.Digest
+		}
+		args = append(args, b.State.ID, m.Writer, m.Generation, m.ExtractedAt, m.Key, m.Line, b.State.Origin.ObjectID, b.State.Origin.Line, digest, flags, older)
+	}
+	return s.inRows(s.ctx, `INSERT INTO entity_heads (entity_id, writer_id, generation, extracted_at, key_id, line, object_id, origin_line, digest, flags, older)
+		VALUES %s ON CONFLICT (entity_id) DO UPDATE SET writer_id = excluded.writer_id, generation = excluded.generation, extracted_at = excluded.extracted_at,
+		key_id = excluded.key_id, line = excluded.line, object_id = excluded.object_id, origin_line = excluded.origin_line, digest = excluded.digest,
+		flags = excluded.flags, older = excluded.older`, width, args)
+}
+
+func text(v any) (string, error) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return "", fmt.Errorf("write JSON: %w", err)
+	}
+	return string(body), nil
+}
+
+func (s *saving) older(state *catalog.State) (string, error) {
+	var out olderMarks
+	if state.Cleared != nil {
+		m, err := s.intern(state.Cleared, s.texts)
+		if err != nil {
+			return "", err
+		}
+		out.Cleared = &m
+	}
+	for i := range state.Older {
+		m, err := s.intern(&state.Older[i], s.texts)
+		if err != nil {
+			return "", err
+		}
+		out.Older = append(out.Older, m)
+	}
+	return text(out)
+}
+
+// bury removes what was deleted and keeps the tombstones, and takes away those of what came back.
+func (s *saving) bury(batch []catalog.Saved) error {
+	var stones []any
+	for i := range batch {
+		b := &batch[i]
+		blueprint := s.names.blueprints[b.Key.Blueprint]
+		if b.Remove {
+			for _, q := range []string{`DELETE FROM entities WHERE id = $1`, `DELETE FROM entity_heads WHERE entity_id = $1`,
+				`DELETE FROM pending_relations WHERE entity_id = $1`} {
+				if _, err := s.exec(s.ctx, q, b.State.ID); err != nil {
+					return err
+				}
+			}
+			s.counts[blueprint]--
+		}
+		if d := b.State.Deleted; d != nil {
+			m, err := s.intern(d, s.texts)
+			if err != nil {
+				return err
+			}
+			stones = append(stones, blueprint, b.Key.Identifier, m.Writer, m.Generation, m.ExtractedAt, m.Key, m.Line, b.State.ID)
+		}
+	}
+	if len(s.created) > 0 {
+		buried, err := s.any(s.ctx, `SELECT 1 FROM tombstones LIMIT 1`)
+		if err != nil {
+			return err
+		}
+		for _, k := range s.created {
+			if !buried {
+				break
+			}
+			if _, err := s.exec(s.ctx, `DELETE FROM tombstones WHERE blueprint_id = $1 AND identifier = $2`, s.names.blueprints[k.Blueprint], k.Identifier); err != nil {
+				return err
+			}
+		}
+	}
+	if err := s.inRows(s.ctx, `INSERT INTO tombstones (blueprint_id, identifier, writer_id, generation, extracted_at, key_id, line, entity_id) VALUES %s
+		ON CONFLICT (blueprint_id, identifier) DO UPDATE SET writer_id = excluded.writer_id, generation = excluded.generation,
+		extracted_at = excluded.extracted_at, key_id = excluded.key_id, line = excluded.line`, 8, stones); err != nil {
+		return err
+	}
+	return s.putTexts(s.ctx, s.texts)
+}
+
+// dropRows removes relation rows that are no more, and makes wait those that pointed at what was deleted.
+func (s *saving) dropRows(batch []catalog.Saved) error {
+	for i := range batch {
+		b := &batch[i]
+		for _, ref := range b.Drop {
+			rel, ok := s.names.relations[relationName{b.Key.Blueprint, ref.Relation}]
+			if !ok {
+				continue
+			}
+			for _, table := range []string{"relations", "pending_relations"} {
+				_, err := s.exec(s.ctx, `DELETE FROM `+table+` WHERE target_blueprint_id = $1 AND target_identifier = $2 AND relation_id = $3 AND entity_id = $4`,
+					s.names.blueprints[ref.Target.Blueprint], ref.Target.Identifier, rel, b.State.ID)
+				if err != nil {
+					return err
+				}
+			}
+		}
+	}
+	for i := range batch {
+		b := &batch[i]
+		if !b.Remove {
+			continue
+		}
+		_, err := s.exec(s.ctx, `INSERT INTO pending_relations SELECT target_blueprint_id, target_identifier, relation_id, entity_id FROM relations
+			WHERE target_blueprint_id = $1 AND target_identifier = $2 ON CONFLICT DO NOTHING`, s.names.blueprints[b.Key.Blueprint], b.Key.Identifier)
+		if err != nil {
+			return err
+		}
+		b.State.ID = 0
+	}
+	return nil
+}
+
+// addRows adds relation rows, and notes which of them wait.
+func (s *saving) addRows(batch []catalog.Saved) error {
+	const width = 4
+	var rows []any
+	var targets []catalog.Key
+	for i := range batch {
+		b := &batch[i]
+		for _, ref := range b.Add {
+			rel, ok := s.names.relations[relationName{b.Key.Blueprint, ref.Relation}]
+			target, known := s.names.blueprints[ref.Target.Blueprint]
+			if !ok || !known {
+				return fault.Errorf(fault.Internal, "relation %q of %q to %q is not interned", ref.Relation, b.Key.Blueprint, ref.Target.Blueprint)
+			}
+			rows = append(rows, target, ref.Target.Identifier, rel, b.State.ID)
+			targets = append(targets, ref.Target)
+		}
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	const insert = ` (target_blueprint_id, target_identifier, relation_id, entity_id) VALUES %s ON CONFLICT DO NOTHING`
+	if err := s.inRows(s.ctx, `INSERT INTO relations`+insert, width, rows); err != nil {
+		return err
+	}
+	found, err := s.Present(s.ctx, targets)
+	if err != nil {
+		return err
+	}
+	var waiting []any
+	for i, target := range targets {
+		if !found[target] {
+			waiting = append(waiting, rows[i*width:(i+1)*width]...)
+		}
+	}
+	return s.inRows(s.ctx, `INSERT INTO pending_relations`+insert, width, waiting)
+}
+
+// maxHealed bounds how many healed relations one Save names; all heal.
+const maxHealed = 10_000
+
+// heal takes new entities off the waiting list.
+func (s *saving) heal([]catalog.Saved) error {
+	if len(s.created) == 0 {
+		return nil
+	}
+	if waiting, err := s.any(s.ctx, `SELECT 1 FROM pending_relations LIMIT 1`); err != nil || !waiting {
+		return err
+	}
+	places, err := s.places(s.ctx, s.created)
+	if err != nil {
+		return err
+	}
+	for blueprint, at := range places {
+		err := inChunks(s.created, at, func(marks string, args []any, place map[string]int) error {
+			args = append([]any{blueprint}, args...)
+			const where = ` WHERE p.target_blueprint_id = $1 AND p.target_identifier IN `
+			err := s.each(s.ctx, fmt.Sprintf(`SELECT p.target_identifier, p.relation_id, e.identifier FROM pending_relations p
+				JOIN entities e ON e.id = p.entity_id`+where+marks+` LIMIT %d`, maxHealed-len(s.healed)), args, func(r *sql.Rows) error {
+				var target, referrer string
+				var relation int64
+				err := r.Scan(&target, &relation, &referrer)
+				name := s.names.relation[relation]
+				s.healed = append(s.healed, catalog.Healed{Target: s.created[place[target]], Referrer: catalog.Key{Blueprint: name.blueprint, Identifier: referrer}, Relation: name.name})
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			_, err = s.exec(s.ctx, `DELETE FROM pending_relations AS p`+where+marks, args...)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *saving) countEntities([]catalog.Saved) error {
+	for blueprint, n := range s.counts {
+		if n == 0 {
+			continue
+		}
+		if _, err := s.exec(s.ctx, `UPDATE blueprints SET entities = entities + $1 WHERE id = $2`, n, blueprint); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// PendingOf implements catalog.Tx.
+func (t *catalogTx) PendingOf(ctx context.Context, ids []int64) (map[int64][]catalog.Pending, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	if waiting, err := t.any(ctx, `SELECT 1 FROM pending_relations LIMIT 1`); err != nil || !waiting {
+		return nil, err
+	}
+	n, err := t.dict(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := map[int64][]catalog.Pending{}
+	for len(ids) > 0 {
+		args := make([]any, 0, chunkKeys)
+		for _, id := range ids[:min(len(ids), chunkKeys)] {
+			args = append(args, id)
+		}
+		ids = ids[len(args):]
+		for size := 1; ; size *= 4 {
+			if size >= len(args) {
+				for len(args) < size {
+					args = append(args, args[0])
+				}
+				break
+			}
+		}
+		err := t.each(ctx, `SELECT entity_id, relation_id, target_blueprint_id, target_identifier FROM pending_relations WHERE entity_id IN `+list(1, len(args))+
+			` ORDER BY entity_id, relation_id, target_identifier`, args, func(r *sql.Rows) error {
+			var id, relation, target int64
+			var identifier string
+			err := r.Scan(&id, &relation, &target, &identifier)
+			out[id] = append(out[id], catalog.Pending{Relation: n.relation[relation].name, Blueprint: n.blueprint[target], Identifier: identifier})
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}

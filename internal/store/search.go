@@ -1,0 +1,404 @@
+package store
+
+import (
+	"context"
+	"strings"
+
+	"longshore/internal/catalog"
+	"longshore/internal/fault"
+)
+
+// Search implements catalog.View.
+func (t *catalogTx) Search(ctx context.Context, f catalog.Find) ([]catalog.Entity, bool, error) {
+	q, err := t.compile(ctx, f)
+	if err != nil {
+		return nil, false, err
+	}
+	order := q.order(f)
+	if f.After != nil {
+		if err := q.after(f); err != nil {
+			return nil, false, err
+		}
+	}
+	query := `SELECT ` + entityColumns + fromEntities + q.where() + ` ORDER BY ` + order + ` LIMIT ` + q.bind(f.Limit+1)
+	list, err := t.entities(ctx, query, q.args...)
+	if err != nil {
+		return nil, false, err
+	}
+	if len(list) > f.Limit {
+		return list[:f.Limit], true, nil
+	}
+	return list, false, nil
+}
+
+// Count implements catalog.View.
+func (t *catalogTx) Count(ctx context.Context, f catalog.Find) (int64, error) {
+	q, err := t.compile(ctx, f)
+	if err != nil {
+		return 0, err
+	}
+	var n int64
+	s, err := t.prepare(ctx, `SELECT count(*) FROM entities e `+q.where())
+	if err != nil {
+		return 0, err
+	}
+	return n, s.QueryRowContext(ctx, q.args...).Scan(&n)
+}
+
+// query is a search on its way to SQL.
+type query struct {
+	sql        *dialect
+	names      *names
+	conditions []string
+	args       []any
+}
+
+func (q *query) bind(v any) string {
+	q.args = append(q.args, v)
+	return placeholder(len(q.args))
+}
+
+func (q *query) where() string {
+	if len(q.conditions) == 0 {
+		return ""
+	}
+	return "WHERE " + strings.Join(q.conditions, " AND ")
+}
+
+func (t *catalogTx) compile(ctx context.Context, f catalog.Find) (*query, error) {
+	n, err := t.dict(ctx)
+	if err != nil {
+		return nil, err
+	}
+	q := &query{sql: t.sql, names: n}
+	if f.Blueprint != "" {
+		id, err := t.blueprintID(ctx, f.Blueprint)
+		if err != nil {
+			return nil, err
+		}
+		q.conditions = append(q.conditions, "e.blueprint_id = "+q.bind(id))
+	}
+	if f.Text != "" {
+		needle := q.bind(strings.Map(asciiLower, f.Text))
+		q.conditions = append(q.conditions, "("+q.sql.position+"(lower(e.identifier), "+needle+") > 0 OR "+q.sql.position+"(lower(e.title), "+needle+") > 0)")
+	}
+	rules := []catalog.Rule{f.Rule}
+	if f.Rule.Combinator == "and" {
+		rules = f.Rule.Rules // each on its own, so that the planner sees plain terms
+	}
+	for _, r := range rules {
+		q.conditions = append(q.conditions, q.rule(r))
+	}
+	return q, nil
+}
+
+func asciiLower(r rune) rune {
+	if r >= 'A' && r <= 'Z' {
+		return r + 'a' - 'A'
+	}
+	return r
+}
+
+// rule compiles a node: an expression that is true or false, never NULL.
+func (q *query) rule(r catalog.Rule) string {
+	if r.Combinator != "" {
+		if len(r.Rules) == 0 {
+			return "1 = 1"
+		}
+		parts := make([]string, len(r.Rules))
+		for i, sub := range r.Rules {
+			parts[i] = q.rule(sub)
+		}
+		return "(" + strings.Join(parts, " "+strings.ToUpper(r.Combinator)+" ") + ")"
+	}
+	condition := q.condition(r)
+	if strings.HasPrefix(condition, "e.") && !r.Negate {
+		return condition // a column that is never NULL: plain, for its index
+	}
+	if r.Negate {
+		return "NOT coalesce(" + condition + ", 1 = 0)"
+	}
+	return "coalesce(" + condition + ", 1 = 0)"
+}
+
+// subject is how to read what a condition looks at: SQL that is NULL where there is nothing of that kind. list is a
+// FROM item of its elements, "" when it is never a list.
+type subject struct {
+	text, num, truth, json, millis, list string
+	missing, empty                       string // not there; there, but an empty list ("" for never)
+}
+
+const none = "CAST(NULL AS TEXT)"
+
+func (q *query) subject(s catalog.Subject) subject {
+	switch s.Kind {
+	case catalog.RelationValue:
+		return q.member("e.relations", s.Name)
+	case catalog.ValueProperty:
+		return q.member("e.properties", s.Name)
+	}
+	column := func(expr string) subject {
+		return subject{text: expr, num: none, truth: none, json: none, millis: q.sql.millis(expr), missing: "(" + expr + ") IS NULL"}
+	}
+	switch s.Name {
+	case "$identifier":
+		return column("e.identifier")
+	case "$title":
+		return column("coalesce(nullif(e.title, ''), e.identifier)")
+	case "$blueprint":
+		return column("(SELECT n.name FROM blueprint_names n WHERE n.id = e.blueprint_id)")
+	case "$icon":
+		return column("nullif(e.icon, '')")
+	case "$createdBy":
+		return column("nullif(e.created_by, '')")
+	case "$updatedBy":
+		return column("nullif(e.updated_by, '')")
+	case "$datasource":
+		return column("nullif(e.source, '')")
+	case "$createdAt", "$updatedAt":
+		name := "e.created_at"
+		if s.Name == "$updatedAt" {
+			name = "e.updated_at"
+		}
+		return subject{text: none, num: none, truth: none, json: none, millis: name, missing: "1 = 0"}
+	}
+	team := q.member("e.team", "")
+	team.missing, team.empty = "e.team IS NULL", "e.team = '[]'"
+	return team
+}
+
+func (q *query) member(column, key string) subject {
+	d := q.sql
+	return subject{text: d.text(column, key), num: d.num(column, key), truth: d.truth(column, key), json: d.json(column, key),
+		millis: d.millis("(" + d.text(column, key) + ")"), list: d.elements(column, key),
+		missing: "(" + d.kind(column, key) + ") IS NULL", empty: "(" + d.json(column, key) + ") = '[]'"}
+}
+
+func (q *query) condition(r catalog.Rule) string {
+	if plain := q.plain(r); plain != "" {
+		return plain
+	}
+	s := q.subject(r.Subject)
+	switch r.Operator {
+	case catalog.OpEmpty:
+		if s.empty == "" {
+			return "(" + s.missing + ")"
+		}
+		return "(" + s.missing + " OR coalesce(" + s.empty + ", 1 = 0))"
+	case catalog.OpEqual:
+		return q.equal(s, r.Values[0])
+	case catalog.OpIn:
+		return q.in(s, r.Values)
+	case catalog.OpLess:
+		return q.compare(s, "<", r.Values[0])
+	case catalog.OpLessOrEqual:
+		return q.compare(s, "<=", r.Values[0])
+	case catalog.OpGreater:
+		return q.compare(s, ">", r.Values[0])
+	case catalog.OpGreaterOrEqual:
+		return q.compare(s, ">=", r.Values[0])
+	case catalog.OpExpired:
+		return "(" + s.millis + " < " + q.bind(r.From) + ")"
+	case catalog.OpBetween:
+		return "(" + s.millis + " BETWEEN " + q.bind(r.From) + " AND " + q.bind(r.To) + ")"
+	case catalog.OpContains:
+		v := r.Values[0]
+		var parts []string
+		if v.Kind == catalog.TextValue {
+			parts = append(parts, "coalesce("+q.sql.position+"("+s.text+", "+q.text(v.Text)+") > 0, 1 = 0)")
+		}
+		if s.list != "" {
+			parts = append(parts, q.among(s, []catalog.Value{v}))
+		}
+		if len(parts) == 0 {
+			return "1 = 0"
+		}
+		return "(" + strings.Join(parts, " OR ") + ")"
+	case catalog.OpPrefix:
+		v := q.text(r.Values[0].Text)
+		return "(substr(" + s.text + ", 1, length(" + v + ")) = " + v + ")"
+	case catalog.OpSuffix:
+		if r.Values[0].Text == "" {
+			return "((" + s.text + ") IS NOT NULL)"
+		}
+		v := q.text(r.Values[0].Text)
+		return "(substr(" + s.text + ", -length(" + v + ")) = " + v + ")"
+	}
+	panic("store: a rule with an operator that nobody compiles")
+}
+
+func (q *query) text(s string) string { return "CAST(" + q.bind(s) + " AS TEXT)" }
+
+// plain compiles what an index can answer: a text compared with a column or with a property that has an expression index.
+func (q *query) plain(r catalog.Rule) string {
+	if r.Operator != catalog.OpEqual && r.Operator != catalog.OpIn || r.Subject.Kind != catalog.MetaProperty {
+		return ""
+	}
+	if r.Subject.Name != "$identifier" && r.Subject.Name != "$blueprint" || len(r.Values) == 0 {
+		return ""
+	}
+	marks := make([]string, 0, len(r.Values))
+	for _, v := range r.Values {
+		if v.Kind != catalog.TextValue {
+			continue
+		}
+		if r.Subject.Name == "$identifier" {
+			marks = append(marks, q.bind(v.Text))
+		} else if id, ok := q.names.blueprints[v.Text]; ok {
+			marks = append(marks, q.bind(id))
+		}
+	}
+	column := "e.identifier"
+	if r.Subject.Name == "$blueprint" {
+		column = "e.blueprint_id"
+	}
+	if len(marks) == 0 {
+		return column + " IS NULL" // they never are
+	}
+	return column + " IN (" + strings.Join(marks, ",") + ")"
+}
+
+func (q *query) equal(s subject, v catalog.Value) string {
+	switch v.Kind {
+	case catalog.NullValue:
+		return "(" + s.missing + ")"
+	case catalog.JSONValue:
+		return "(" + s.json + " = " + q.text(v.Text) + ")"
+	}
+	return q.scalar(s.text, s.num, s.truth, s.millis, []catalog.Value{v})
+}
+
+// scalar compares single values: text, num and truth are three readings of one.
+func (q *query) scalar(text, num, truth, millis string, values []catalog.Value) string {
+	var texts, nums, truths, times []string
+	for _, v := range values {
+		switch v.Kind {
+		case catalog.TextValue:
+			if strings.HasPrefix(millis, "e.") && v.IsTime { // a column of instants
+				times = append(times, q.bind(v.Time))
+			} else {
+				texts = append(texts, q.text(v.Text))
+			}
+		case catalog.NumberValue:
+			nums = append(nums, "CAST("+q.bind(v.Number)+" AS REAL)")
+		case catalog.BoolValue:
+			truths = append(truths, map[bool]string{true: "1", false: "0"}[v.Bool])
+		}
+	}
+	var parts []string
+	for _, p := range []struct {
+		expr  string
+		marks []string
+	}{{text, texts}, {num, nums}, {truth, truths}, {millis, times}} {
+		if len(p.marks) > 0 && p.expr != none {
+			parts = append(parts, "coalesce("+p.expr+" IN ("+strings.Join(p.marks, ",")+"), 1 = 0)")
+		}
+	}
+	if len(parts) == 0 {
+		return "1 = 0"
+	}
+	return "(" + strings.Join(parts, " OR ") + ")"
+}
+
+// among holds when an element of the list is one of the values.
+func (q *query) among(s subject, values []catalog.Value) string {
+	d := q.sql
+	return "EXISTS (SELECT 1 FROM " + s.list + " WHERE " + q.scalar(d.elementText, d.elementNum, d.elementTruth, "", values) + ")"
+}
+
+func (q *query) in(s subject, values []catalog.Value) string {
+	if len(values) == 0 {
+		return "1 = 0"
+	}
+	parts := []string{q.scalar(s.text, s.num, s.truth, s.millis, values)}
+	if s.list != "" {
+		parts = append(parts, q.among(s, values))
+	}
+	for _, v := range values {
+		if v.Kind == catalog.NullValue {
+			parts = append(parts, q.equal(s, v))
+			break
+		}
+	}
+	return "(" + strings.Join(parts, " OR ") + ")"
+}
+
+func (q *query) compare(s subject, operator string, v catalog.Value) string {
+	if v.Kind == catalog.NumberValue {
+		return "(" + s.num + " " + operator + " CAST(" + q.bind(v.Number) + " AS REAL))"
+	}
+	return "(" + s.millis + " " + operator + " " + q.bind(v.Time) + ")"
+}
+
+// sortTerms are the expressions of one sort: rank, number, text; "" for one that is the same for every entity.
+func (q *query) sortTerms(field string) [3]string {
+	if field == "$createdAt" || field == "$updatedAt" {
+		return [3]string{"", "CAST(" + q.subject(catalog.Subject{Name: field}).millis + " AS REAL)", ""}
+	}
+	kind := catalog.ValueProperty
+	if field[0] == '$' {
+		kind = catalog.MetaProperty
+	}
+	s := q.subject(catalog.Subject{Kind: kind, Name: field})
+	if kind == catalog.MetaProperty {
+		return [3]string{"CASE WHEN (" + s.text + ") IS NULL THEN 2 ELSE 1 END", "", "coalesce(" + s.text + ", '')"}
+	}
+	rank := "CASE WHEN (" + s.num + ") IS NOT NULL THEN 0 WHEN (" + s.text + ") IS NOT NULL THEN 1 ELSE 2 END"
+	return [3]string{rank, "coalesce(" + s.num + ", 0.0)", "coalesce(" + s.text + ", '')"}
+}
+
+func (q *query) order(f catalog.Find) string {
+	var terms []string
+	for _, s := range f.Sort {
+		for i, t := range q.sortTerms(s.Field) {
+			if t != "" && i > 0 && s.Desc {
+				t += " DESC"
+			}
+			if t != "" {
+				terms = append(terms, t)
+			}
+		}
+	}
+	return strings.Join(append(terms, "e.blueprint_id", "e.identifier"), ", ")
+}
+
+// after adds the condition that leaves out everything up to the position: for each term, all before it equal and it beyond.
+func (q *query) after(f catalog.Find) error {
+	blueprint, ok := q.names.blueprints[f.After.Blueprint]
+	if !ok {
+		return fault.Errorf(fault.Invalid, "from: blueprint %q is gone", f.After.Blueprint).WithCode("invalid_request", nil)
+	}
+	type term struct {
+		expr string
+		at   any
+		desc bool
+	}
+	var terms []term
+	for i, s := range f.Sort {
+		t, k := q.sortTerms(s.Field), f.After.Keys[i]
+		for i, at := range []any{k.Rank, k.Number, k.Text} {
+			if t[i] != "" {
+				terms = append(terms, term{t[i], at, i > 0 && s.Desc})
+			}
+		}
+	}
+	terms = append(terms, term{"e.blueprint_id", blueprint, false}, term{"e.identifier", f.After.Identifier, false})
+	var options []string
+	equal := ""
+	for _, t := range terms {
+		operator := " > "
+		if t.desc {
+			operator = " < "
+		}
+		mark := q.bind(t.at)
+		options = append(options, "("+equal+t.expr+operator+mark+")")
+		equal += t.expr + " = " + mark + " AND "
+	}
+	if len(f.Sort) == 0 {
+		n := len(q.args)
+		q.conditions = append(q.conditions, "(e.blueprint_id, e.identifier) > ("+placeholder(n-1)+", "+placeholder(n)+")")
+		return nil
+	}
+	q.conditions = append(q.conditions, "("+strings.Join(options, " OR ")+")")
+	return nil
+}
