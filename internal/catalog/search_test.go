@@ -3,6 +3,7 @@ package catalog_test
 import (
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -147,7 +148,7 @@ func (j judge) equal(v, want any) bool {
 	}
 	if list, ok := want.([]any); ok {
 		have, ok := v.([]any)
-		return ok && fmt.Sprint(list) == fmt.Sprint(have)
+		return ok && reflect.DeepEqual(list, have)
 	}
 	switch v.(type) {
 	case []any, map[string]any:

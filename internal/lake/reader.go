@@ -19,6 +19,7 @@ const (
 	DefaultMaxLineBytes = 16 << 20
 
 	readBlockBytes = 256 << 10 // first size of the line buffer; it grows up to the longest line met
+	maxIdleReads   = 100       // then a source that brings neither bytes nor an error is given up
 	excerptBytes   = 160       // how much of a bad line is quoted
 )
 
@@ -88,6 +89,7 @@ type Reader struct {
 	buf        []byte
 	start, end int // what is read and not yet taken
 	number     int64
+	idle       int   // reads in a row that brought nothing
 	ended      error // io.EOF or what broke the reading; lines before it are still given
 	envelope   envelope
 }
@@ -185,7 +187,7 @@ func (r *Reader) take(text []byte) ([]byte, int64, error) {
 
 // skipLong lets the rest of a line go that fills the buffer and is over the limit.
 func (r *Reader) skipLong() ([]byte, int64, error) {
-	head := bytes.Clone(r.buf[r.start : r.start+excerptBytes*2])
+	head := bytes.Clone(r.buf[r.start:min(r.end, r.start+excerptBytes*2)])
 	var total int64
 	var last byte
 	for {
@@ -228,6 +230,11 @@ func (r *Reader) fill() {
 	}
 	n, err := r.r.Read(r.buf[r.end:])
 	r.end += n
+	if r.idle++; n > 0 {
+		r.idle = 0
+	} else if err == nil && r.idle > maxIdleReads {
+		err = io.ErrNoProgress
+	}
 	if err == io.EOF {
 		r.ended = io.EOF
 	} else if err != nil {

@@ -364,6 +364,10 @@ func (q *query) order(f catalog.Find) string {
 
 // after adds the condition that leaves out everything up to the position: for each term, all before it equal and it beyond.
 func (q *query) after(f catalog.Find) error {
+	if f.Blueprint != "" && len(f.Sort) == 0 {
+		q.conditions = append(q.conditions, "e.identifier > "+q.bind(f.After.Identifier))
+		return nil
+	}
 	blueprint, ok := q.names.blueprints[f.After.Blueprint]
 	if !ok {
 		return fault.Errorf(fault.Invalid, "from: blueprint %q is gone", f.After.Blueprint).WithCode("invalid_request", nil)

@@ -5,12 +5,14 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
 
 	"longshore/internal/fault"
 	"longshore/internal/ingest"
+	"longshore/internal/pipeline"
 )
 
 const selectWebhooks = `SELECT id, identifier, webhook_key, doc, secret, created_at, created_by, updated_at, updated_by FROM webhooks `
@@ -175,4 +177,30 @@ func (b *Objects) MappingVersion(ctx context.Context, webhook, digest string, do
 		return 0, fmt.Errorf("record mappings of %q: %w", webhook, err)
 	}
 	return id, nil
+}
+
+// TopGeneration implements [ingest.CallStore]: the highest generation among the streams of the connections whose
+// namespace is the webhook's key or identifier.
+func (b *Objects) TopGeneration(ctx context.Context, w ingest.Webhook) (int64, error) {
+	rows, err := b.read.QueryContext(ctx, `SELECT c.doc, max(s.generation) FROM stream_states s JOIN connections c ON c.id = s.connection_id GROUP BY c.id, c.doc`)
+	if err != nil {
+		return 0, fmt.Errorf("read generations: %w", err)
+	}
+	defer rows.Close()
+	var top int64
+	for rows.Next() {
+		var doc string
+		var generation int64
+		if err := rows.Scan(&doc, &generation); err != nil {
+			return 0, err
+		}
+		var c pipeline.Connection
+		if err := json.Unmarshal([]byte(doc), &c); err != nil {
+			return 0, fmt.Errorf("read connection: %w", err)
+		}
+		if c.Namespace == w.Key || c.Namespace == w.Identifier {
+			top = max(top, generation)
+		}
+	}
+	return top, rows.Err()
 }
