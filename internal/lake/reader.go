@@ -32,6 +32,7 @@ type ReaderOptions struct {
 // Line is one line of an object that is not blank. Its slices are valid until the next Next.
 type Line struct {
 	Number      int64  // from 1, blank lines counted
+	Text        []byte // the line as it lies in the object, without its end; of one over the limit, the beginning
 	Body        []byte // the record without its envelope: a JSON object; for a webhook call any JSON value
 	Headers     []byte // JSON object; nil unless the line is a webhook call
 	Query       []byte // JSON object; nil unless the line is a webhook call
@@ -128,7 +129,7 @@ func (r *Reader) Next() (Line, error) {
 			continue
 		}
 		if long > 0 {
-			return Line{Number: r.number, Bytes: long, Err: &LineError{
+			return Line{Number: r.number, Text: text, Bytes: long, Err: &LineError{
 				Code:    OverLimit,
 				Message: fmt.Sprintf("the line has %d bytes, more than the limit of %d", long, r.opts.MaxLineBytes),
 				Excerpt: excerpt(text),
@@ -138,9 +139,9 @@ func (r *Reader) Next() (Line, error) {
 		if skipSpace(text, 0) == len(text) {
 			continue
 		}
-		line := Line{Number: r.number, Bytes: int64(len(text))}
+		line := Line{Number: r.number, Text: text, Bytes: int64(len(text))}
 		if err := r.envelope.open(text, &line); err != nil {
-			return Line{Number: r.number, Bytes: int64(len(text)), Err: &LineError{
+			return Line{Number: r.number, Text: text, Bytes: int64(len(text)), Err: &LineError{
 				Code: Malformed, Message: err.Error(), Excerpt: excerpt(text),
 			}}, nil
 		}
