@@ -1,6 +1,6 @@
 // Package job runs what runs later, again or on time, and hides what lies below the queue.
 //
 // River does the work: claims, retries, unique jobs, cancellation, resumption. Its tables lie in the same database as
-// the catalog, so a job's effects and its completion commit in one transaction. Two kinds of job exist: sync (one
-// connection's run, worked in quanta) and ingest_object (one lake object). Others see [Queue] and [Handlers].
+// the catalog, so a job's effects and its completion commit in one transaction. Three kinds of job exist: sync (one
+// connection's run, worked in quanta), ingest_object (one lake object), and tick (a due time of a connection's schedule). Others see [Queue] and [Handlers].
 package job

@@ -3,6 +3,7 @@ package job
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -54,6 +55,20 @@ func (IngestArgs) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{Queue: queueIngest, UniqueOpts: river.UniqueOpts{ByArgs: true}, MaxAttempts: 100}
 }
 
+// TickArgs is one due time of a connection's schedule.
+type TickArgs struct {
+	ConnectionID int64 `json:"connection_id" river:"unique"`
+	At           int64 `json:"at" river:"unique"` // Unix seconds
+}
+
+// Kind is the job's name in the queue.
+func (TickArgs) Kind() string { return "tick" }
+
+// InsertOpts makes a due time unique.
+func (TickArgs) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: queueSync, UniqueOpts: river.UniqueOpts{ByArgs: true}, MaxAttempts: 100}
+}
+
 // Complete marks the job at hand as done in tx.
 type Complete func(ctx context.Context, tx *sql.Tx) error
 
@@ -64,7 +79,10 @@ type Handlers struct {
 	// Ingest takes one object, or goes on with it, until until. complete marks the job as done inside the handler's
 	// last transaction; done false means that the object has more to give.
 	Ingest func(ctx context.Context, args IngestArgs, until time.Time, complete Complete) (done bool, err error)
-	// IngestWorkers is how many objects are taken at once; 0 means 2.
+	// Tick starts a run and enqueues the next tick, both in the transaction in which it calls complete.
+	Tick func(ctx context.Context, connectionID int64, complete Complete) error
+	// IngestWorkers is how many objects are taken at once; 0 means 1: in the order in which they were found, so that
+	// which of two equal records "upserted" and which was "unchanged" is the same in every run.
 	IngestWorkers int
 }
 
@@ -109,6 +127,33 @@ func (q *Queue) EnqueueIngest(ctx context.Context, tx *sql.Tx, args IngestArgs) 
 	return nil
 }
 
+// EnqueueTick inserts a connection's next due time in tx.
+func (q *Queue) EnqueueTick(ctx context.Context, tx *sql.Tx, connectionID int64, at time.Time) error {
+	if _, err := q.insert.InsertTx(ctx, tx, TickArgs{ConnectionID: connectionID, At: at.Unix()}, &river.InsertOpts{ScheduledAt: at}); err != nil {
+		return fmt.Errorf("enqueue the next tick of connection %d: %w", connectionID, err)
+	}
+	return nil
+}
+
+// EnsureTick enqueues a tick at the time given unless the connection has one ahead of it.
+func (q *Queue) EnsureTick(ctx context.Context, connectionID int64, at time.Time) error {
+	list, err := q.insert.JobList(ctx, river.NewJobListParams().Kinds(TickArgs{}.Kind()).First(10_000).
+		States(rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRetryable, rivertype.JobStateRunning, rivertype.JobStateScheduled))
+	if err != nil {
+		return fmt.Errorf("list ticks: %w", err)
+	}
+	for _, j := range list.Jobs {
+		var args TickArgs
+		if json.Unmarshal(j.EncodedArgs, &args) == nil && args.ConnectionID == connectionID {
+			return nil
+		}
+	}
+	if _, err := q.insert.Insert(ctx, TickArgs{ConnectionID: connectionID, At: at.Unix()}, &river.InsertOpts{ScheduledAt: at}); err != nil {
+		return fmt.Errorf("enqueue the first tick of connection %d: %w", connectionID, err)
+	}
+	return nil
+}
+
 // Reclaim puts jobs that a killed process left as running back into the queue, without waiting for the rescuer.
 // The caller must know that no other process works on this database (it holds the data folder's lock).
 func (q *Queue) Reclaim(ctx context.Context) error {
@@ -128,12 +173,15 @@ func (q *Queue) Run(ctx context.Context, h Handlers) error {
 	queues := map[string]river.QueueConfig{}
 	if h.Sync != nil {
 		river.AddWorker(workers, &syncWorker{handle: h.Sync})
-		queues[queueSync] = river.QueueConfig{MaxWorkers: 1, FetchCooldown: pollInterval, FetchPollInterval: pollInterval}
+		if h.Tick != nil {
+			river.AddWorker(workers, &tickWorker{handle: h.Tick})
+		}
+		queues[queueSync] = river.QueueConfig{MaxWorkers: 2, FetchCooldown: pollInterval, FetchPollInterval: pollInterval}
 	}
 	if h.Ingest != nil {
 		n := h.IngestWorkers
 		if n == 0 {
-			n = 2
+			n = 1
 		}
 		river.AddWorker(workers, &ingestWorker{handle: h.Ingest})
 		queues[queueIngest] = river.QueueConfig{MaxWorkers: n, FetchCooldown: pollInterval, FetchPollInterval: pollInterval}

@@ -14,6 +14,9 @@ type syncWorker struct {
 	handle func(ctx context.Context, syncID int64, until time.Time) (bool, error)
 }
 
+// Timeout is far above a quantum: a source may need long for its first page, and stopping it there would begin it anew.
+func (w *syncWorker) Timeout(*river.Job[SyncArgs]) time.Duration { return 30 * time.Minute }
+
 // Work runs one quantum. Snoozing keeps the same row: still unique, cancellable and visible.
 func (w *syncWorker) Work(ctx context.Context, job *river.Job[SyncArgs]) error {
 	done, err := w.handle(ctx, job.Args.SyncID, time.Now().Add(quantum))
@@ -44,4 +47,16 @@ func (w *ingestWorker) Work(ctx context.Context, job *river.Job[IngestArgs]) err
 		return river.JobSnooze(0)
 	}
 	return nil
+}
+
+type tickWorker struct {
+	river.WorkerDefaults[TickArgs]
+	handle func(ctx context.Context, connectionID int64, complete Complete) error
+}
+
+func (w *tickWorker) Work(ctx context.Context, job *river.Job[TickArgs]) error {
+	return w.handle(ctx, job.Args.ConnectionID, func(ctx context.Context, tx *sql.Tx) error {
+		_, err := river.JobCompleteTx[*riversqlite.Driver](ctx, tx, job)
+		return err
+	})
 }

@@ -4,6 +4,8 @@
 // clause, expression, property or value decided.
 package verdict
 
+import "strings"
+
 // Code is one verdict. Codes are stored as one byte: never renumber, only append.
 type Code uint8
 
@@ -101,4 +103,51 @@ type Detail struct {
 	Message    string `json:"message,omitempty"`
 	// More holds further flags or notes of the same record and mapping.
 	More []Detail `json:"more,omitempty"`
+}
+
+// Group returns the detail without what differs from record to record: the key under which verdicts are counted.
+func (d Detail) Group() Detail {
+	g := d
+	g.Value = ""
+	if g.Rule != "" || g.Clause != "" || g.Field != "" {
+		g.Message = ""
+	}
+	if len(d.More) > 0 {
+		g.More = make([]Detail, len(d.More))
+		for i, m := range d.More {
+			g.More[i] = m.Group()
+		}
+	}
+	return g
+}
+
+// Empty reports whether the detail says nothing.
+func (d Detail) Empty() bool {
+	return d.Clause == "" && d.Field == "" && d.Expression == "" && d.Property == "" && d.Rule == "" && d.Value == "" && d.Message == "" && len(d.More) == 0
+}
+
+// String is the explanation in one line.
+func (d Detail) String() string {
+	var b strings.Builder
+	part := func(label, text string) {
+		if text == "" {
+			return
+		}
+		if b.Len() > 0 {
+			b.WriteString("; ")
+		}
+		b.WriteString(label)
+		b.WriteString(text)
+	}
+	part("clause ", d.Clause)
+	part("field ", d.Field)
+	part("expression ", d.Expression)
+	part("property ", d.Property)
+	part("rule ", d.Rule)
+	part("value ", d.Value)
+	part("", d.Message)
+	for _, m := range d.More {
+		part("also ", m.String())
+	}
+	return b.String()
 }

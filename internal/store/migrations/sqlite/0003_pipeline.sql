@@ -20,7 +20,8 @@ CREATE TABLE syncs (
   finished_at   INTEGER,
   status        TEXT NOT NULL,       -- running, succeeded, partial, failed, cancelled
   cause         TEXT NOT NULL,       -- what started it: manual, schedule, up
-  error         TEXT NOT NULL DEFAULT ''
+  error         TEXT NOT NULL DEFAULT '',
+  receipt       TEXT NOT NULL DEFAULT ''  -- JSON, once drawn
 );
 CREATE INDEX syncs_by_connection ON syncs (connection_id, id);
 

@@ -1,0 +1,53 @@
+# `make` alone lists the targets. Go, git and make are all that is needed; what a target lacks beyond them it says.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash -o pipefail
+GO ?= go
+BIN := bin/longshore
+# The race detector needs a C compiler; without one the tests run without it, and say so.
+RACE := $(shell if [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null 2>&1; then echo -race; fi)
+
+.PHONY: help run demo build test check vet lint bench fuzz e2e generate clean
+
+help: ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+build: ## build bin/longshore
+	$(GO) build -trimpath -o $(BIN) ./cmd/longshore
+
+run: build ## the main job: Okta (or the demo org) to the catalog, then keep syncing; UI on http://127.0.0.1:8080
+	$(BIN) up
+
+demo: build ## the guide's own blueprints and mapping on the demo org, once, in a folder of its own
+	$(BIN) up --once --pack guide --data bin/demo-guide
+
+test: ## run every test (with the race detector where a C compiler is found)
+	@[ -n "$(RACE)" ] || echo "race detector: left out, no C compiler found"
+	$(GO) test -json $(RACE) -timeout 20m ./... | $(GO) run ./tools/testsum
+
+vet: ## gofmt, go vet and go mod tidy must have nothing to say
+	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "not gofmt-ed:"; echo "$$out"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) mod tidy -diff
+	CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/longshore
+
+lint: ## golangci-lint, built from its own module
+	$(GO) -C tools/lint build -o ../../bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	bin/golangci-lint run ./...
+
+check: vet test lint ## everything that must hold before a commit; what CI runs
+
+e2e: ## tests of the whole binary: the guide, kill and resume, an S3 tool
+	$(GO) test -tags e2e -count=1 -timeout 30m -v ./e2e/...
+
+bench: ## benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+fuzz: ## each fuzz target for 20 seconds
+	@for p in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
+		echo "== $$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime 20s $$p || exit 1; done; done
+
+generate: ## rewrite golden files
+	$(GO) test ./... -run 'Golden' -update
+
+clean: ## remove what was built
+	rm -rf bin

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"longshore/internal/catalog"
+	"longshore/internal/fault"
+	"longshore/internal/ingest"
+	"longshore/internal/pipeline"
+	"longshore/packs"
+)
+
+// actor is who writes what this program writes on its own.
+const actor = "longshore"
+
+// applyPack makes the pack's blueprints and its webhook, unless they are there: what people changed stays changed.
+// A data folder keeps the pack that it began with.
+func (a *app) applyPack(ctx context.Context, pack packs.Pack) error {
+	was, err := a.store.Setting(ctx, "pack")
+	if err != nil {
+		return err
+	}
+	if was != "" && was != pack.Name {
+		return fault.Errorf(fault.Conflict, "the data folder %s was begun with pack %s, not %s", a.cfg.data, was, pack.Name).
+			WithHint("use another folder with --data, or leave --pack %s", was)
+	}
+	for _, b := range pack.Blueprints {
+		_, err := a.catalog.Blueprint(ctx, b.Identifier)
+		if err == nil {
+			continue
+		}
+		if !fault.Is(err, fault.NotFound) {
+			return err
+		}
+		// The guide creates okta_user before the blueprint that it points at: the relation waits for its target.
+		if _, err := a.catalog.CreateBlueprint(ctx, b.JSON, catalog.Writer{Actor: actor, Source: actor, AllowPendingTargets: true}); err != nil {
+			return fmt.Errorf("pack %s: blueprint %s: %w", pack.Name, b.Identifier, err)
+		}
+	}
+	if _, err := a.objects.Webhook(ctx, pack.Webhook.Identifier); fault.Is(err, fault.NotFound) {
+		if _, err := a.objects.PutWebhook(ctx, ingest.Webhook{Doc: pack.Webhook.JSON, UpdatedBy: actor}); err != nil {
+			return fmt.Errorf("pack %s: %w", pack.Name, err)
+		}
+	} else if err != nil {
+		return err
+	}
+	return a.store.SetSetting(ctx, "pack", pack.Name)
+}
+
+// connection makes the connection between the org and the lake, or returns the one that is there.
+func (a *app) connection(ctx context.Context, pack packs.Pack) (pipeline.Connection, error) {
+	all, err := a.syncs.Connections(ctx)
+	if err != nil {
+		return pipeline.Connection{}, err
+	}
+	for _, c := range all {
+		if c.Name != connectionName {
+			continue
+		}
+		if c.Source != a.orgURL() {
+			return c, fault.Errorf(fault.Conflict, "the data folder %s holds the org %s, not %s", a.cfg.data, c.Source, a.orgURL()).
+				WithHint("use another folder with --data: one folder, one org")
+		}
+		return c, nil
+	}
+	return a.syncs.PutConnection(ctx, pipeline.Connection{Name: connectionName, Source: a.orgURL(), Namespace: namespace, Every: defaultEvery})
+}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"strings"
+	"time"
+
+	"longshore/internal/fault"
+	"longshore/internal/job"
+	"longshore/internal/pipeline"
+)
+
+// keepSyncing lets the connection's schedule run, and prints a receipt for every run that ends, until ctx ends.
+func (w *worker) keepSyncing(ctx context.Context, conn pipeline.Connection) error {
+	if conn.Every > 0 {
+		if err := w.app.queue.EnsureTick(ctx, conn.ID, time.Now().Add(conn.Every)); err != nil {
+			return err
+		}
+	}
+	turn := time.NewTicker(time.Second)
+	defer turn.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-turn.C:
+		}
+		waiting, err := w.app.objects.Waiting(ctx)
+		if err != nil || waiting.Objects > 0 {
+			continue
+		}
+		ids, err := w.app.syncs.WithoutReceipt(ctx)
+		if err != nil {
+			continue
+		}
+		for _, id := range ids {
+			if err := w.app.tellReceipt(ctx, w.say, id); err != nil && ctx.Err() == nil {
+				w.app.log.Warn("drawing a receipt failed", "sync", id, "error", err)
+			}
+		}
+	}
+}
+
+// tick is the handler of a due time: it starts the run, unless one is under way, and sets the next due time, in the
+// transaction that ends the tick.
+func (w *worker) tick(ctx context.Context, connectionID int64, complete job.Complete) error {
+	all, err := w.app.syncs.Connections(ctx)
+	if err != nil {
+		return err
+	}
+	for _, c := range all {
+		if c.ID != connectionID {
+			continue
+		}
+		streams, err := w.app.chosen(c)
+		if err != nil {
+			return err
+		}
+		next := func(ctx context.Context, tx *sql.Tx) error {
+			if c.Every <= 0 {
+				return nil
+			}
+			return w.app.queue.EnqueueTick(ctx, tx, c.ID, time.Now().Add(c.Every))
+		}
+		_, _, err = w.app.syncs.StartRun(ctx, c, streams, false, "schedule", next, complete)
+		return err
+	}
+	return fault.Errorf(fault.NotFound, "connection %d does not exist", connectionID)
+}
+
+// tellReceipt keeps the receipt of a run and says in a line how it went; one that does not add up is told whole.
+func (a *app) tellReceipt(ctx context.Context, say *sayer, id int64) error {
+	var text strings.Builder
+	ok, err := a.printReceipts(ctx, &text, []int64{id}, false)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		say.f("%s", text.String())
+		return nil
+	}
+	say.f("Sync %d: every number adds up.\n", id)
+	return nil
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"longshore/internal/fault"
+	"longshore/internal/job"
+	"longshore/internal/pipeline"
+	"longshore/packs"
+)
+
+func newSync() *cobra.Command {
+	var streams []string
+	var full bool
+	cmd := &cobra.Command{
+		Use:   "sync [CONNECTION]",
+		Short: "read the org into the lake now, and wait for it",
+		Long: `Sync runs a connection once: every chosen stream is read from Okta into the lake. What is in the lake then waits for ingest;
+longshore ingest or longshore up takes it into the catalog. The connection made by up is called okta.`,
+		Example: `  longshore sync
+  longshore sync okta --stream users --stream groups
+  longshore sync --full        # read incremental streams from their start again`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			name := connectionName
+			if len(args) == 1 {
+				name = args[0]
+			}
+			return runSync(cmd, name, streams, full)
+		},
+	}
+	cmd.Flags().StringArrayVar(&streams, "stream", nil, "read this stream only (may be given more than once)")
+	cmd.Flags().BoolVar(&full, "full", false, "read incremental streams from their start again")
+	return cmd
+}
+
+func runSync(cmd *cobra.Command, name string, streams []string, full bool) error {
+	ctx := cmd.Context()
+	cfg, err := loadConfig(cmd)
+	if err != nil {
+		return err
+	}
+	a, err := openApp(ctx, cfg, newLog(cmd.ErrOrStderr()))
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	if err := a.openSource(); err != nil {
+		return err
+	}
+	say := newSayer(cmd, false)
+	if err := a.preflight(ctx, say); err != nil {
+		return err
+	}
+	conn, err := a.named(ctx, name)
+	if err != nil {
+		return err
+	}
+	if len(streams) > 0 {
+		conn.Streams = streams
+	}
+	chosen, err := a.chosen(conn)
+	if err != nil {
+		return &usageError{err}
+	}
+	w := &worker{app: a, say: say}
+	return w.with(ctx, job.Handlers{Sync: w.sync}, func(ctx context.Context) error {
+		id, started, err := a.syncs.StartRun(ctx, conn, chosen, full, "manual")
+		if err != nil {
+			return err
+		}
+		if !started {
+			say.f("Taking up sync %d where it was interrupted.\n", id)
+		}
+		if err := w.awaitRun(ctx, id); err != nil {
+			return err
+		}
+		return a.tellRun(ctx, say, id)
+	})
+}
+
+// named returns the connection of that name; the one that up makes is made here too.
+func (a *app) named(ctx context.Context, name string) (pipeline.Connection, error) {
+	if name == connectionName {
+		return a.connection(ctx, packs.Pack{})
+	}
+	all, err := a.syncs.Connections(ctx)
+	if err != nil {
+		return pipeline.Connection{}, err
+	}
+	var names []string
+	for _, c := range all {
+		if c.Name == name {
+			return c, nil
+		}
+		names = append(names, c.Name)
+	}
+	return pipeline.Connection{}, fault.Errorf(fault.NotFound, "no connection is called %q", name).WithHint("the connections are %q", names)
+}
+
+// tellRun says how a run ended; one that failed is an error.
+func (a *app) tellRun(ctx context.Context, say *sayer, id int64) error {
+	run, err := a.syncs.Run(ctx, id)
+	if err != nil {
+		return err
+	}
+	var rows, bytes int64
+	for _, st := range run.Streams {
+		rows, bytes = rows+st.LakeRows, bytes+st.LakeBytes
+	}
+	say.f("Sync %d: %s; %d rows, %d bytes in the lake. Next: longshore ingest\n", run.ID, run.Status, rows, bytes)
+	if run.Status == pipeline.Failed {
+		return fmt.Errorf("sync %d failed: %s", run.ID, run.Error)
+	}
+	return nil
+}

@@ -1,0 +1,311 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/base32"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"longshore/internal/catalog"
+	dest "longshore/internal/destination/s3"
+	"longshore/internal/fault"
+	"longshore/internal/ingest"
+	"longshore/internal/job"
+	"longshore/internal/lake"
+	lakes3 "longshore/internal/lake/s3"
+	"longshore/internal/lake/s3server"
+	"longshore/internal/pipeline"
+	"longshore/internal/source/okta"
+	"longshore/internal/source/okta/emulator"
+	"longshore/internal/store"
+)
+
+const (
+	demoOrg    = emulator.DefaultBaseURL
+	demoBucket = "org-demo"
+	// connectionName and namespace are those of the connection that up makes; the guide calls the namespace "okta".
+	connectionName = "okta"
+	namespace      = "okta"
+)
+
+// app is everything, built once and closed once.
+type app struct {
+	cfg      config
+	log      *slog.Logger
+	lock     *flock.Flock
+	store    *store.Store
+	seal     *store.Sealer
+	queue    *job.Queue
+	objects  *store.Objects
+	syncs    *store.Syncs
+	catalog  *catalog.Catalog
+	entities *store.Catalog // below catalog
+
+	s3     *s3server.Server // nil with an outside bucket
+	s3keys s3Keys
+	bucket lake.Bucket
+	layout lake.Layout
+
+	source *okta.Source
+	demo   bool
+	fresh  bool // the data folder was made by this run
+}
+
+type s3Keys struct{ access, secret string }
+
+// openApp takes the data folder and opens all that lies in it. The caller closes.
+func openApp(ctx context.Context, cfg config, log *slog.Logger) (_ *app, err error) {
+	a := &app{cfg: cfg, log: log, layout: lake.Layout{BucketPath: cfg.s3Prefix, PathFormat: lake.GuideFormat}, demo: cfg.oktaURL == ""}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.Close())
+		}
+	}()
+	if err := a.takeFolder(); err != nil {
+		return nil, err
+	}
+	if a.store, err = store.Open(ctx, filepath.Join(cfg.data, "longshore.db")); err != nil {
+		return nil, err
+	}
+	if a.seal, err = store.OpenSealer(filepath.Join(cfg.data, "keys.json")); err != nil {
+		return nil, err
+	}
+	if a.queue, err = job.Open(ctx, a.store.Writer(), log); err != nil {
+		return nil, err
+	}
+	if err := a.queue.Reclaim(ctx); err != nil {
+		return nil, err
+	}
+	if err := a.openBucket(ctx); err != nil {
+		return nil, err
+	}
+	queueObject := func(ctx context.Context, tx *sql.Tx, objectID, pass int64) error {
+		return a.queue.EnqueueIngest(ctx, tx, job.IngestArgs{ObjectID: objectID, Pass: pass})
+	}
+	a.objects = a.store.Objects(a.seal, time.Now, queueObject)
+	a.syncs = a.store.Syncs(a.bucket.Name(), time.Now, a.queue.EnqueueSync, queueObject)
+	a.entities = a.store.Catalog()
+	a.catalog = catalog.New(a.entities, time.Now)
+	return a, nil
+}
+
+// Close gives everything back. It may be called on a half-opened app.
+func (a *app) Close() error {
+	var errs []error
+	if a.s3 != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		errs = append(errs, a.s3.Stop(ctx))
+	}
+	if a.store != nil {
+		errs = append(errs, a.store.Close())
+	}
+	if a.lock != nil {
+		errs = append(errs, a.lock.Unlock())
+	}
+	return errors.Join(errs...)
+}
+
+// takeFolder makes sure that no other process works on the data folder.
+func (a *app) takeFolder() error {
+	_, err := os.Stat(a.cfg.data)
+	a.fresh = errors.Is(err, os.ErrNotExist)
+	if err := os.MkdirAll(a.cfg.data, 0o700); err != nil {
+		return fault.Errorf(fault.Denied, "create the data folder: %w", err).WithHint("choose a folder that you can write with --data or LONGSHORE_DATA")
+	}
+	owner := filepath.Join(a.cfg.data, "owner.pid")
+	a.lock = flock.New(filepath.Join(a.cfg.data, "lock"))
+	got, err := a.lock.TryLock()
+	if err != nil {
+		return fault.Errorf(fault.Denied, "lock the data folder %s: %w", a.cfg.data, err).WithHint("the folder must be on a disk that you can write")
+	}
+	if !got {
+		pid, _ := os.ReadFile(owner)
+		a.lock = nil
+		return fault.Errorf(fault.Conflict, "the data folder %s is in use by another longshore (process %s)", a.cfg.data, strings.TrimSpace(string(pid))).
+			WithHint("stop that process first, or use another folder with --data")
+	}
+	if err := os.WriteFile(owner, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o600); err != nil {
+		return fmt.Errorf("write to the data folder: %w", err)
+	}
+	return nil
+}
+
+// openBucket starts the embedded S3 endpoint, or opens the outside bucket.
+func (a *app) openBucket(ctx context.Context) error {
+	cfg := lakes3.Config{Endpoint: a.cfg.s3Endpoint, Region: a.cfg.s3Region, Bucket: a.cfg.s3Bucket, PathStyle: a.cfg.s3Endpoint != ""}
+	outside := a.cfg.s3Bucket != ""
+	if !outside && a.cfg.s3Endpoint != "" {
+		return fault.Errorf(fault.Invalid, "an S3 endpoint is set, but no bucket").WithHint("set LONGSHORE_S3_BUCKET, or unset LONGSHORE_S3_ENDPOINT to use the embedded one")
+	}
+	if !outside {
+		var err error
+		if a.s3keys, err = a.embeddedKeys(ctx); err != nil {
+			return err
+		}
+		cfg = lakes3.Config{Region: "us-east-1", Bucket: a.embeddedBucket(), AccessKey: a.s3keys.access, SecretKey: a.s3keys.secret, PathStyle: true}
+		a.s3, err = s3server.Start(ctx, s3server.Config{Dir: filepath.Join(a.cfg.data, "lake"), Listen: a.cfg.s3Listen, AccessKey: cfg.AccessKey,
+			SecretKey: cfg.SecretKey, Region: cfg.Region})
+		if err != nil {
+			return err
+		}
+		cfg.Endpoint = a.s3.URL()
+	}
+	bucket, err := lakes3.Open(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	if !outside {
+		if err := bucket.EnsureBucket(ctx); err != nil {
+			return err
+		}
+	}
+	a.bucket = bucket
+	return nil
+}
+
+// embeddedBucket is the bucket's name for the org at hand: org-demo, or org- and the org's first label.
+func (a *app) embeddedBucket() string {
+	if a.demo {
+		return demoBucket
+	}
+	u, _, err := okta.ParseOrgURL(a.cfg.oktaURL)
+	if err != nil {
+		return demoBucket
+	}
+	label, _, _ := strings.Cut(u.Hostname(), ".")
+	return "org-" + strings.ToLower(label)
+}
+
+// embeddedKeys returns the embedded endpoint's keys, made on first start and kept sealed.
+func (a *app) embeddedKeys(ctx context.Context) (s3Keys, error) {
+	access, err := a.made(ctx, "s3-access-key", func() string { return "LS" + randomBase32(18) })
+	if err != nil {
+		return s3Keys{}, err
+	}
+	secret, err := a.made(ctx, "s3-secret-key", randomSecret)
+	return s3Keys{access, secret}, err
+}
+
+// apiCredentials returns the client id and secret of the API: those of the settings, or made on first start.
+func (a *app) apiCredentials(ctx context.Context) (id, secret string, err error) {
+	if a.cfg.clientID != "" && a.cfg.clientSecret != "" {
+		return a.cfg.clientID, a.cfg.clientSecret, nil
+	}
+	if id, err = a.made(ctx, "client-id", func() string { return "client_" + randomBase32(20) }); err != nil {
+		return "", "", err
+	}
+	secret, err = a.made(ctx, "client-secret", randomSecret)
+	return id, secret, err
+}
+
+// made returns the sealed setting of that name, making it with value when there is none.
+func (a *app) made(ctx context.Context, name string, value func() string) (string, error) {
+	kept, err := a.store.Setting(ctx, name)
+	if err != nil {
+		return "", err
+	}
+	if kept == "" {
+		sealed, err := a.seal.Seal([]byte(value()), "setting/"+name)
+		if err != nil {
+			return "", err
+		}
+		kept = base64.StdEncoding.EncodeToString(sealed)
+		if err := a.store.SetSetting(ctx, name, kept); err != nil {
+			return "", err
+		}
+	}
+	sealed, err := base64.StdEncoding.DecodeString(kept)
+	if err != nil {
+		return "", fmt.Errorf("read setting %s: %w", name, err)
+	}
+	plain, err := a.seal.Open(sealed, "setting/"+name)
+	return string(plain), err
+}
+
+func randomBase32(n int) string {
+	b := make([]byte, n)
+	_, _ = rand.Read(b) // never fails
+	return base32.StdEncoding.EncodeToString(b)[:n]
+}
+
+func randomSecret() string {
+	b := make([]byte, 32)
+	_, _ = rand.Read(b) // never fails
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+// openSource opens the org of the settings, or the demo org in this process.
+func (a *app) openSource() error {
+	source, _, err := newSource(a.cfg, a.log)
+	a.source = source
+	return err
+}
+
+// newSource opens the org of the settings, or starts the demo org.
+func newSource(cfg config, log *slog.Logger) (*okta.Source, *emulator.Org, error) {
+	oc := okta.Config{OrgURL: cfg.oktaURL, Token: cfg.oktaToken, Logger: log, Version: version()}
+	var org *emulator.Org
+	if cfg.oktaURL == "" {
+		org = emulator.New(emulator.Options{BaseURL: demoOrg})
+		oc.OrgURL, oc.Token, oc.HTTPClient = demoOrg, emulator.DefaultToken, org.Client()
+	}
+	source, err := okta.Open(oc)
+	return source, org, err
+}
+
+// orgURL is the org's base URL, for people and for links.
+func (a *app) orgURL() string {
+	if a.demo {
+		return demoOrg
+	}
+	if u, _, err := okta.ParseOrgURL(a.cfg.oktaURL); err == nil {
+		return u.String()
+	}
+	return a.cfg.oktaURL
+}
+
+// ingester takes objects into the catalog.
+func (a *app) ingester() *ingest.Ingester {
+	return &ingest.Ingester{Store: a.objects, Catalog: inTx{a.catalog, a.entities}, Bucket: a.bucket, Now: time.Now, Log: a.log}
+}
+
+// watcher finds objects that others wrote.
+func (a *app) watcher() *ingest.Watcher {
+	return &ingest.Watcher{Bucket: a.bucket, Layout: a.layout, Store: a.objects, Log: a.log}
+}
+
+// sync moves records from the source to the lake.
+func (a *app) sync(progress func(stream string, pages, rows int64)) *pipeline.Sync {
+	return &pipeline.Sync{Source: a.source, Store: a.syncs, Now: time.Now, Progress: progress,
+		Destination: &dest.Destination{Bucket: a.bucket, Layout: a.layout}}
+}
+
+// ingestHandler is the queue's handler of lake objects.
+func (a *app) ingestHandler() func(context.Context, job.IngestArgs, time.Time, job.Complete) (bool, error) {
+	g := a.ingester()
+	return func(ctx context.Context, args job.IngestArgs, until time.Time, complete job.Complete) (bool, error) {
+		return g.Ingest(ctx, args.ObjectID, args.Pass, until, complete)
+	}
+}
+
+// inTx lets the ingester apply changes in the SQL transaction that also holds its fence and its verdicts.
+type inTx struct {
+	catalog  *catalog.Catalog
+	entities *store.Catalog
+}
+
+func (c inTx) Apply(ctx context.Context, tx *sql.Tx, changes []catalog.Change, results []catalog.Result) ([]catalog.Result, error) {
+	return c.catalog.Apply(ctx, c.entities.Tx(tx), changes, results)
+}

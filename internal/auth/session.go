@@ -1,0 +1,104 @@
+package auth
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"net/http"
+	"strings"
+	"time"
+)
+
+const (
+	sessionLife = 12 * time.Hour
+	linkLife    = time.Hour
+	// maxLinks bounds the sign-in links that wait to be used.
+	maxLinks = 64
+	// SessionCookie is the name of the browser's cookie.
+	SessionCookie = "longshore_session"
+	// LoginPath starts the path of a sign-in link; the link's secret follows.
+	LoginPath = "/login/"
+)
+
+// SignInPath makes a one-time sign-in link, good for an hour, and returns its path. Whoever opens it first is signed in.
+func (k *Keeper) SignInPath() string {
+	secret := make([]byte, 32)
+	_, _ = rand.Read(secret) // never fails
+	text := base64.RawURLEncoding.EncodeToString(secret)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	now := k.now()
+	var oldest [32]byte
+	for hash, expires := range k.links {
+		if now.After(expires) {
+			delete(k.links, hash)
+		} else if at, ok := k.links[oldest]; !ok || expires.Before(at) {
+			oldest = hash
+		}
+	}
+	if len(k.links) >= maxLinks {
+		delete(k.links, oldest)
+	}
+	k.links[sha256.Sum256([]byte(text))] = now.Add(linkLife)
+	return LoginPath + text
+}
+
+// SignIn uses up a sign-in link's secret and returns the session cookie. Errors: fault.Denied when the link was used
+// before, has expired or never was.
+func (k *Keeper) SignIn(secret string) (*http.Cookie, error) {
+	hash := sha256.Sum256([]byte(secret))
+	k.mu.Lock()
+	expires, ok := k.links[hash]
+	delete(k.links, hash)
+	k.mu.Unlock()
+	now := k.now()
+	if !ok || now.After(expires) {
+		return nil, unauthorized("this sign-in link has been used or has expired")
+	}
+	text, err := k.sign(k.sessionKey, claims{OrgID: k.orgID}, BrowserID, now, now.Add(sessionLife))
+	if err != nil {
+		return nil, err
+	}
+	return &http.Cookie{Name: SessionCookie, Value: text, Path: "/", MaxAge: int(sessionLife / time.Second), HttpOnly: true, SameSite: http.SameSiteStrictMode}, nil
+}
+
+// Session names whom the request's session cookie belongs to. Errors: fault.Denied with the code "unauthorized".
+func (k *Keeper) Session(r *http.Request) (Principal, error) {
+	cookie, err := r.Cookie(SessionCookie)
+	if err != nil {
+		return Principal{}, unauthorized("an access token is needed: send it as \"Authorization: Bearer …\"")
+	}
+	c, err := k.read(k.sessionKey, cookie.Value)
+	if err != nil || c.IsMachine || c.Subject != BrowserID {
+		return Principal{}, unauthorized("the session has ended: sign in again")
+	}
+	return Principal{ID: c.Subject}, nil
+}
+
+// Login is the door of sign-in links: GET /login/{secret} sets the session cookie and goes to the start page. A HEAD, as
+// link checkers send, uses nothing up.
+func (k *Keeper) Login() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Cache-Control", "no-store")
+		h.Set("Referrer-Policy", "no-referrer")
+		if r.Method != http.MethodGet {
+			h.Set("Allow", http.MethodGet)
+			http.Error(w, "only GET is answered here", http.StatusMethodNotAllowed)
+			return
+		}
+		cookie, err := k.SignIn(strings.TrimPrefix(r.URL.Path, LoginPath))
+		if err != nil {
+			http.Error(w, "This sign-in link has been used or has expired. Start longshore again, or ask it for a new link.", http.StatusUnauthorized)
+			return
+		}
+		cookie.Secure = r.TLS != nil
+		http.SetCookie(w, cookie)
+		http.Redirect(w, r, "/", http.StatusSeeOther)
+	})
+}
+
+// SignOut returns the cookie that ends a browser's session.
+func SignOut() *http.Cookie {
+	return &http.Cookie{Name: SessionCookie, Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteStrictMode}
+}

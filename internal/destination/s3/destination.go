@@ -1,0 +1,124 @@
+// Package s3 is the S3 Destination: gzip JSON Lines with Airbyte's envelope, one object a batch, under Airbyte's keys.
+package s3
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+
+	"longshore/internal/fault"
+	"longshore/internal/lake"
+	"longshore/internal/pipeline"
+)
+
+// maxMetadataBytes bounds a commit as metadata: S3 allows 2 KB an object.
+const maxMetadataBytes = 1900
+
+// Destination writes the batches of a connection into a bucket.
+type Destination struct {
+	Bucket  lake.Bucket
+	Layout  lake.Layout
+	TempDir string // where objects grow; "" means the system's
+}
+
+var _ pipeline.Destination = (*Destination)(nil)
+
+// Key is the object key of a part.
+func (d *Destination) Key(p pipeline.Part) string {
+	return d.Layout.Key(lake.KeyInput{Namespace: p.Namespace, Stream: p.Stream, Start: p.Start, Part: p.Number,
+		Extension: ".jsonl.gz", SyncID: p.SyncID})
+}
+
+// Existing implements [pipeline.Destination].
+func (d *Destination) Existing(ctx context.Context, p pipeline.Part) (pipeline.Commit, error) {
+	key := d.Key(p)
+	o, err := d.Bucket.Head(ctx, key)
+	if err != nil {
+		return pipeline.Commit{}, err
+	}
+	text, ok := o.Metadata[lake.CommitMetadata]
+	if !ok {
+		return pipeline.Commit{}, fault.Errorf(fault.Conflict, "object %s is there already, and this connection did not write it", key).
+			WithHint("two connections write to one path: give each its own namespace")
+	}
+	var c pipeline.Commit
+	if err := json.Unmarshal([]byte(text), &c); err != nil {
+		return c, fmt.Errorf("read the commit of %s: %w", key, err)
+	}
+	c.Key, c.ETag, c.Bytes = o.Key, o.ETag, o.Bytes
+	return c, nil
+}
+
+// Open implements [pipeline.Destination].
+func (d *Destination) Open(p pipeline.Part) (pipeline.Batch, error) {
+	w, err := lake.NewWriter(lake.WriterOptions{Seed: lake.Seed(p.SyncID, p.Namespace, p.Stream, p.Number), SyncID: p.SyncID,
+		Generation: p.Generation, TempDir: d.TempDir})
+	if err != nil {
+		return nil, err
+	}
+	return &batch{Writer: w, d: d, part: p}, nil
+}
+
+type batch struct {
+	*lake.Writer
+	d    *Destination
+	part pipeline.Part
+}
+
+// Commit puts the object. A key that is taken is refused: an earlier run's object would have been adopted by Existing.
+func (b *batch) Commit(ctx context.Context, c pipeline.Commit) (pipeline.Commit, error) {
+	o, err := b.Close()
+	if err != nil {
+		return c, fmt.Errorf("finish batch: %w", err)
+	}
+	defer o.Close()
+	c.LakeRows, c.Bytes, c.SHA256 = o.Rows, o.Bytes, o.SHA256
+	c.Key = b.d.Key(b.part)
+	text, err := json.Marshal(trim(c))
+	if err != nil {
+		return c, err
+	}
+	if len(text) > maxMetadataBytes {
+		return c, fault.Errorf(fault.Internal, "the commit of %s takes %d bytes of metadata, more than %d", c.Key, len(text), maxMetadataBytes)
+	}
+	if _, err := o.File.Seek(0, io.SeekStart); err != nil {
+		return c, fmt.Errorf("rewind object: %w", err)
+	}
+	put, err := b.d.Bucket.Put(ctx, c.Key, o.File, o.Bytes, lake.PutOptions{IfAbsent: true, ContentType: "application/octet-stream",
+		Metadata: map[string]string{lake.GenerationMetadata: strconv.FormatInt(b.part.Generation, 10), lake.CommitMetadata: string(text)}})
+	if err != nil {
+		return c, fmt.Errorf("put %s: %w", c.Key, err)
+	}
+	c.ETag = put.ETag
+	return c, nil
+}
+
+// trim shortens what metadata has no room for: a few gaps tell enough, the database keeps more.
+func trim(c pipeline.Commit) pipeline.Commit {
+	const maxGaps, maxGapBytes = 3, 100
+	gaps := make([]string, 0, maxGaps)
+	for _, g := range c.Gaps[:min(len(c.Gaps), maxGaps)] {
+		gaps = append(gaps, g[:min(len(g), maxGapBytes)])
+	}
+	c.Gaps = gaps
+	return c
+}
+
+// WriteManifest implements [pipeline.Destination].
+func (d *Destination) WriteManifest(ctx context.Context, run pipeline.Run, st pipeline.StreamRun, parts []pipeline.Commit) error {
+	m := lake.Manifest{Connection: run.Connection.Name, SyncID: run.ID, Namespace: run.Connection.Namespace, Stream: st.Stream, Mode: st.Mode,
+		Generation: st.Generation, StartedAt: st.StartedAt, FinishedAt: st.FinishedAt, Pages: st.Pages, Rows: st.LakeRows,
+		FirstCursor: st.FirstCursor, LastCursor: st.LastCursor, Statuses: st.Statuses, Complete: st.Status == pipeline.Complete, Reasons: st.Gaps}
+	if st.Error != "" && len(st.Gaps) == 0 {
+		m.Reasons = []string{st.Error}
+	}
+	for _, c := range parts {
+		m.Objects = append(m.Objects, lake.ManifestObject{Key: c.Key, Rows: c.LakeRows, Bytes: c.Bytes, SHA256: c.SHA256, ETag: c.ETag})
+	}
+	if _, err := lake.PutManifest(ctx, d.Bucket, m); err != nil {
+		return fmt.Errorf("write the manifest of %s: %w", st.Stream, err)
+	}
+	return nil
+}

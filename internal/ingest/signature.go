@@ -1,0 +1,65 @@
+package ingest
+
+import (
+	"crypto/hmac"
+	"crypto/sha1" //nolint:gosec // the algorithm that some senders sign with
+	"crypto/sha256"
+	"encoding/hex"
+	"hash"
+	"strings"
+
+	"longshore/internal/fault"
+)
+
+// check holds a call against the webhook's signature, over the raw bytes of the body and in constant time. Without an
+// algorithm or a secret there is nothing to check. Errors: fault.Denied.
+func (s Security) check(call Call) error {
+	if s.SignatureAlgorithm == "" || s.Secret == "" {
+		return nil
+	}
+	sent, prefixed := strings.CutPrefix(call.Headers[strings.ToLower(s.SignatureHeaderName)], s.SignaturePrefix)
+	ok := false
+	switch s.SignatureAlgorithm {
+	case "plain":
+		// Compared by their hashes, so that the time does not tell the secret's length.
+		a, b := sha256.Sum256([]byte(sent)), sha256.Sum256([]byte(s.Secret))
+		ok = hmac.Equal(a[:], b[:])
+	case "sha1":
+		ok = signed(sha1.New, s.Secret, call.Body, sent)
+	case "sha256":
+		ok = signed(sha256.New, s.Secret, call.Body, sent)
+	}
+	if !ok || !prefixed {
+		return fault.Errorf(fault.Denied, "the signature is missing or wrong").WithCode("unauthorized", nil)
+	}
+	return nil
+}
+
+func signed(algorithm func() hash.Hash, secret string, body []byte, sent string) bool {
+	got, err := hex.DecodeString(sent)
+	if err != nil {
+		return false
+	}
+	h := hmac.New(algorithm, []byte(secret))
+	h.Write(body)
+	return hmac.Equal(got, h.Sum(nil))
+}
+
+// secretWords mark the headers that may bear a secret.
+var secretWords = []string{"authorization", "cookie", "api-key", "apikey", "token", "secret", "password", "signature", "credential", "session"}
+
+// publicHeaders are the headers that may lie in the lake.
+func publicHeaders(headers map[string]string, s Security) map[string]string {
+	out := make(map[string]string, len(headers))
+	for name, value := range headers {
+		name = strings.ToLower(name)
+		secret := name == strings.ToLower(s.SignatureHeaderName)
+		for _, word := range secretWords {
+			secret = secret || strings.Contains(name, word)
+		}
+		if !secret {
+			out[name] = value
+		}
+	}
+	return out
+}

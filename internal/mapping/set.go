@@ -1,0 +1,133 @@
+package mapping
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"longshore/internal/catalog"
+	"longshore/internal/fault"
+)
+
+// Options are a webhook's own rules. The zero value is Port's behaviour.
+type Options struct {
+	// Strict makes an expression that fails anywhere in an entity an ExpressionError, instead of writing null.
+	// It also asks the catalog to reject what Port rejects (Change.Lenient is not set).
+	Strict bool
+	// CreateMissingRelated is passed on in each Change.
+	CreateMissingRelated bool
+	// MaxItems is how many elements of itemsToParse are applied; 0 means 500, Port's limit.
+	MaxItems int
+	// MaxBodyBytes is how large an event may be, headers and query included; 0 means 1 MiB.
+	MaxBodyBytes int
+	// ProgramTimeout and MaxValueBytes limit each expression; 0 means jq's defaults (250 ms, 1 MiB).
+	ProgramTimeout time.Duration
+	MaxValueBytes  int
+}
+
+func (o Options) withDefaults() Options {
+	if o.MaxItems <= 0 {
+		o.MaxItems = 500
+	}
+	if o.MaxBodyBytes <= 0 {
+		o.MaxBodyBytes = 1 << 20
+	}
+	return o
+}
+
+// The limits of a mapping document.
+const (
+	maxDocumentBytes = 1 << 20
+	maxMappings      = 1000
+)
+
+// Set is a webhook's list of mappings, compiled. It is safe for concurrent use; what one goroutine needs to apply it
+// is a Runner.
+type Set struct {
+	source   string // of each Change: "webhook/{identifier}"
+	mappings []compiled
+	problems []Problem
+	digest   string
+	opts     Options
+}
+
+// Problem is an expression, or another part of a mapping, that cannot work. It is no error when a webhook is saved:
+// it decides the verdict of the records that come.
+type Problem struct {
+	Mapping    int    `json:"mapping"` // 0-based
+	Field      string `json:"field"`   // "filter", "identifier", "properties.created", …
+	Expression string `json:"expression"`
+	Message    string `json:"message"`
+	Hint       string `json:"hint,omitempty"`
+}
+
+// Compile reads a webhook's mappings. The error, fault.Invalid, is only for a document that is no list of objects
+// with a blueprint each; jq that does not compile becomes a Problem.
+func Compile(webhook string, mappings json.RawMessage, opts Options) (*Set, error) {
+	if len(mappings) > maxDocumentBytes {
+		return nil, fault.Errorf(fault.Invalid, "mappings of webhook %q: %d bytes, at most %d are allowed", webhook, len(mappings), maxDocumentBytes)
+	}
+	var list []json.RawMessage
+	if err := json.Unmarshal(mappings, &list); err != nil || list == nil {
+		return nil, fault.Errorf(fault.Invalid, "mappings of webhook %q: want a list of mappings, got %s", webhook, kindOfJSON(mappings)).
+			WithHint("mappings is a list: [{\"blueprint\": \"okta_user\", \"entity\": {\"identifier\": \".body.id\"}}]")
+	}
+	if len(list) > maxMappings {
+		return nil, fault.Errorf(fault.Invalid, "mappings of webhook %q: %d mappings, at most %d are allowed", webhook, len(list), maxMappings)
+	}
+	s := &Set{source: "webhook/" + webhook, mappings: make([]compiled, len(list)), opts: opts.withDefaults()}
+	for i, text := range list {
+		c := compiler{set: s, mapping: i}
+		m, err := c.compile(text)
+		if err != nil {
+			return nil, fmt.Errorf("mappings of webhook %q: mapping %d: %w", webhook, i+1, err)
+		}
+		m.lane = catalog.Lane(fmt.Sprintf("%s/%d", s.source, i))
+		s.mappings[i] = m
+	}
+	s.digest = digest(mappings, opts)
+	return s, nil
+}
+
+// Len returns how many mappings there are.
+func (s *Set) Len() int { return len(s.mappings) }
+
+// Problems lists what cannot work, in the order of the document.
+func (s *Set) Problems() []Problem { return s.problems }
+
+// Digest is the version of the mapping: 16 hex digits that change when the meaning of the document or an option that
+// decides results changes. The order of keys and white space do not count.
+func (s *Set) Digest() string { return s.digest }
+
+func digest(mappings json.RawMessage, opts Options) string {
+	h := sha256.New()
+	h.Write(canonical(mappings))
+	if opts != (Options{}) {
+		fmt.Fprintf(h, "%+v", opts.withDefaults())
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// canonical is the document with sorted keys and without white space. It has passed the compiler, so it is JSON.
+func canonical(document json.RawMessage) []byte {
+	d := json.NewDecoder(bytes.NewReader(document))
+	d.UseNumber()
+	var v any
+	if err := d.Decode(&v); err != nil {
+		return document
+	}
+	text, err := json.Marshal(v)
+	if err != nil {
+		return document
+	}
+	return text
+}
+
+// Apply is NewRunner().Apply, for a single event.
+func (s *Set) Apply(ctx context.Context, ev Event, emit func(Outcome) error) error {
+	return s.NewRunner().Apply(ctx, ev, emit)
+}

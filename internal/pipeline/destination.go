@@ -1,0 +1,56 @@
+package pipeline
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+)
+
+// Part names one object-to-be: the Number-th batch of a stream in a run.
+type Part struct {
+	SyncID     int64
+	Connection string
+	Namespace  string
+	Stream     string
+	Generation int64
+	Start      time.Time // of the run; one value for all its parts
+	Number     int
+}
+
+// Commit is what a durable batch stands for: the object, and how far its stream is read once it is there.
+// It travels with the object itself, so that a run interrupted between the object and its own records can adopt it.
+type Commit struct {
+	Key         string          `json:"-"`
+	ETag        string          `json:"-"`
+	Bytes       int64           `json:"-"`
+	SHA256      string          `json:"sha256"`
+	APIRows     int64           `json:"api_rows"` // records that the source's pages held
+	LakeRows    int64           `json:"rows"`     // lines written
+	Pages       int64           `json:"pages"`
+	State       json.RawMessage `json:"state,omitempty"`
+	FirstCursor string          `json:"first,omitempty"`
+	LastCursor  string          `json:"last,omitempty"`
+	Statuses    map[int]int     `json:"statuses,omitempty"`
+	Gaps        []string        `json:"gaps,omitempty"`
+}
+
+// Destination makes batches durable. A batch is there whole or not at all.
+type Destination interface {
+	// Existing returns the commit of a part that is already durable, or fault.NotFound.
+	Existing(ctx context.Context, part Part) (Commit, error)
+	// Open starts a batch; nothing is visible before its Commit.
+	Open(part Part) (Batch, error)
+	// WriteManifest makes the record of a finished stream durable.
+	WriteManifest(ctx context.Context, run Run, stream StreamRun, parts []Commit) error
+}
+
+// Batch gathers the records of one object.
+type Batch interface {
+	Append(record []byte, extractedAt time.Time) error
+	Rows() int64
+	RawBytes() int64
+	// Commit makes the batch durable and visible, with c beside it, and returns c completed.
+	Commit(ctx context.Context, c Commit) (Commit, error)
+	// Discard drops what was gathered. It does nothing after Commit.
+	Discard()
+}

@@ -1,0 +1,278 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"longshore/internal/fault"
+)
+
+// maxBatchBytes closes a batch (raw record bytes): one object of it compresses to some 10 MB.
+const maxBatchBytes = 64 << 20
+
+// maxGaps is how many gaps a stream's record names.
+const maxGaps = 50
+
+// Store keeps runs. Every method is one transaction.
+type Store interface {
+	Run(ctx context.Context, id int64) (Run, error)
+	// SaveCommit records a durable object, the stream's counters and state, and queues the object for ingest.
+	SaveCommit(ctx context.Context, part Part, c Commit) error
+	// SaveStream sets the stream's status, error and times.
+	SaveStream(ctx context.Context, runID int64, s StreamRun) error
+	// Commits lists what SaveCommit recorded for a stream, in order.
+	Commits(ctx context.Context, runID int64, stream string) ([]Commit, error)
+	FinishRun(ctx context.Context, runID int64, status Status, message string) error
+}
+
+// Sync moves the records of one run. The zero Progress is allowed.
+type Sync struct {
+	Source      Source
+	Destination Destination
+	Store       Store
+	Now         func() time.Time
+	Progress    func(stream string, pages, rows int64) // told after each page; may be nil
+}
+
+// Work goes on with a run until it is finished (done) or until has passed. What is durable is never read again; an
+// error leaves the run as it is, to be taken up by the next call.
+func (s *Sync) Work(ctx context.Context, runID int64, until time.Time) (done bool, err error) {
+	run, err := s.Store.Run(ctx, runID)
+	if err != nil {
+		return false, err
+	}
+	if run.Status != Running {
+		return true, nil
+	}
+	for _, st := range run.Streams {
+		if st.Status != Pending && st.Status != Running {
+			continue
+		}
+		done, err := s.stream(ctx, run, st, until)
+		if err != nil {
+			return false, fmt.Errorf("sync %d, stream %s: %w", runID, st.Stream, err)
+		}
+		if !done {
+			return false, nil
+		}
+	}
+	if run, err = s.Store.Run(ctx, runID); err != nil {
+		return false, err
+	}
+	status, message := sumUp(run.Streams)
+	return true, s.Store.FinishRun(ctx, runID, status, message)
+}
+
+// sumUp is the run's status: failed when no stream could be read, partial when any has something missing.
+func sumUp(streams []StreamRun) (Status, string) {
+	status, message, failed := Succeeded, "", 0
+	for _, st := range streams {
+		if st.Status == Complete {
+			continue
+		}
+		status = Partial
+		if st.Status == Failed {
+			failed++
+		}
+		if message == "" {
+			message = st.Stream + ": " + st.Error
+		}
+	}
+	if failed == len(streams) && failed > 0 {
+		status = Failed
+	}
+	return status, message
+}
+
+// stream reads one stream from where it stands. A stream that the source refuses ends failed or partial and lets the
+// next one start; an error of the lake or the database ends the call.
+func (s *Sync) stream(ctx context.Context, run Run, st StreamRun, until time.Time) (done bool, err error) {
+	w := &streamWriter{sync: s, run: run, st: st}
+	defer w.discard()
+	if err := w.begin(ctx); err != nil {
+		return false, err
+	}
+	for page, readErr := range s.Source.Read(ctx, st.Stream, w.st.State) {
+		if readErr != nil {
+			if ctx.Err() != nil {
+				return false, ctx.Err()
+			}
+			return true, w.refused(ctx, readErr)
+		}
+		if err := w.add(page); err != nil {
+			return false, err
+		}
+		late := s.Now().After(until)
+		if late || w.batch.RawBytes() >= maxBatchBytes {
+			if err := w.flush(ctx); err != nil {
+				return false, err
+			}
+		}
+		if late {
+			return false, nil
+		}
+	}
+	if ctx.Err() != nil {
+		return false, ctx.Err()
+	}
+	return true, w.finish(ctx, Complete, "")
+}
+
+// streamWriter gathers the pages of one stream into batches.
+type streamWriter struct {
+	sync  *Sync
+	run   Run
+	st    StreamRun
+	batch Batch
+	next  Commit // what the open batch will stand for
+}
+
+// begin adopts objects that an interrupted run made durable but could not record, and marks the stream as running.
+func (w *streamWriter) begin(ctx context.Context) error {
+	for {
+		c, err := w.sync.Destination.Existing(ctx, w.part())
+		if fault.Is(err, fault.NotFound) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if err := w.save(ctx, c); err != nil {
+			return err
+		}
+	}
+	if w.st.StartedAt.IsZero() {
+		w.st.StartedAt = w.sync.Now()
+	}
+	w.st.Status = Running
+	return w.sync.Store.SaveStream(ctx, w.run.ID, w.st)
+}
+
+func (w *streamWriter) part() Part {
+	return Part{SyncID: w.run.ID, Connection: w.run.Connection.Name, Namespace: w.run.Connection.Namespace, Stream: w.st.Stream,
+		Generation: w.st.Generation, Start: w.run.StartedAt, Number: w.st.NextPart}
+}
+
+func (w *streamWriter) add(page Page) error {
+	if w.batch == nil {
+		b, err := w.sync.Destination.Open(w.part())
+		if err != nil {
+			return err
+		}
+		w.batch, w.next = b, Commit{FirstCursor: page.Cursor, Statuses: map[int]int{}}
+	}
+	for _, record := range page.Records {
+		if err := w.batch.Append(record, page.EmittedAt); err != nil {
+			return err
+		}
+	}
+	w.next.APIRows += int64(len(page.Records))
+	w.next.Pages++
+	w.next.LastCursor = page.Cursor
+	w.next.State = append(w.next.State[:0], page.State...)
+	for status, n := range page.Statuses {
+		w.next.Statuses[status] += n
+	}
+	w.next.Gaps = addGaps(w.next.Gaps, page.Gaps)
+	if w.sync.Progress != nil {
+		w.sync.Progress(w.st.Stream, w.st.Pages+w.next.Pages, w.st.APIRows+w.next.APIRows)
+	}
+	return nil
+}
+
+// flush makes the open batch durable and only then records how far the stream is read: a crash in between repeats
+// nothing, because the object itself tells the next run.
+func (w *streamWriter) flush(ctx context.Context) error {
+	if w.batch == nil {
+		return nil
+	}
+	c := w.next
+	c.LakeRows = w.batch.Rows()
+	if c.LakeRows > 0 { // a stream without records leaves no object
+		var err error
+		if c, err = w.batch.Commit(ctx, c); err != nil {
+			return err
+		}
+	}
+	w.discard()
+	return w.save(ctx, c)
+}
+
+func (w *streamWriter) discard() {
+	if w.batch != nil {
+		w.batch.Discard()
+		w.batch = nil
+	}
+}
+
+func (w *streamWriter) save(ctx context.Context, c Commit) error {
+	if err := w.sync.Store.SaveCommit(ctx, w.part(), c); err != nil {
+		return err
+	}
+	st := &w.st
+	if c.LakeRows > 0 {
+		st.NextPart++
+	}
+	st.State, st.Pages, st.APIRows, st.LakeRows = c.State, st.Pages+c.Pages, st.APIRows+c.APIRows, st.LakeRows+c.LakeRows
+	st.LakeBytes += c.Bytes
+	if st.FirstCursor == "" {
+		st.FirstCursor = c.FirstCursor
+	}
+	if c.LastCursor != "" {
+		st.LastCursor = c.LastCursor
+	}
+	if st.Statuses == nil {
+		st.Statuses = map[int]int{}
+	}
+	for status, n := range c.Statuses {
+		st.Statuses[status] += n
+	}
+	st.Gaps = addGaps(st.Gaps, c.Gaps)
+	return nil
+}
+
+// addGaps keeps the first maxGaps: one is enough to make a stream partial, and a thousand tell no more than a few.
+func addGaps(gaps, more []string) []string {
+	return append(gaps, more[:min(len(more), max(0, maxGaps-len(gaps)))]...)
+}
+
+// refused ends a stream that the source would not go on with: what was read is kept, and the run tells of the rest.
+func (w *streamWriter) refused(ctx context.Context, cause error) error {
+	if err := w.flush(ctx); err != nil {
+		return errors.Join(err, cause)
+	}
+	status := Failed
+	if w.st.Pages > 0 {
+		status = Partial
+	}
+	return w.finish(ctx, status, message(cause))
+}
+
+// message is an error with its hint, for people.
+func message(err error) string {
+	if hint := fault.HintOf(err); hint != "" {
+		return err.Error() + " (" + hint + ")"
+	}
+	return err.Error()
+}
+
+// finish flushes the rest, writes the manifest and sets the stream's end. A stream with gaps is partial.
+func (w *streamWriter) finish(ctx context.Context, status Status, message string) error {
+	if err := w.flush(ctx); err != nil {
+		return err
+	}
+	if status == Complete && len(w.st.Gaps) > 0 {
+		status, message = Partial, w.st.Gaps[0]
+	}
+	w.st.Status, w.st.Error, w.st.FinishedAt = status, message, w.sync.Now()
+	parts, err := w.sync.Store.Commits(ctx, w.run.ID, w.st.Stream)
+	if err != nil {
+		return err
+	}
+	if err := w.sync.Destination.WriteManifest(ctx, w.run, w.st, parts); err != nil {
+		return err
+	}
+	return w.sync.Store.SaveStream(ctx, w.run.ID, w.st)
+}

@@ -1,0 +1,182 @@
+package portapi
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"longshore/internal/auth"
+	"longshore/internal/catalog"
+	"longshore/internal/ingest"
+	"longshore/internal/pipeline"
+)
+
+// Keeper says who calls.
+type Keeper interface {
+	Token(clientID, clientSecret string) (auth.Token, time.Duration, error)
+	Authenticate(r *http.Request) (auth.Principal, error)
+	OrgID() string
+}
+
+// Catalog is what the entities' and blueprints' routes need; see [catalog.Catalog] for the contracts.
+type Catalog interface {
+	Blueprints(ctx context.Context) ([]catalog.Blueprint, error)
+	Blueprint(ctx context.Context, id string) (catalog.Blueprint, error)
+	CreateBlueprint(ctx context.Context, doc json.RawMessage, w catalog.Writer) (catalog.Blueprint, error)
+	ReplaceBlueprint(ctx context.Context, id string, doc json.RawMessage, w catalog.Writer) (catalog.Blueprint, error)
+	PatchBlueprint(ctx context.Context, id string, doc json.RawMessage, w catalog.Writer) (catalog.Blueprint, error)
+	DeleteBlueprint(ctx context.Context, id string, w catalog.Writer) error
+	DeleteAllEntities(ctx context.Context, id string, deleteBlueprint bool, w catalog.Writer) (int64, error)
+	CountEntities(ctx context.Context, blueprint string) (int64, error)
+	Write(ctx context.Context, change catalog.Change) (catalog.Result, error)
+	WriteAll(ctx context.Context, changes []catalog.Change) ([]catalog.Result, error)
+	Entity(ctx context.Context, blueprint, identifier string) (catalog.Entity, error)
+	Search(ctx context.Context, req catalog.SearchRequest) (catalog.SearchPage, error)
+	CountMatches(ctx context.Context, req catalog.SearchRequest) (int64, error)
+	History(ctx context.Context, filter catalog.HistoryFilter) ([]catalog.AuditEntry, error)
+	Pending(ctx context.Context, samples int) (catalog.PendingReport, error)
+}
+
+// Webhooks keeps webhooks.
+type Webhooks interface {
+	Webhooks(ctx context.Context) ([]ingest.Webhook, error)
+	// Webhook returns the webhook of that identifier, or fault.NotFound.
+	Webhook(ctx context.Context, identifier string) (ingest.Webhook, error)
+	// PutWebhook creates (ID 0) or changes a webhook. Errors: fault.Conflict when the identifier is taken.
+	PutWebhook(ctx context.Context, w ingest.Webhook) (ingest.Webhook, error)
+	DeleteWebhook(ctx context.Context, identifier string) error
+}
+
+// Receiver takes webhook calls; see [ingest.Receiver].
+type Receiver interface {
+	Known(ctx context.Context, key string) error
+	Receive(ctx context.Context, key string, call ingest.Call) (ingest.Taken, error)
+}
+
+// Ledger tells what became of records.
+type Ledger interface {
+	List(ctx context.Context, f ingest.ObjectFilter, limit int) ([]ingest.Object, error)
+	VerdictGroups(ctx context.Context, f ingest.VerdictFilter, limit int) ([]ingest.VerdictGroup, error)
+	VerdictPlaces(ctx context.Context, f ingest.VerdictFilter, limit int) ([]ingest.Place, error)
+	RecordVerdict(ctx context.Context, objectID, line int64) (ingest.RecordVerdict, error)
+}
+
+// Syncs tells about runs.
+type Syncs interface {
+	Runs(ctx context.Context, limit int) ([]pipeline.Run, error)
+	Run(ctx context.Context, id int64) (pipeline.Run, error)
+	// Receipt returns a run's stored receipt, or fault.NotFound.
+	Receipt(ctx context.Context, id int64) (json.RawMessage, error)
+}
+
+// Config is what an API needs. All members but the last four must be set.
+type Config struct {
+	Keeper   Keeper
+	Catalog  Catalog
+	Webhooks Webhooks
+	Receiver Receiver
+	Ledger   Ledger
+	Syncs    Syncs
+
+	OrgName   string           // "" means Longshore
+	PublicURL string           // origin for the webhooks' url; "" takes the request's own
+	Log       *slog.Logger     // nil means none
+	Now       func() time.Time // nil means time.Now
+}
+
+// API answers. It is made by New.
+type API struct {
+	Config
+	routes router
+}
+
+// New returns the handler of /v1/* and /ingest/*.
+func New(cfg Config) *API {
+	if cfg.OrgName == "" {
+		cfg.OrgName = "Longshore"
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	a := &API{Config: cfg}
+	a.routes = a.table()
+	return a
+}
+
+// table is every route. The first that fits is taken, so literal segments stand before names.
+func (a *API) table() router {
+	var t router
+	t.open("POST /v1/auth/access_token", a.postAccessToken)
+	t.open("POST /ingest/{key}", a.postCall)
+
+	t.add("GET /v1/organization", a.getOrganization)
+	t.add("GET /v1/audit-log", a.getAuditLog)
+	t.add("GET /v1/migrations/{id}", a.getMigration)
+
+	t.add("GET /v1/blueprints", a.getBlueprints)
+	t.add("POST /v1/blueprints", a.postBlueprint)
+	t.add("POST /v1/blueprints/entities/datasource-entities", a.postDatasourceEntities)
+	t.add("GET /v1/blueprints/{blueprint}", a.getBlueprint)
+	t.add("PUT /v1/blueprints/{blueprint}", a.putBlueprint)
+	t.add("PATCH /v1/blueprints/{blueprint}", a.patchBlueprint)
+	t.add("DELETE /v1/blueprints/{blueprint}", a.deleteBlueprint)
+	t.add("DELETE /v1/blueprints/{blueprint}/all-entities", a.deleteAllEntities)
+	t.add("GET /v1/blueprints/{blueprint}/entities-count", a.getEntitiesCount)
+
+	t.add("GET /v1/blueprints/{blueprint}/entities", a.getEntities)
+	t.add("POST /v1/blueprints/{blueprint}/entities", a.postEntity)
+	t.add("POST /v1/blueprints/{blueprint}/entities/bulk", a.postBulk)
+	t.add("POST /v1/blueprints/{blueprint}/entities/search", a.postBlueprintSearch)
+	t.add("POST /v1/blueprints/{blueprint}/entities/search/count", a.postSearchCount)
+	t.add("POST /v1/blueprints/{blueprint}/bulk/entities/delete", a.deleteBulk)
+	t.add("DELETE /v1/blueprints/{blueprint}/bulk/entities", a.deleteBulk)
+	t.add("GET /v1/blueprints/{blueprint}/entities/{entity}", a.getEntity)
+	t.add("PUT /v1/blueprints/{blueprint}/entities/{entity}", a.putEntity)
+	t.add("PATCH /v1/blueprints/{blueprint}/entities/{entity}", a.patchEntity)
+	t.add("DELETE /v1/blueprints/{blueprint}/entities/{entity}", a.deleteEntity)
+	t.add("POST /v1/entities/search", a.postSearch)
+
+	t.add("GET /v1/webhooks", a.getWebhooks)
+	t.add("POST /v1/webhooks", a.postWebhook)
+	t.add("GET /v1/webhooks/metadata", a.getWebhooksMetadata)
+	t.add("GET /v1/webhooks/{webhook}", a.getWebhook)
+	t.add("PUT /v1/webhooks/{webhook}", a.putWebhook)
+	t.add("PATCH /v1/webhooks/{webhook}", a.patchWebhook)
+	t.add("DELETE /v1/webhooks/{webhook}", a.deleteWebhook)
+
+	t.add("GET /v1/longshore/verdicts", a.getVerdicts)
+	t.add("GET /v1/longshore/records", a.getRecords)
+	t.add("GET /v1/longshore/objects", a.getObjects)
+	t.add("GET /v1/longshore/objects/{object}/lines/{line}", a.getRecord)
+	t.add("GET /v1/longshore/syncs", a.getSyncs)
+	t.add("GET /v1/longshore/syncs/{sync}", a.getSync)
+	t.add("GET /v1/longshore/receipts/{sync}", a.getReceipt)
+	t.add("GET /v1/longshore/pending", a.getPending)
+	return t
+}
+
+// ServeHTTP routes, authenticates, calls the handler, and turns its error into an answer.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	route, names, err := a.routes.find(r)
+	if err == nil && !route.open {
+		err = a.authenticated(w, r, names, route)
+	} else if err == nil {
+		err = route.handle(w, &request{Request: r, names: names})
+	}
+	if err != nil {
+		a.fail(w, r, err)
+	}
+}
+
+func (a *API) authenticated(w http.ResponseWriter, r *http.Request, names map[string]string, route *route) error {
+	who, err := a.Keeper.Authenticate(r)
+	if err != nil {
+		return err
+	}
+	return route.handle(w, &request{Request: r, names: names, who: who})
+}

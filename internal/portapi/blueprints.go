@@ -1,0 +1,216 @@
+package portapi
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"longshore/internal/catalog"
+	"longshore/internal/fault"
+)
+
+// derivedMaps are the members of a blueprint that define calculated values. They and relations are always answered.
+var derivedMaps = []string{"mirrorProperties", "calculationProperties", "aggregationProperties"}
+
+type blueprintAnswer struct {
+	OK        bool    `json:"ok"`
+	Blueprint members `json:"blueprint"`
+}
+
+type blueprintsAnswer struct {
+	OK         bool      `json:"ok"`
+	Blueprints []members `json:"blueprints"`
+}
+
+// toWireBlueprint is the document as it was sent, with the maps that clients count on and the server's own members.
+func toWireBlueprint(b catalog.Blueprint) (members, error) {
+	doc, err := parseMembers("blueprint", b.Doc)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range append([]string{"relations"}, derivedMaps...) {
+		if isNull(doc.get(name)) {
+			doc.set(name, json.RawMessage("{}"))
+		}
+	}
+	schema, err := parseMembers("schema", doc.get("schema"))
+	if err != nil {
+		return nil, err
+	}
+	if isNull(schema.get("properties")) {
+		schema.set("properties", json.RawMessage("{}"))
+	}
+	if isNull(schema.get("required")) {
+		schema.set("required", json.RawMessage("[]"))
+	}
+	doc.put("schema", schema)
+	doc.put("createdAt", stamp(b.CreatedAt))
+	doc.put("createdBy", b.CreatedBy)
+	doc.put("updatedAt", stamp(b.UpdatedAt))
+	doc.put("updatedBy", b.UpdatedBy)
+	return doc, nil
+}
+
+// writer is who writes. A relation may point at a blueprint that does not exist yet, unless the call asks for Port's
+// refusal with pending_targets=false: documents can then be sent in any order, as Port's Okta guide does.
+func (r *request) writer() catalog.Writer {
+	return catalog.Writer{Actor: r.who.ID, Source: r.UserAgent(), AllowPendingTargets: r.flag("pending_targets", true)}
+}
+
+func (a *API) getBlueprints(w http.ResponseWriter, r *request) error {
+	list, err := a.Catalog.Blueprints(r.Context())
+	if err != nil {
+		return err
+	}
+	answer := blueprintsAnswer{true, make([]members, len(list))}
+	for i, b := range list {
+		if answer.Blueprints[i], err = toWireBlueprint(b); err != nil {
+			return err
+		}
+	}
+	return writeJSON(w, http.StatusOK, answer)
+}
+
+func (a *API) getBlueprint(w http.ResponseWriter, r *request) error {
+	b, err := a.Catalog.Blueprint(r.Context(), r.names["blueprint"])
+	return writeBlueprint(w, http.StatusOK, b, err)
+}
+
+func (a *API) postBlueprint(w http.ResponseWriter, r *request) error {
+	doc, err := r.document()
+	if err != nil {
+		return err
+	}
+	b, err := a.Catalog.CreateBlueprint(r.Context(), doc, r.writer())
+	return writeBlueprint(w, http.StatusCreated, b, err)
+}
+
+func (a *API) putBlueprint(w http.ResponseWriter, r *request) error {
+	doc, err := r.document()
+	if err != nil {
+		return err
+	}
+	b, err := a.Catalog.ReplaceBlueprint(r.Context(), r.names["blueprint"], doc, r.writer())
+	return writeBlueprint(w, http.StatusOK, b, err)
+}
+
+func (a *API) patchBlueprint(w http.ResponseWriter, r *request) error {
+	doc, err := r.document()
+	if err != nil {
+		return err
+	}
+	b, err := a.Catalog.PatchBlueprint(r.Context(), r.names["blueprint"], doc, r.writer())
+	return writeBlueprint(w, http.StatusOK, b, err)
+}
+
+// document returns the body as it was sent, checked to be an object, without the members that the server sets: clients
+// send back what they were given.
+func (r *request) document() (json.RawMessage, error) {
+	doc, err := r.object()
+	if err != nil {
+		return nil, err
+	}
+	doc.drop("createdAt", "createdBy", "updatedAt", "updatedBy", "id", "ok")
+	return encode(doc)
+}
+
+func writeBlueprint(w http.ResponseWriter, status int, b catalog.Blueprint, err error) error {
+	if err != nil {
+		return err
+	}
+	wire, err := toWireBlueprint(b)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, status, blueprintAnswer{true, wire})
+}
+
+func (a *API) deleteBlueprint(w http.ResponseWriter, r *request) error {
+	if err := a.Catalog.DeleteBlueprint(r.Context(), r.names["blueprint"], r.writer()); err != nil {
+		return err
+	}
+	return writeOK(w)
+}
+
+type migratedAnswer struct {
+	OK          bool   `json:"ok"`
+	MigrationID string `json:"migrationId"`
+}
+
+// deleteAllEntities does at once what Port does in a migration, and answers one that is completed.
+func (a *API) deleteAllEntities(w http.ResponseWriter, r *request) error {
+	id := r.names["blueprint"]
+	if _, err := a.Catalog.DeleteAllEntities(r.Context(), id, r.flag("delete_blueprint", false), r.writer()); err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, migratedAnswer{true, newMigrationID(id, r.who.ID, a.Now())})
+}
+
+// A migration's id says all there is to know about it, so that nothing need be kept.
+type migrationID struct {
+	Blueprint string `json:"b"`
+	Actor     string `json:"a"`
+	At        int64  `json:"t"` // Unix milliseconds
+	Nonce     string `json:"n"`
+}
+
+func newMigrationID(blueprint, actor string, now time.Time) string {
+	var nonce [6]byte
+	_, _ = rand.Read(nonce[:]) // never fails
+	text, err := json.Marshal(migrationID{blueprint, actor, now.UnixMilli(), hex.EncodeToString(nonce[:])})
+	if err != nil {
+		panic("portapi: a migration's id cannot be written: " + err.Error())
+	}
+	return "m_" + base64.RawURLEncoding.EncodeToString(text)
+}
+
+type migrationAnswer struct {
+	OK        bool      `json:"ok"`
+	Migration migration `json:"migration"`
+}
+
+type migration struct {
+	ID              string   `json:"id"`
+	Actor           string   `json:"actor"`
+	SourceBlueprint string   `json:"sourceBlueprint"`
+	Mapping         struct{} `json:"mapping"`
+	Status          string   `json:"status"`
+	CreatedAt       stamp    `json:"createdAt"`
+	UpdatedAt       stamp    `json:"updatedAt"`
+}
+
+func (a *API) getMigration(w http.ResponseWriter, r *request) error {
+	id := r.names["id"]
+	var m migrationID
+	text, err := base64.RawURLEncoding.DecodeString(cutPrefix(id, "m_"))
+	if err != nil || json.Unmarshal(text, &m) != nil || m.Blueprint == "" {
+		return fault.Errorf(fault.NotFound, "Migration with identifier %q was not found", id).
+			WithCode("not_found", map[string]any{"resource": "Migration", "relevantField": "id", "withValue": id})
+	}
+	at := stamp(time.UnixMilli(m.At))
+	return writeJSON(w, http.StatusOK, migrationAnswer{true, migration{ID: id, Actor: m.Actor, SourceBlueprint: m.Blueprint, Status: "COMPLETED", CreatedAt: at, UpdatedAt: at}})
+}
+
+// cutPrefix returns s without the prefix, or "" when it has none.
+func cutPrefix(s, prefix string) string {
+	if len(s) < len(prefix) || s[:len(prefix)] != prefix {
+		return ""
+	}
+	return s[len(prefix):]
+}
+
+type countAnswer struct {
+	OK    bool  `json:"ok"`
+	Count int64 `json:"count"`
+}
+
+func (a *API) getEntitiesCount(w http.ResponseWriter, r *request) error {
+	n, err := a.Catalog.CountEntities(r.Context(), r.names["blueprint"])
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, countAnswer{true, n})
+}

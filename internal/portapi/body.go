@@ -1,0 +1,199 @@
+package portapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"longshore/internal/fault"
+)
+
+// maxBodyBytes is how large a request's body may be (Port's limit).
+const maxBodyBytes = 1 << 20
+
+// read returns the request's body. Errors: 413 when it is larger than limit.
+func (r *request) read(limit int64) ([]byte, error) {
+	tooLarge := &statusError{status: http.StatusRequestEntityTooLarge, code: "bad_request",
+		message: "the body is larger than " + strconv.FormatInt(limit>>10, 10) + " KiB"}
+	if r.ContentLength > limit {
+		return nil, tooLarge
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
+	var cut *http.MaxBytesError
+	switch {
+	case errors.As(err, &cut) || int64(len(body)) > limit:
+		return nil, tooLarge
+	case err != nil:
+		return nil, fault.Errorf(fault.Invalid, "the body broke off: %w", err).WithCode("bad_request", nil)
+	}
+	return body, nil
+}
+
+// object returns the body, which must be a JSON object. Errors: 413, 400 when it is not JSON, 422 when it is no object.
+func (r *request) object() (members, error) {
+	body, err := r.read(maxBodyBytes)
+	if err != nil {
+		return nil, err
+	}
+	if !json.Valid(body) {
+		return nil, fault.Errorf(fault.Invalid, "the body is not JSON").WithCode("bad_request", nil)
+	}
+	return parseMembers("the body", body)
+}
+
+func invalidRequest(format string, args ...any) error {
+	return fault.Errorf(fault.Invalid, format, args...).WithCode("invalid_request", nil)
+}
+
+// member is a member of a JSON object, its value as it was written.
+type member struct {
+	Name  string
+	Value json.RawMessage
+}
+
+// members is a JSON object in its order. Of equal names the last value stands.
+type members []member
+
+// parseMembers reads valid JSON that must be an object; null is an empty one.
+func parseMembers(what string, text []byte) (members, error) {
+	if isNull(text) {
+		return members{}, nil
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return nil, invalidRequest("%s: want an object, got %s", what, excerpt(text))
+	}
+	list := members{}
+	for d.More() {
+		t, err := d.Token()
+		if err != nil {
+			return nil, invalidRequest("%s: %w", what, err)
+		}
+		name, _ := t.(string)
+		var value json.RawMessage
+		if err := d.Decode(&value); err != nil {
+			return nil, invalidRequest("%s: member %q: %w", what, name, err)
+		}
+		list.set(name, value)
+	}
+	return list, nil
+}
+
+func (m members) get(name string) json.RawMessage {
+	for i := range m {
+		if m[i].Name == name {
+			return m[i].Value
+		}
+	}
+	return nil
+}
+
+func (m *members) set(name string, value json.RawMessage) {
+	for i := range *m {
+		if (*m)[i].Name == name {
+			(*m)[i].Value = value
+			return
+		}
+	}
+	*m = append(*m, member{name, value})
+}
+
+func (m *members) drop(names ...string) {
+	*m = slices.DeleteFunc(*m, func(x member) bool { return slices.Contains(names, x.Name) })
+}
+
+// put sets a member to what v encodes to; v must be encodable.
+func (m *members) put(name string, v any) {
+	text, err := encode(v)
+	if err != nil {
+		panic("portapi: " + name + " cannot be encoded: " + err.Error())
+	}
+	m.set(name, bytes.TrimSpace(text))
+}
+
+// MarshalJSON writes the object in its order.
+func (m members) MarshalJSON() ([]byte, error) {
+	var b bytes.Buffer
+	b.WriteByte('{')
+	for i, x := range m {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		name, err := encode(x.Name)
+		if err != nil {
+			return nil, err
+		}
+		b.Write(bytes.TrimSpace(name))
+		b.WriteByte(':')
+		b.Write(x.Value)
+	}
+	b.WriteByte('}')
+	return b.Bytes(), nil
+}
+
+// text returns a member that must be a string; absent and null are "".
+func (m members) text(name string) (string, error) {
+	value := m.get(name)
+	var s string
+	if !isNull(value) && json.Unmarshal(value, &s) != nil {
+		return "", invalidRequest("%s: want a string, got %s", name, excerpt(value))
+	}
+	return s, nil
+}
+
+func isNull(value []byte) bool {
+	value = bytes.TrimSpace(value)
+	return len(value) == 0 || string(value) == "null"
+}
+
+// excerpt is the beginning of a value, for messages.
+func excerpt(value []byte) string {
+	const most = 120
+	text := strings.ToValidUTF8(string(bytes.TrimSpace(value)), "?")
+	if len(text) > most {
+		return strings.ToValidUTF8(text[:most], "") + "…"
+	}
+	return text
+}
+
+// flag reads a boolean parameter. What is neither true nor false is the default: some clients send other text.
+func (r *request) flag(name string, fallback bool) bool {
+	switch r.URL.Query().Get(name) {
+	case "true":
+		return true
+	case "false":
+		return false
+	}
+	return fallback
+}
+
+// list reads a parameter that may be repeated, comma-joined, or both.
+func (r *request) list(name string) []string {
+	var all []string
+	for _, value := range r.URL.Query()[name] {
+		for _, one := range strings.Split(value, ",") {
+			if one = strings.TrimSpace(one); one != "" {
+				all = append(all, one)
+			}
+		}
+	}
+	return all
+}
+
+// number reads a whole number; absent and empty are the default. Errors: 422 when it is not within the bounds.
+func (r *request) number(name string, fallback, least, most int64) (int64, error) {
+	text := r.URL.Query().Get(name)
+	if text == "" {
+		return fallback, nil
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < least || n > most {
+		return 0, invalidRequest("parameter %s: want a whole number from %d to %d, got %q", name, least, most, text)
+	}
+	return n, nil
+}

@@ -1,0 +1,91 @@
+package receipt
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"longshore/internal/verdict"
+)
+
+// Print writes the receipt for people: plain text, no ANSI.
+func (r Receipt) Print(w io.Writer) error {
+	p := &printer{w: w}
+	if r.SyncID != 0 {
+		p.f("Receipt of sync %d (%s, %s): %s\n\n", r.SyncID, r.Connection, r.Source, r.Status)
+	} else {
+		p.f("Account of all objects in the lake\n\n")
+	}
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	t := &printer{w: tw}
+	t.f("API rows\tin lake\tread\tverdicts\t \tstream\n")
+	var sum Stream
+	for _, s := range r.Streams {
+		mark := "✓"
+		if s.APIRows != s.InLake || s.InLake != s.Read || s.Read != s.Judged || s.Status == "failed" {
+			mark = "✗"
+		}
+		note := ""
+		if s.Status != "complete" {
+			note = " (" + s.Status + ")"
+		}
+		t.f("%d\t%d\t%d\t%d\t%s\t%s%s\n", s.APIRows, s.InLake, s.Read, s.Judged, mark, s.Name, note)
+		sum.APIRows, sum.InLake, sum.Read, sum.Judged = sum.APIRows+s.APIRows, sum.InLake+s.InLake, sum.Read+s.Read, sum.Judged+s.Judged
+	}
+	t.f("%d\t%d\t%d\t%d\t \tall streams\n", sum.APIRows, sum.InLake, sum.Read, sum.Judged)
+	if t.err == nil {
+		t.err = tw.Flush()
+	}
+	p.f("\nVerdicts by stream\n")
+	for _, s := range r.Streams {
+		p.f("  %-24s %s\n", s.Name, verdictLine(s.Verdicts))
+	}
+	p.f("\nEntities\n")
+	for _, b := range r.Blueprints {
+		p.f("  %-24s %d\n", b.Identifier, b.Entities)
+	}
+	p.f("\nRelations waiting for a target: %d, of these resolvable: %d\n", r.Pending, r.Resolvable)
+	for _, s := range r.Streams {
+		if s.Note != "" {
+			p.f("Note: stream %s is %s: %s\n", s.Name, s.Status, s.Note)
+		}
+	}
+	if r.OK {
+		p.f("\nEvery number adds up.\n")
+	} else {
+		p.f("\nNot everything adds up:\n")
+		for _, d := range r.Differences {
+			p.f("  %s\n", d)
+		}
+	}
+	if p.err != nil {
+		return p.err
+	}
+	return t.err
+}
+
+// verdictLine lists counts in the order of the closed set.
+func verdictLine(counts map[string]int64) string {
+	var parts []string
+	for _, code := range verdict.All() {
+		if n := counts[code.String()]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%s %d", code, n))
+		}
+	}
+	if len(parts) == 0 {
+		return "no records"
+	}
+	return strings.Join(parts, ", ")
+}
+
+type printer struct {
+	w   io.Writer
+	err error
+}
+
+func (p *printer) f(format string, args ...any) {
+	if p.err == nil {
+		_, p.err = fmt.Fprintf(p.w, format, args...)
+	}
+}

@@ -1,0 +1,292 @@
+package okta
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"mime"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"longshore/internal/fault"
+	"longshore/internal/rawjson"
+)
+
+const (
+	// maxBodyBytes bounds an answer, unpacked. The largest page in practice, 1000 members with rich profiles, has 4 MB.
+	maxBodyBytes = 64 << 20
+	// maxRetries is how often a request is sent again before the stream fails.
+	maxRetries = 8
+	// maxFirstRetries is the same for a host that has never answered: a wrong host must not take minutes to tell.
+	maxFirstRetries = 2
+	// requestTimeout bounds one attempt. Okta gives a query up after 30 s.
+	requestTimeout = 60 * time.Second
+	// maxBackoff bounds the wait after a failure that is no 429.
+	maxBackoff = 30 * time.Second
+	// maxInFlight bounds requests at one time. An org allows 35 or 75 to all of its clients, and one client half.
+	maxInFlight = 8
+)
+
+// authorizer proves to Okta who is asking. It is the seam between a personal API token and OAuth.
+type authorizer interface {
+	// authorize adds the credential to a request, which goes to the configured host.
+	authorize(r *http.Request) error
+}
+
+// token is a personal API token, in Okta's own scheme SSWS.
+type token string
+
+func (t token) authorize(r *http.Request) error {
+	r.Header.Set("Authorization", "SSWS "+string(t))
+	return nil
+}
+
+// client asks the API of one org for pages. It sends GET requests alone, so any may be repeated, and it sends them
+// to the configured host alone. The retry loop is its own rather than go-retryablehttp's: a wait belongs to a bucket,
+// not to a request, a retry may ask for less, and a broken body is retried like a broken connection.
+type client struct {
+	base  *url.URL
+	auth  authorizer
+	http  *http.Client
+	agent string
+	pace  *pacer
+	slots chan struct{} // bounds requests in flight
+	log   *slog.Logger
+
+	answered atomic.Bool  // the host has answered before
+	skew     atomic.Int64 // the server's clock less ours, nanoseconds; 0 before the first answer
+
+	mu    sync.Mutex
+	hosts map[string]bool // hosts that a link may name
+}
+
+// answer is what came back for a request.
+type answer struct {
+	path     string // the request answered; its limit may be smaller than the one asked for
+	status   int
+	header   http.Header
+	body     []byte
+	at       time.Time   // when it came, local clock
+	statuses map[int]int // all statuses met on the way, 0 for a broken connection
+}
+
+// get returns the JSON answer to a request (path and query), after as many retries as it takes. The answer is not
+// nil when there was one, also beside an error: its statuses belong to the account of the page. Errors: *APIError for
+// a status, fault.Unavailable for a host that cannot be reached, fault.Invalid for one that is no Okta org.
+func (c *client) get(ctx context.Context, path string) (*answer, error) {
+	statuses := map[int]int{}
+	for try := 0; ; try++ {
+		a, err := c.once(ctx, path, true)
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("GET %s: %w", path, context.Cause(ctx))
+		}
+		if a == nil {
+			a = &answer{path: path, at: time.Now()}
+		}
+		statuses[a.status]++
+		a.statuses = statuses
+		if err == nil && a.status == http.StatusOK {
+			return a, nil
+		}
+		if fault.Is(err, fault.Invalid) {
+			return a, err
+		}
+		if err == nil && !retriable(a.status) {
+			return a, classify(a)
+		}
+		if try == maxRetries || a.status == 0 && !c.answered.Load() && try == maxFirstRetries {
+			if err == nil {
+				return a, classify(a)
+			}
+			return a, unreachable(c.base, err)
+		}
+		c.log.Warn("okta request will be repeated", "path", path, "status", a.status, "try", try+1, "error", err)
+		if a.status == http.StatusTooManyRequests {
+			continue // the bucket is parked, and waiting for it is the wait
+		}
+		if limit := limitOf(path); limit > minLimit && asksForLess(a.status, err) {
+			path = withLimit(path, max(minLimit, limit/2))
+		}
+		if err := sleep(ctx, backoff(try)); err != nil {
+			return nil, fmt.Errorf("GET %s: %w", path, err)
+		}
+	}
+}
+
+// once sends a request once, when its bucket allows. An error means that no whole answer came.
+func (c *client) once(ctx context.Context, path string, withAuth bool) (*answer, error) {
+	bucket := c.pace.bucket(path)
+	if err := bucket.wait(ctx); err != nil {
+		return nil, err
+	}
+	var a *answer
+	defer func() {
+		if a == nil {
+			bucket.done(0, nil)
+		} else {
+			bucket.done(a.status, a.header)
+		}
+	}()
+	select {
+	case c.slots <- struct{}{}:
+		defer func() { <-c.slots }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	request, err := c.request(ctx, path, withAuth)
+	if err != nil {
+		return nil, err
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	c.answered.Store(true)
+	a = &answer{path: path, status: response.StatusCode, header: response.Header, at: time.Now()}
+	if date, err := http.ParseTime(response.Header.Get("Date")); err == nil {
+		c.skew.Store(int64(date.Sub(a.at)))
+	}
+	if a.body, err = io.ReadAll(io.LimitReader(response.Body, maxBodyBytes+1)); err != nil {
+		return a, fmt.Errorf("the answer breaks off: %w", err)
+	}
+	if a.status != http.StatusOK {
+		return a, nil
+	}
+	return a, checkBody(a)
+}
+
+func (c *client) request(ctx context.Context, path string, withAuth bool) (*http.Request, error) {
+	target, err := url.Parse(path)
+	if err != nil || target.Host != "" || !strings.HasPrefix(path, "/") {
+		return nil, fault.Errorf(fault.Invalid, "request %q is no path", path)
+	}
+	target.Scheme, target.Host = c.base.Scheme, c.base.Host
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), nil)
+	if err != nil {
+		return nil, fault.Errorf(fault.Invalid, "request %q: %w", path, err)
+	}
+	request.Header.Set("Accept", "application/json")
+	request.Header.Set("User-Agent", c.agent)
+	if withAuth {
+		if err := c.auth.authorize(request); err != nil {
+			return nil, err
+		}
+	}
+	return request, nil
+}
+
+// checkBody refuses a 200 that is no JSON: for good when it says so itself, else as a broken answer.
+func checkBody(a *answer) error {
+	if len(a.body) > maxBodyBytes {
+		return fault.Errorf(fault.Invalid, "GET %s: the answer is larger than %d bytes", a.path, maxBodyBytes)
+	}
+	mediaType, _, _ := mime.ParseMediaType(a.header.Get("Content-Type"))
+	if mediaType != "application/json" && !strings.HasSuffix(mediaType, "+json") {
+		return fault.Errorf(fault.Invalid, "GET %s: the host answers with %q instead of JSON, it is no Okta org", a.path, a.header.Get("Content-Type")).
+			WithHint("Check the org URL: it is the host that people sign in at, such as https://acme.okta.com. A proxy's sign-in page looks like this too.")
+	}
+	if err := rawjson.Check(a.body); err != nil {
+		return fmt.Errorf("the answer is broken JSON: %s", err)
+	}
+	return nil
+}
+
+func retriable(status int) bool {
+	return status == http.StatusTooManyRequests || status >= 500 || status == http.StatusLocked || status == http.StatusRequestTimeout
+}
+
+// asksForLess reports whether a failure looks like a query that took too long.
+func asksForLess(status int, err error) bool {
+	var timeout interface{ Timeout() bool }
+	return status == http.StatusInternalServerError || status == http.StatusGatewayTimeout || errors.As(err, &timeout) && timeout.Timeout()
+}
+
+// backoff is 1, 2, 4, … seconds, at most maxBackoff, of which up to a quarter is left to chance.
+func backoff(try int) time.Duration {
+	d := min(maxBackoff, time.Second<<min(try, 10))
+	return d - rand.N(d/4)
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// unreachable names what keeps us from the host.
+func unreachable(base *url.URL, err error) error {
+	var dns *net.DNSError
+	var certificate *tls.CertificateVerificationError
+	e := fault.Errorf(fault.Unavailable, "no answer from %s: %w", base.Host, err)
+	switch {
+	case errors.As(err, &dns):
+		return e.WithHint("The name %s is not known here. Check the spelling of the org, and this machine's DNS.", base.Hostname())
+	case errors.As(err, &certificate):
+		return e.WithHint("The certificate of %s is not trusted. A proxy that opens TLS needs its authority in the system's trust store.", base.Hostname())
+	case errors.As(err, new(tls.RecordHeaderError)):
+		return e.WithHint("%s does not speak TLS on this port. Write http:// in front of it if that is meant.", base.Host)
+	}
+	return e.WithHint("Check the network, the proxy and the port, and run again: reading goes on where it stopped.")
+}
+
+// serverTime is the org's clock. Before the first answer it asks the org's public document for one; a host that
+// does not answer leaves the local clock.
+func (c *client) serverTime(ctx context.Context) time.Time {
+	if c.skew.Load() == 0 {
+		_, _ = c.once(ctx, wellKnownPath, false) // any answer has a Date, whatever else is wrong with it
+	}
+	return time.Now().Add(time.Duration(c.skew.Load())).UTC()
+}
+
+// follow turns a link out of an answer into a request. Only path and query are used; a link to a host that is not
+// the org's is refused, because something is then wrong with the answer.
+func (c *client) follow(ctx context.Context, link string) (string, error) {
+	host, path, err := splitLink(link)
+	if err != nil {
+		return "", err
+	}
+	if host == "" || c.knowsHost(host) {
+		return path, nil
+	}
+	// An org with a custom domain may name its own okta.com host in links; its public document tells that host.
+	if a, err := c.once(ctx, wellKnownPath, false); err == nil && a.status == http.StatusOK {
+		if canonical, err := url.Parse(rawjson.GetString(a.body, "_links", "organization", "href")); err == nil && canonical.Host != "" {
+			c.addHost(strings.ToLower(canonical.Host))
+		}
+	}
+	if c.knowsHost(host) {
+		return path, nil
+	}
+	return "", fault.Errorf(fault.Invalid, "a link leads to %q, which is not the org's host %s", host, c.base.Host).
+		WithHint("The link was not followed and the credential not sent. If the org moved to another domain, set its new URL.")
+}
+
+func (c *client) knowsHost(host string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.hosts[host]
+}
+
+// addHost lets links name a host and its admin console.
+func (c *client) addHost(host string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.hosts[host], c.hosts[adminTwin(host)] = true, true
+}

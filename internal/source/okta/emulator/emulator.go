@@ -1,0 +1,196 @@
+package emulator
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Defaults of Options.
+const (
+	DefaultToken   = "demo-token"
+	DefaultBaseURL = "https://harborline.okta.example" // where the links of Truth point when Options.BaseURL is empty
+
+	defaultUsers        = 500
+	minUsers            = 40 // the story's people, the heads of departments and one of each status
+	defaultEventsPerDay = 400
+	defaultDays         = 30
+	maxDays             = 90 // Okta keeps the log for 90 days
+)
+
+// defaultNow is the instant at which the demo org stands when it is opened: fixed, so that its data is always the same.
+var defaultNow = time.Date(2026, time.November, 1, 9, 0, 0, 0, time.UTC)
+
+// Options say what org to make. The zero value is the demo company.
+type Options struct {
+	Users        int       // people, DEPROVISIONED ones included; 0 means 500; fewer than 40 become 40
+	Seed         uint64    // what all data follows from; 0 means 1
+	EventsPerDay int       // log events of the whole org; 0 means 400, negative none
+	Days         int       // of log history before Now; 0 means 30, at most 90
+	Now          time.Time // the org's clock when New returns; zero means 2026-11-01T09:00:00Z
+	BaseURL      string    // scheme and host that links name; "" means those of the request
+	Token        string    // the SSWS token that is let in; "" means DefaultToken
+
+	// InheritedAssignees lists in /iam/assignees/users also those who hold roles through groups alone. Whether real
+	// orgs do is not documented; without it a reader must find them through the groups.
+	InheritedAssignees bool
+
+	RateLimits RateLimits
+	Faults     Faults
+}
+
+func (p Options) withDefaults() Options {
+	if p.Users == 0 {
+		p.Users = defaultUsers
+	}
+	p.Users = min(max(p.Users, minUsers), maxObjects)
+	if p.Seed == 0 {
+		p.Seed = 1
+	}
+	if p.EventsPerDay == 0 {
+		p.EventsPerDay = defaultEventsPerDay
+	}
+	p.EventsPerDay = max(p.EventsPerDay, 0)
+	if p.Days <= 0 {
+		p.Days = defaultDays
+	}
+	p.Days = min(p.Days, maxDays)
+	if p.Now.IsZero() {
+		p.Now = defaultNow
+	}
+	p.Now = p.Now.UTC().Truncate(time.Second)
+	p.BaseURL = strings.TrimRight(p.BaseURL, "/")
+	if p.Token == "" {
+		p.Token = DefaultToken
+	}
+	return p
+}
+
+// Org is a stand-in Okta org. It is an http.Handler, safe for concurrent use.
+type Org struct {
+	options Options
+	seed    uint64
+	now     int64 // Options.Now in Unix seconds: no data is later
+	cell    string
+	opened  time.Time // when New was called, on the real clock
+	mux     *http.ServeMux
+
+	staff      staff
+	groups     []group
+	memberOf   [][]int32 // groups of each person, Everyone aside
+	goneCount  int       // people who are DEPROVISIONED
+	adminCount int       // people who hold a role
+	direct     map[int][]assignment
+	holders    []int32 // people with direct roles, in order
+	granted    map[int][]assignment
+	grants     int          // numbers standard roles without targets
+	bindings   []assignment // all assignments of custom roles and of those built on them, by their number
+	orgID      string
+	realmID    string
+	userTypeID string
+	schemaID   string
+	events     timeline
+
+	mu       sync.Mutex
+	buckets  map[string]*window
+	stats    Stats
+	flying   int
+	requests int      // numbers requests
+	firing   []firing // of each fault
+}
+
+// New makes an org. It costs a few bytes a user; objects are derived when they are asked for.
+func New(options Options) *Org {
+	o := &Org{options: options.withDefaults(), opened: time.Now()}
+	o.seed, o.now = o.options.Seed, o.options.Now.Unix()
+	d := newDraw(o.seed, saltID, 0)
+	o.cell = string([]byte{base62[1+d.below(9)], 'd', '7'})
+	o.orgID, o.realmID = o.id(kindOrg, 0), o.id(kindRealm, 0)
+	o.userTypeID, o.schemaID = o.id(kindUserType, 0), o.id(kindSchema, 0)
+	o.buckets = make(map[string]*window)
+	o.stats = Stats{Requests: make(map[string]int), Statuses: make(map[int]int)}
+	o.firing = make([]firing, len(o.options.Faults))
+	o.planEvents()
+	o.hire()
+	o.formGroups()
+	o.assignRoles()
+	o.stage()
+	o.mux = o.routes()
+	return o
+}
+
+// Now is the org's clock: Options.Now and what passed since New. A reader that counts back from now (the log's since) must
+// count from here or from the Date header, not from the machine's clock.
+func (o *Org) Now() time.Time { return o.options.Now.Add(time.Since(o.opened)) }
+
+func (o *Org) routes() *http.ServeMux {
+	mux := http.NewServeMux()
+	for pattern, h := range map[string]handler{
+		"/.well-known/okta-organization":                          o.wellKnown,
+		"/api/v1/org":                                             o.orgSettings,
+		"/api/v1/principal-rate-limits":                           o.principalRateLimits,
+		"/api/v1/users":                                           o.listUsers,
+		"/api/v1/users/{user}":                                    o.getUser,
+		"/api/v1/users/{user}/roles":                              o.listUserRoles,
+		"/api/v1/users/{user}/groups":                             o.listUserGroups,
+		"/api/v1/users/{user}/factors":                            o.listFactors,
+		"/api/v1/groups":                                          o.listGroups,
+		"/api/v1/groups/{group}":                                  o.getGroup,
+		"/api/v1/groups/{group}/users":                            o.listMembers,
+		"/api/v1/groups/{group}/roles":                            o.listGroupRoles,
+		"/api/v1/iam/assignees/users":                             o.listAssignees,
+		"/api/v1/iam/roles":                                       o.listRoles,
+		"/api/v1/iam/roles/{role}":                                o.getRole,
+		"/api/v1/iam/roles/{role}/permissions":                    o.listPermissions,
+		"/api/v1/iam/resource-sets":                               o.listResourceSets,
+		"/api/v1/iam/resource-sets/{set}":                         o.getResourceSet,
+		"/api/v1/iam/resource-sets/{set}/resources":               o.listResources,
+		"/api/v1/iam/resource-sets/{set}/bindings":                o.listBindings,
+		"/api/v1/iam/resource-sets/{set}/bindings/{role}/members": o.listBindingMembers,
+		"/api/v1/logs":                                            o.listLogs,
+		"/oauth2/v1/clients/{client}/roles":                       o.listClientRoles,
+		"/":                                                       o.pathUnknown,
+	} {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { o.serve(w, r, h) })
+	}
+	return mux
+}
+
+// ServeHTTP answers as Okta's API does.
+func (o *Org) ServeHTTP(w http.ResponseWriter, r *http.Request) { o.mux.ServeHTTP(w, r) }
+
+// base is the scheme and host that links in the answer name.
+func (o *Org) base(r *http.Request) string {
+	switch {
+	case o.options.BaseURL != "":
+		return o.options.BaseURL
+	case r == nil:
+		return DefaultBaseURL
+	case r.URL.Scheme != "":
+		return r.URL.Scheme + "://" + r.Host
+	case r.TLS != nil:
+		return "https://" + r.Host
+	default:
+		return "http://" + r.Host
+	}
+}
+
+// adminBase is the admin console's host, which objects under /iam link to: "acme.okta.com" becomes
+// "acme-admin.okta.com". An address or a bare name has none.
+func adminBase(base string) string {
+	u, err := url.Parse(base)
+	if err != nil {
+		return base
+	}
+	first, rest, named := strings.Cut(u.Hostname(), ".")
+	if !named || strings.Contains(u.Hostname(), ":") || strings.Trim(rest, "0123456789.") == "" {
+		return base
+	}
+	host := first + "-admin." + rest
+	if u.Port() != "" {
+		host += ":" + u.Port()
+	}
+	return u.Scheme + "://" + host
+}

@@ -1,0 +1,324 @@
+package emulator
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+)
+
+const (
+	iamPage    = 100
+	iamCreated = 500 * day // how long ago the first custom role was made
+)
+
+// roleRecord is a role as /iam lists it: the custom ones, then the standard ones built on them.
+type roleRecord struct {
+	key, label, description string
+	permissions             []string
+	conditions              map[string]string
+	created, updated        int64
+}
+
+func (o *Org) roleRecords() []roleRecord {
+	records := make([]roleRecord, 0, len(customRoles)+len(builtOn))
+	for i, r := range customRoles {
+		d := newDraw(o.seed, saltIAM, i)
+		created := o.now - iamCreated + int64(i)*30*day + d.between(0, 20*day)
+		records = append(records, roleRecord{o.id(kindRole, i), r.label, r.description, r.permissions, r.conditions, created, d.between(created, o.now-10*day)})
+	}
+	for _, r := range builtOn {
+		created := o.now - orgAge
+		records = append(records, roleRecord{r.role, roleLabels[r.role], r.description, r.permissions, nil, created, created})
+	}
+	return records
+}
+
+func (o *Org) findRole(key string) (roleRecord, bool) {
+	for _, r := range o.roleRecords() {
+		if r.key == key || r.label == key {
+			return r, true
+		}
+	}
+	return roleRecord{}, false
+}
+
+// bodyPage cuts a page out of n objects that a cursor names by key, and writes it.
+func (o *Org) bodyPage(c *call, list, path string, n int, key func(int) string, write func(*text, int), extra string) answer {
+	limit, ok := c.limit(iamPage, iamPage)
+	if !ok {
+		return o.badParameter(c, "limit", "must be a number")
+	}
+	from := 0
+	if after := c.query.Get("after"); after != "" {
+		for from < n && key(from) != after {
+			from++
+		}
+		if from++; from > n {
+			return o.badCursor(c)
+		}
+	}
+	t, next := text{}, ""
+	to := min(n, from+limit)
+	for i := from; i < to; i++ {
+		write(&t, i)
+	}
+	if to < n {
+		next = c.link(path, "after", key(to-1), "limit", itoa(limit))
+	}
+	return bodyPaged(list, t.b, next, extra)
+}
+
+func (o *Org) listAssignees(c *call) answer {
+	people := o.assignees()
+	return o.bodyPage(c, "value", "/api/v1/iam/assignees/users", len(people),
+		func(i int) string { return o.id(kindUser, people[i]) },
+		func(t *text, i int) {
+			id := o.id(kindUser, people[i])
+			t.object("")
+			t.strs("id", id)
+			t.strs("orn", "orn:okta:directory:", o.orgID, ":users:", id)
+			t.object("_links")
+			t.href("roles", c.base, "/api/v1/users/", id, "/roles")
+			t.href("self", c.base, "/api/v1/users/", id)
+			t.end()
+			t.end()
+		}, "")
+}
+
+func (o *Org) assignees() []int {
+	var people []int
+	for _, p := range o.holders {
+		people = append(people, int(p))
+	}
+	if !o.options.InheritedAssignees {
+		return people
+	}
+	for g := range o.granted {
+		for _, p := range o.groups[g].members {
+			people = append(people, int(p))
+		}
+	}
+	slices.Sort(people)
+	return slices.Compact(people)
+}
+
+func (o *Org) listRoles(c *call) answer {
+	records := o.roleRecords()
+	return o.bodyPage(c, "roles", "/api/v1/iam/roles", len(records),
+		func(i int) string { return records[i].key },
+		func(t *text, i int) { writeRole(t, records[i], c.base) }, "")
+}
+
+func (o *Org) getRole(c *call) answer {
+	r, ok := o.findRole(c.value("role"))
+	if !ok {
+		return o.notFound(c, c.value("role"), "Role")
+	}
+	t := text{}
+	writeRole(&t, r, c.base)
+	a := object(t.b)
+	a.self = adminBase(c.base) + "/api/v1/iam/roles/" + r.key
+	return a
+}
+
+func writeRole(t *text, r roleRecord, base string) {
+	admin := adminBase(base)
+	t.object("")
+	t.strs("id", r.key)
+	t.str("label", r.label)
+	t.raw("isCloneable", "false")
+	t.str("description", r.description)
+	t.at("created", r.created)
+	t.at("lastUpdated", r.updated)
+	t.object("_links")
+	t.href("permissions", admin, "/api/v1/iam/roles/", r.key, "/permissions")
+	t.href("self", admin, "/api/v1/iam/roles/", r.key)
+	t.end()
+	t.end()
+}
+
+func (o *Org) listPermissions(c *call) answer {
+	r, ok := o.findRole(c.value("role"))
+	if !ok {
+		return o.notFound(c, c.value("role"), "Role")
+	}
+	t := text{}
+	for _, label := range r.permissions {
+		writePermission(&t, r, label, c.base)
+		t.end()
+	}
+	return bodyPaged("permissions", t.b, "", "")
+}
+
+// writePermission leaves the object open, so that the ledger can add the role.
+func writePermission(t *text, r roleRecord, label, base string) {
+	admin := adminBase(base)
+	t.object("")
+	t.str("label", label)
+	t.at("created", r.created)
+	t.at("lastUpdated", r.created)
+	if condition := r.conditions[label]; condition != "" {
+		t.raw("conditions", condition)
+	} else {
+		t.raw("conditions", "null")
+	}
+	t.object("_links")
+	t.href("role", admin, "/api/v1/iam/roles/", r.key)
+	t.href("self", admin, "/api/v1/iam/roles/", r.key, "/permissions/", label)
+	t.end()
+}
+
+func (o *Org) listResourceSets(c *call) answer {
+	return o.bodyPage(c, "resource-sets", "/api/v1/iam/resource-sets", len(resourceSets),
+		func(i int) string { return o.id(kindResourceSet, i) },
+		func(t *text, i int) { o.writeResourceSet(t, i, c.base) }, "")
+}
+
+func (o *Org) findSet(c *call) (int, bool) {
+	name := c.value("set")
+	if i, ok := o.indexOf(kindResourceSet, name, len(resourceSets)); ok {
+		return i, true
+	}
+	i := slices.IndexFunc(resourceSets, func(s resourceSet) bool { return s.label == name })
+	return i, i >= 0
+}
+
+func (o *Org) getResourceSet(c *call) answer {
+	i, ok := o.findSet(c)
+	if !ok {
+		return o.notFound(c, c.value("set"), "ResourceSet")
+	}
+	t := text{}
+	o.writeResourceSet(&t, i, c.base)
+	a := object(t.b)
+	a.self = adminBase(c.base) + "/api/v1/iam/resource-sets/" + o.id(kindResourceSet, i)
+	return a
+}
+
+func (o *Org) setCreated(i int) int64 { return o.now - iamCreated + int64(i)*13*day + 7*3600 }
+
+func (o *Org) writeResourceSet(t *text, i int, base string) {
+	s, admin, id := resourceSets[i], adminBase(base), o.id(kindResourceSet, i)
+	t.object("")
+	t.strs("id", id)
+	t.str("label", s.label)
+	t.str("description", s.description)
+	t.at("created", o.setCreated(i))
+	t.at("lastUpdated", o.setCreated(i)+int64(i)*day)
+	t.object("_links")
+	t.href("self", admin, "/api/v1/iam/resource-sets/", id)
+	t.href("resources", admin, "/api/v1/iam/resource-sets/", id, "/resources")
+	t.href("bindings", admin, "/api/v1/iam/resource-sets/", id, "/bindings")
+	t.end()
+	t.end()
+}
+
+func (o *Org) listResources(c *call) answer {
+	set, ok := o.findSet(c)
+	if !ok {
+		return o.notFound(c, c.value("set"), "ResourceSet")
+	}
+	path := "/api/v1/iam/resource-sets/" + o.id(kindResourceSet, set)
+	resources := resourceSets[set].resources
+	key := func(i int) string { return o.id(kindResource, set*100+i) }
+	return o.bodyPage(c, "resources", path+"/resources", len(resources), key, func(t *text, i int) {
+		o.writeResource(t, key(i), set, resources[i], path, c.base)
+	}, `"resource-set":{"href":"`+adminBase(c.base)+path+`"}`)
+}
+
+func (o *Org) writeResource(t *text, id string, set int, r resource, path, base string) {
+	orn := "orn:okta:directory:" + o.orgID + ":"
+	self, second := "", path+"/resources/"+id
+	link := "resource"
+	switch {
+	case r.all != "":
+		link, self, second = r.all, "/api/v1/"+r.all, "/api/v1/"+r.all
+		if r.all == "apps" {
+			orn = "orn:okta:idp:" + o.orgID + ":"
+		}
+		orn += r.all
+	case r.app > 0:
+		app := o.id(kindApp, r.app-1)
+		orn, self = "orn:okta:idp:"+o.orgID+":apps:"+strings.ToLower(strings.ReplaceAll(applications[r.app-1], " ", ""))+":"+app, "/api/v1/apps/"+app
+	default:
+		g := slices.IndexFunc(o.groups, func(g group) bool { return g.name == r.group })
+		orn, self = orn+"groups:"+o.groups[g].id, "/api/v1/groups/"+o.groups[g].id
+		if r.members {
+			orn, self = orn+":contained_resources", self+"/users"
+		}
+	}
+	t.object("")
+	t.strs("id", id)
+	t.strs("orn", orn)
+	t.at("created", o.setCreated(set))
+	t.at("lastUpdated", o.setCreated(set))
+	t.object("_links")
+	t.href("self", base, self)
+	if link == "resource" {
+		base = adminBase(base)
+	}
+	t.href(link, base, second)
+	t.end()
+	t.end()
+}
+
+// bound returns the assignments under a resource set; of one role when key is not "".
+func (o *Org) bound(set int, key string) (list []assignment) {
+	for _, a := range o.bindings {
+		if a.standard == "" && a.resourceSet == set && (key == "" || key == o.roleKey(a) || key == customRoles[a.custom].label) {
+			list = append(list, a)
+		}
+	}
+	return list
+}
+
+func (o *Org) listBindings(c *call) answer {
+	set, ok := o.findSet(c)
+	if !ok {
+		return o.notFound(c, c.value("set"), "ResourceSet")
+	}
+	var keys []string
+	for _, a := range o.bound(set, "") {
+		if !slices.Contains(keys, o.roleKey(a)) {
+			keys = append(keys, o.roleKey(a))
+		}
+	}
+	admin, path := adminBase(c.base), "/api/v1/iam/resource-sets/"+o.id(kindResourceSet, set)
+	return o.bodyPage(c, "roles", path+"/bindings", len(keys), func(i int) string { return keys[i] }, func(t *text, i int) {
+		t.object("")
+		t.strs("id", keys[i])
+		t.object("_links")
+		t.href("self", admin, "/api/v1/iam/roles/", keys[i])
+		t.href("members", admin, path, "/bindings/", keys[i], "/members")
+		t.end()
+		t.end()
+	}, `"self":{"href":"`+admin+path+`/bindings"},"resource-set":{"href":"`+admin+path+`"}`)
+}
+
+func (o *Org) listBindingMembers(c *call) answer {
+	set, ok := o.findSet(c)
+	if !ok {
+		return o.notFound(c, c.value("set"), "ResourceSet")
+	}
+	members := o.bound(set, c.value("role"))
+	if len(members) == 0 {
+		return o.failed(c, http.StatusNotFound, "E0000007", "Not found: Resource not found: "+c.value("role")+" (ResourceSetBinding)")
+	}
+	admin := adminBase(c.base)
+	path := "/api/v1/iam/resource-sets/" + o.id(kindResourceSet, set) + "/bindings/" + o.roleKey(members[0])
+	return o.bodyPage(c, "members", path+"/members", len(members), func(i int) string { return members[i].id }, func(t *text, i int) {
+		a := members[i]
+		t.object("")
+		t.strs("id", a.id)
+		t.at("created", a.granted)
+		t.at("lastUpdated", a.granted)
+		t.object("_links")
+		if a.group >= 0 {
+			t.href("self", c.base, "/api/v1/groups/", o.groups[a.group].id)
+		} else {
+			t.href("self", c.base, "/api/v1/users/", o.id(kindUser, a.person))
+		}
+		t.end()
+		t.end()
+	}, `"self":{"href":"`+admin+path+`/members"},"binding":{"href":"`+admin+path+`"}`)
+}

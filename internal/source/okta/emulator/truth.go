@@ -1,0 +1,151 @@
+package emulator
+
+import "iter"
+
+// Truth is the ledger: every object of a kind that a reader can reach, as the raw JSON that the API serves, with links
+// of Options.BaseURL or DefaultBaseURL. Kinds are the stream names: users (DEPROVISIONED included), groups,
+// group_members (a user with groupId added; not of Okta Administrators, which cannot be listed), user_role_assignments
+// (userId, principalType and principalId added: whom the role was given to, the user or a group of hers),
+// group_role_assignments (groupId added), custom_roles, permissions (roleId added), resource_sets, logs (in polling
+// order). An unknown kind is a programmer's mistake. What is yielded is valid until the next one.
+func (o *Org) Truth(kind string) iter.Seq[[]byte] {
+	tell, ok := map[string]func(func(*text) bool){
+		"users": o.tellUsers, "groups": o.tellGroups, "group_members": o.tellMembers,
+		"user_role_assignments": o.tellUserRoles, "group_role_assignments": o.tellGroupRoles,
+		"custom_roles": o.tellRoles, "permissions": o.tellPermissions, "resource_sets": o.tellSets, "logs": o.tellLogs,
+	}[kind]
+	if !ok {
+		panic("emulator: no ledger of " + kind)
+	}
+	return func(yield func([]byte) bool) {
+		tell(func(t *text) bool {
+			more := yield(t.b)
+			t.b = t.b[:0]
+			return more
+		})
+	}
+}
+
+func (o *Org) tellUsers(yield func(*text) bool) {
+	t := text{}
+	for i := range o.staff.count {
+		u := o.user(i)
+		o.writeUser(&t, &u, userView{base: o.base(nil)})
+		if !yield(&t) {
+			return
+		}
+	}
+}
+
+func (o *Org) tellGroups(yield func(*text) bool) {
+	t := text{}
+	for i := range o.groups {
+		o.writeGroup(&t, i, o.base(nil), false)
+		if !yield(&t) {
+			return
+		}
+	}
+}
+
+func (o *Org) tellMembers(yield func(*text) bool) {
+	t := text{}
+	member := func(g, i int) bool {
+		u := o.user(i)
+		o.writeUser(&t, &u, userView{base: o.base(nil)})
+		t.b = t.b[:len(t.b)-1]
+		t.strs("groupId", o.groups[g].id)
+		t.end()
+		return yield(&t)
+	}
+	for i := range o.staff.count {
+		if !o.gone(i) && !member(everyone, i) {
+			return
+		}
+	}
+	for g := range o.groups {
+		for _, i := range o.groups[g].members {
+			if !member(g, int(i)) {
+				return
+			}
+		}
+	}
+}
+
+func (o *Org) tellUserRoles(yield func(*text) bool) {
+	t := text{}
+	for i := range o.staff.count {
+		for _, a := range o.rolesOf(i) {
+			o.writeAssignment(&t, a, o.base(nil))
+			t.strs("userId", o.id(kindUser, i))
+			if a.group >= 0 {
+				t.strs("principalType", "GROUP")
+				t.strs("principalId", o.groups[a.group].id)
+			} else {
+				t.strs("principalType", "USER")
+				t.strs("principalId", o.id(kindUser, i))
+			}
+			t.end()
+			if !yield(&t) {
+				return
+			}
+		}
+	}
+}
+
+func (o *Org) tellGroupRoles(yield func(*text) bool) {
+	t := text{}
+	for g := range o.groups {
+		for _, a := range o.granted[g] {
+			o.writeAssignment(&t, a, o.base(nil))
+			t.strs("groupId", o.groups[g].id)
+			t.end()
+			if !yield(&t) {
+				return
+			}
+		}
+	}
+}
+
+func (o *Org) tellRoles(yield func(*text) bool) {
+	t := text{}
+	for _, r := range o.roleRecords() {
+		writeRole(&t, r, o.base(nil))
+		if !yield(&t) {
+			return
+		}
+	}
+}
+
+func (o *Org) tellPermissions(yield func(*text) bool) {
+	t := text{}
+	for _, r := range o.roleRecords() {
+		for _, label := range r.permissions {
+			writePermission(&t, r, label, o.base(nil))
+			t.strs("roleId", r.key)
+			t.end()
+			if !yield(&t) {
+				return
+			}
+		}
+	}
+}
+
+func (o *Org) tellSets(yield func(*text) bool) {
+	t := text{}
+	for i := range resourceSets {
+		o.writeResourceSet(&t, i, o.base(nil))
+		if !yield(&t) {
+			return
+		}
+	}
+}
+
+func (o *Org) tellLogs(yield func(*text) bool) {
+	t := text{}
+	for k := range o.events.count {
+		o.writeEvent(&t, k)
+		if !yield(&t) {
+			return
+		}
+	}
+}

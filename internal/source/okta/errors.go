@@ -1,0 +1,126 @@
+package okta
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"longshore/internal/fault"
+	"longshore/internal/rawjson"
+)
+
+// maxSummaryBytes is how much of Okta's error text a message repeats.
+const maxSummaryBytes = 300
+
+// APIError is an answer other than 200. It wraps the fault.Error that says what can be done about it.
+type APIError struct {
+	Status int    // the HTTP status
+	Code   string // Okta's error code (E0000006), or that of WWW-Authenticate (insufficient_scope), or ""
+	Path   string // the request, path and query
+	fault  *fault.Error
+}
+
+func (e *APIError) Error() string { return e.fault.Error() }
+
+// Unwrap returns the *fault.Error with kind and hint.
+func (e *APIError) Unwrap() error { return e.fault }
+
+// FeatureAbsent reports whether the org's edition lacks what was asked for: a 401 that says nothing about the
+// credential.
+func (e *APIError) FeatureAbsent() bool {
+	return e.Status == http.StatusUnauthorized && e.Code == "E0000015"
+}
+
+// need is what a credential must hold to read an endpoint.
+type need struct {
+	scope, role, what string
+}
+
+// needOf returns the need of a request, by Okta's table of scopes.
+func needOf(path string) need {
+	path, _, _ = strings.Cut(strings.TrimPrefix(path, apiPrefix), "?")
+	parts := strings.Split(path, "/")
+	switch {
+	case parts[0] == "iam" || len(parts) == 3 && parts[2] == "roles":
+		return need{"okta.roles.read", "Super Administrator, or a custom role with the permission okta.iam.read", "admin roles"}
+	case parts[0] == "users":
+		return need{"okta.users.read", "Read-Only Administrator or another role that views users", "users"}
+	case parts[0] == "groups" && len(parts) == 3:
+		return need{"okta.groups.read", "Read-Only Administrator; for groups that hold admin roles, Super Administrator", "group members"}
+	case parts[0] == "groups":
+		return need{"okta.groups.read", "Read-Only Administrator or another role that views groups", "groups"}
+	case parts[0] == "logs":
+		return need{"okta.logs.read", "Read-Only or Report Administrator", "the System Log"}
+	}
+	return need{"the endpoint's okta.*.read scope", "Read-Only Administrator", path}
+}
+
+// classify makes the error of an answer that is not 200. It reads no body on trust: any may be empty, or HTML.
+func classify(a *answer) *APIError {
+	e := &APIError{Status: a.status, Code: errorCode(a), Path: a.path}
+	name := strings.TrimSpace(fmt.Sprintf("%d %s", a.status, e.Code))
+	if summary := rawjson.GetString(a.body, "errorSummary"); summary != "" {
+		name += fmt.Sprintf(" %.*q", maxSummaryBytes, summary)
+	}
+	n := needOf(a.path)
+	say := func(kind fault.Kind, why string) *fault.Error {
+		return fault.Errorf(kind, "GET %s: %s: %s", a.path, why, name).
+			WithCode(e.Code, map[string]any{"status": a.status, "path": a.path})
+	}
+	switch {
+	case a.status < 300:
+		e.fault = say(fault.Invalid, "want an answer with status 200")
+	case a.status < 400:
+		e.fault = say(fault.Invalid, "the host answers with a redirect, which is not followed").
+			WithHint("Use the org's own address; it points to %q.", a.header.Get("Location"))
+	case e.FeatureAbsent():
+		e.fault = say(fault.Denied, "this org does not have the feature for "+n.what).
+			WithHint("The credential is fine: the org's edition lacks %s. Leave out the streams that need it, or ask Okta to enable it.", n.what)
+	case a.status == http.StatusUnauthorized:
+		e.fault = say(fault.Denied, "the credential is not accepted").
+			WithHint("The API token is wrong, revoked or expired (30 days without use), or the administrator who made it was deactivated. Make a new one under Security > API > Tokens.")
+	case a.status == http.StatusForbidden:
+		e.fault = say(fault.Denied, "the credential may not read "+n.what).
+			WithHint("An API token needs the role %s; an OAuth app also needs the scope %s.", n.role, n.scope)
+	case a.status == http.StatusNotFound && isHTML(a.header):
+		e.fault = say(fault.Invalid, "the host answers with a web page, it is no Okta org").
+			WithHint("Check the org URL: it is the host that people sign in at, such as https://acme.okta.com.")
+	case a.status == http.StatusNotFound || a.status == http.StatusGone:
+		e.fault = say(fault.NotFound, "not there")
+	case a.status == http.StatusTooManyRequests:
+		e.fault = say(fault.Unavailable, "the rate limit still holds after all retries").
+			WithHint("Other clients use up the org's rate limit. Read at another time, or lower their share.")
+	case a.status >= 500 || a.status == http.StatusLocked || a.status == http.StatusRequestTimeout:
+		e.fault = say(fault.Unavailable, "Okta fails after all retries").WithHint("See status.okta.com, and run again later: reading goes on where it stopped.")
+	default:
+		e.fault = say(fault.Invalid, "Okta refuses the request")
+	}
+	return e
+}
+
+// errorCode is Okta's error code, or the error of WWW-Authenticate when the body is empty, as OAuth failures are.
+func errorCode(a *answer) string {
+	if code := rawjson.GetString(a.body, "errorCode"); code != "" {
+		return code
+	}
+	_, after, ok := strings.Cut(a.header.Get("WWW-Authenticate"), `error="`)
+	if !ok {
+		return ""
+	}
+	code, _, _ := strings.Cut(after, `"`)
+	return code
+}
+
+func isHTML(header http.Header) bool {
+	return strings.Contains(strings.ToLower(header.Get("Content-Type")), "html")
+}
+
+// asAPIError returns the APIError in err's chain, or nil.
+func asAPIError(err error) *APIError {
+	var e *APIError
+	if errors.As(err, &e) {
+		return e
+	}
+	return nil
+}

@@ -1,0 +1,175 @@
+package okta
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+
+	"longshore/internal/fault"
+)
+
+// maxHolders bounds the ids of role holders kept in memory: some 20 MB. An org with more reads all users instead.
+const maxHolders = 1 << 18
+
+// The phases of user_role_assignments.
+const (
+	phaseHolders   = iota // visiting the users known to hold a role
+	phaseEveryUser        // visiting all users, because role holders cannot be listed
+)
+
+// errNoHolders means that role holders cannot be listed, so that every user must be asked.
+var errNoHolders = errors.New("role holders cannot be listed")
+
+// readUserRoles visits only the users that hold a role, which are few, instead of every user. They are the union of
+// what Okta lists as assignees and of the members of groups that hold roles, since Okta does not say whether the
+// first includes the second. The union is made first and visited in the order of ids: that way nobody is visited
+// twice, and a state is one id. A resumed read makes the union again, which costs a call for every 100 holders.
+//
+// Deactivated users are not asked when every user is: Okta takes a user's roles away with the deactivation.
+func readUserRoles(ctx context.Context, r *reading, from state) error {
+	list := r.source.listRequest
+	spec := childSpec{
+		parents: list(listLimit, "users"), member: "userId",
+		path: func(id string) string { return everyUserPath + "/" + url.PathEscape(id) + "/roles" },
+	}
+	if from.Phase == phaseEveryUser {
+		return r.children(ctx, spec, from)
+	}
+	if from.Phase != phaseHolders || from.Link != "" {
+		return foreignState()
+	}
+	ids, last, err := r.holders(ctx)
+	if errors.Is(err, errNoHolders) {
+		r.client.log.Warn("okta role holders cannot be listed, every user will be asked for roles", "error", err)
+		r.gaps = nil // of the union: asking everyone closes them
+		return r.children(ctx, spec, state{Phase: phaseEveryUser})
+	}
+	if err != nil {
+		return err
+	}
+	begin, found := slices.BinarySearch(ids, from.Parent)
+	child := ""
+	if found && from.Child == "" {
+		begin++
+	} else if found {
+		child = from.Child
+	}
+	if err := r.visit(ctx, spec, ids[begin:], child, state{}, state{Done: true}); err != nil {
+		return err
+	}
+	if begin >= len(ids) {
+		return r.page(last, nil, state{Done: true})
+	}
+	return nil
+}
+
+// holders returns the ids of all users that hold a role, sorted, and the last answer that told of one.
+func (r *reading) holders(ctx context.Context) (ids []string, last *answer, err error) {
+	seen := map[string]struct{}{}
+	add := func(page listPage) error {
+		found, err := idsOf(page, nil)
+		if err != nil {
+			return err
+		}
+		for _, id := range found {
+			seen[id] = struct{}{}
+		}
+		if len(seen) > maxHolders {
+			return fmt.Errorf("%w: there are more than %d", errNoHolders, maxHolders)
+		}
+		last = page.answer
+		return nil
+	}
+	assignees := newPager(r.client, "value", r.source.listRequest(iamLimit, "iam/assignees/users"), "")
+	for assignees.more() {
+		page, err := assignees.fetch(ctx)
+		r.met(page.answer)
+		if refused := asAPIError(err); refused != nil && (refused.Status == http.StatusForbidden || refused.Status == http.StatusNotFound || refused.FeatureAbsent()) {
+			return nil, nil, fmt.Errorf("%w: %w", errNoHolders, err)
+		}
+		if err == nil {
+			err = add(page)
+		}
+		if err != nil {
+			return nil, nil, fmt.Errorf("list role holders: %w", err)
+		}
+	}
+	if err := r.groupHolders(ctx, add); err != nil {
+		return nil, nil, err
+	}
+	for id := range seen {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	return ids, last, nil
+}
+
+// groupHolders adds the members of each group that holds a role. What may not be read is a gap: members whom the
+// list of assignees lacks would be missed.
+func (r *reading) groupHolders(ctx context.Context, add func(listPage) error) error {
+	groups := newPager(r.client, "", r.source.listRequest(listLimit, "groups", "expand=stats"), "")
+	for groups.more() {
+		page, err := groups.fetch(ctx)
+		r.met(page.answer)
+		if fault.Is(err, fault.Denied) && asAPIError(err).Status == http.StatusForbidden {
+			r.gap("users that hold roles through a group alone may be missing: %v", err)
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("list groups that hold roles: %w", err)
+		}
+		for _, group := range page.records {
+			ids, err := idsOf(listPage{answer: page.answer, records: [][]byte{group}}, hasMembers)
+			if err != nil {
+				return err
+			}
+			held, known := holdsRoles(group)
+			for _, id := range ids {
+				if err := r.groupMembers(ctx, id, held, known, add); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// groupMembers adds the members of a group, if it holds a role.
+func (r *reading) groupMembers(ctx context.Context, id string, held, known bool, add func(listPage) error) error {
+	escaped := url.PathEscape(id)
+	if !known {
+		page, _, err := r.client.page(ctx, apiPrefix+"groups/"+escaped+"/roles", "")
+		r.met(page.answer)
+		if err != nil {
+			return r.gapOrFail(id, err)
+		}
+		held = len(page.records) > 0
+	}
+	if !held {
+		return nil
+	}
+	members := newPager(r.client, "", r.source.listRequest(memberLimit, "groups/"+escaped+"/users"), "")
+	for members.more() {
+		page, err := members.fetch(ctx)
+		r.met(page.answer)
+		if err != nil {
+			return r.gapOrFail(id, err)
+		}
+		if err := add(page); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// gapOrFail passes over a group that is gone or may not be read.
+func (r *reading) gapOrFail(id string, err error) error {
+	if refused := asAPIError(err); refused != nil && (refused.Status == http.StatusForbidden || refused.Status == http.StatusNotFound) {
+		r.gap("users that hold roles through group %s alone may be missing: %v", id, err)
+		return nil
+	}
+	return fmt.Errorf("list members of groups that hold roles: %w", err)
+}

@@ -1,0 +1,134 @@
+package okta
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"longshore/internal/fault"
+	"longshore/internal/rawjson"
+)
+
+// cleanPages is after how many good pages a shrunk listing asks for twice as much again.
+const cleanPages = 5
+
+// pager walks a listing page by page. It follows both of Okta's styles, the Link header and _links.next of the body,
+// whichever an answer has.
+type pager struct {
+	client *client
+	key    string // the member of the body that holds the list; "" when the body is the list
+	first  string // the request for the first page
+	next   string // the request for the next page; "" after the last
+
+	ready     <-chan fetched // brings the page of next, which was asked for ahead; nil for none
+	restarted bool
+	clean     int
+	guard     loopGuard
+}
+
+// listPage is a page of a listing.
+type listPage struct {
+	answer  *answer
+	records [][]byte // the elements, as they stand in the answer's body
+}
+
+// newPager begins at the request from, or at first when from is "".
+func newPager(c *client, key, first, from string) *pager {
+	p := &pager{client: c, key: key, first: first, next: from}
+	if from == "" {
+		p.next = first
+	}
+	return p
+}
+
+// more reports whether there is a page to fetch.
+func (p *pager) more() bool { return p.next != "" }
+
+// fetch returns the next page and moves on. Beside an error the page holds the answer, if there was one. A cursor
+// that Okta no longer takes (they live for days, not for ever) starts the listing again, once: records come twice
+// then, but none is missed.
+func (p *pager) fetch(ctx context.Context) (listPage, error) {
+	asked := p.next
+	page, next, err := p.take(ctx)
+	if refused := asAPIError(err); refused != nil && refused.Status == http.StatusBadRequest && asked != p.first && !p.restarted {
+		p.client.log.Warn("okta refuses a stored cursor, the listing starts again", "path", asked, "code", refused.Code)
+		p.restarted, p.guard = true, loopGuard{}
+		asked = p.first
+		page, next, err = p.client.page(ctx, asked, p.key)
+	}
+	if err != nil {
+		return page, err
+	}
+	if next != "" {
+		if key := cursorKey(next); key == cursorKey(asked) || p.guard.repeats(key) {
+			return page, loops(next)
+		}
+	}
+	p.next = p.grow(page.answer.path, next)
+	return page, nil
+}
+
+// take asks for the next page, or waits for it when it was asked for ahead.
+func (p *pager) take(ctx context.Context) (listPage, string, error) {
+	if p.ready == nil {
+		return p.client.page(ctx, p.next, p.key)
+	}
+	got := <-p.ready
+	p.ready = nil
+	return got.page, got.next, got.err
+}
+
+// grow lets a listing whose pages had to shrink ask for more again.
+func (p *pager) grow(answered, next string) string {
+	want, got := limitOf(p.first), limitOf(answered)
+	if limit := limitOf(next); next == "" || got >= want || limit == 0 || limit != got {
+		return next
+	}
+	if p.clean++; p.clean < cleanPages {
+		return next
+	}
+	p.clean = 0
+	return withLimit(next, min(want, 2*got))
+}
+
+func loops(next string) error {
+	return fault.Errorf(fault.Unavailable, "the listing goes in circles: %q was asked for before", next).
+		WithHint("Okta repeated a page link. Run again; if it happens again, a proxy may be caching answers.")
+}
+
+// page asks for one page of a listing and cuts it into its records; next is the request for the page behind it.
+func (c *client) page(ctx context.Context, path, key string) (page listPage, next string, err error) {
+	page.answer, err = c.get(ctx, path)
+	if err != nil {
+		return page, "", err
+	}
+	body := page.answer.body
+	link, _ := linkTarget(page.answer.header.Values("Link"), "next")
+	if rawjson.IsObject(body) {
+		if link == "" {
+			link = rawjson.GetString(body, "_links", "next", "href")
+		}
+		list, ok := rawjson.Get(body, key)
+		if !ok {
+			return page, "", fault.Errorf(fault.Invalid, "GET %s: the answer is an object without the list %q", path, key)
+		}
+		body = list
+	}
+	if !rawjson.IsNull(body) {
+		for record, err := range rawjson.Elements(body) {
+			if err == nil && !rawjson.IsObject(record) {
+				err = fault.Errorf(fault.Invalid, "element %d is no object", len(page.records))
+			}
+			if err != nil {
+				return page, "", fmt.Errorf("GET %s: %w", path, err)
+			}
+			page.records = append(page.records, record)
+		}
+	}
+	if link != "" {
+		if next, err = c.follow(ctx, link); err != nil {
+			return page, "", fmt.Errorf("GET %s: %w", path, err)
+		}
+	}
+	return page, next, nil
+}

@@ -1,0 +1,259 @@
+package okta
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"longshore/internal/fault"
+	"longshore/internal/pipeline"
+	"longshore/internal/rawjson"
+)
+
+// maxDenied is how many parents in a row may refuse, when none has answered, before the stream counts as refused.
+const maxDenied = 20
+
+// errStopped means that the caller wants no more pages.
+var errStopped = errors.New("stopped")
+
+// reading is one Read under way: where pages go, and what the next page must account for.
+type reading struct {
+	source *Source
+	client *client
+	yield  func(pipeline.Page, error) bool
+
+	statuses  map[int]int     // met since the last page
+	gaps      []string        // found since the last page
+	lastState json.RawMessage // of the last page
+	answered  bool            // a parent of this read has answered
+	denied    int             // parents refused in a row
+}
+
+// met takes an answer's statuses into the account of the next page.
+func (r *reading) met(a *answer) {
+	if a == nil {
+		return
+	}
+	for status, n := range a.statuses {
+		r.statuses[status] += n
+	}
+}
+
+// gap notes what cannot be read.
+func (r *reading) gap(format string, args ...any) {
+	r.gaps = append(r.gaps, fmt.Sprintf(format, args...))
+}
+
+// page yields the records of an answer. A state that would be too long is replaced by the one before: a resumed
+// read repeats the page then.
+func (r *reading) page(a *answer, records [][]byte, next state) error {
+	encoded := next.encode()
+	if len(encoded) <= maxStateBytes {
+		r.lastState = encoded
+	}
+	page := pipeline.Page{
+		Records: records, EmittedAt: a.at, State: r.lastState, Cursor: a.path, Statuses: r.statuses, Gaps: r.gaps,
+	}
+	if r.lastState == nil {
+		page.State = state{}.encode()
+	}
+	r.statuses, r.gaps = map[int]int{}, nil
+	if !r.yield(page, nil) {
+		return errStopped
+	}
+	return nil
+}
+
+// listings reads one listing after the other.
+func listings(key string, requests ...string) func(context.Context, *reading, state) error {
+	return func(ctx context.Context, r *reading, from state) error {
+		if from.Phase < 0 || from.Phase >= len(requests) || !from.belongsTo(requests[from.Phase]) {
+			return foreignState()
+		}
+		for phase := from.Phase; phase < len(requests); phase++ {
+			pages := newPager(r.client, key, requests[phase], from.Link)
+			from.Link = ""
+			for pages.more() {
+				page, err := pages.fetch(ctx)
+				r.met(page.answer)
+				if err != nil {
+					return err
+				}
+				for i, record := range page.records {
+					page.records[i] = rawjson.OneLine(record)
+				}
+				next := state{Phase: phase, Link: pages.next}
+				if !pages.more() {
+					next = state{Phase: phase + 1, Done: phase+1 == len(requests)}
+				}
+				if err := r.page(page.answer, page.records, next); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+}
+
+func foreignState() error {
+	return fault.Errorf(fault.Invalid, "the state belongs to another stream").WithHint("Reset the stream's state: it will be read from the start.")
+}
+
+// children reads a sub-stream.
+func children(spec childSpec) func(context.Context, *reading, state) error {
+	return func(ctx context.Context, r *reading, from state) error { return r.children(ctx, spec, from) }
+}
+
+// children visits the parents page by page. Every parent visited, and every page of parents without one to visit,
+// makes at least one page, so that the state moves on. A parent that has gone since, or that the credential may not
+// read (Okta lets nobody list the members of "Okta Administrators"), is a gap.
+func (r *reading) children(ctx context.Context, spec childSpec, from state) error {
+	if !from.belongsTo(spec.parents) {
+		return foreignState()
+	}
+	parents := newPager(r.client, spec.parentsKey, spec.parents, from.Link)
+	for parents.more() {
+		page, err := parents.fetch(ctx)
+		r.met(page.answer)
+		if err != nil {
+			return fmt.Errorf("list parents: %w", err)
+		}
+		ids, err := idsOf(page, spec.wanted)
+		if err != nil {
+			return err
+		}
+		last := state{Phase: from.Phase, Link: parents.next, Done: !parents.more()}
+		begin, child := resumeAt(ids, from)
+		from.Parent = ""
+		if err := r.visit(ctx, spec, ids[begin:], child, state{Phase: from.Phase, Link: page.answer.path}, last); err != nil {
+			return err
+		}
+		if begin >= len(ids) {
+			if err := r.page(page.answer, nil, last); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// visit reads the children of each parent in turn, of the first one from the request child on. The state at says
+// where the parents stand; behind the last one it is last.
+func (r *reading) visit(ctx context.Context, spec childSpec, ids []string, child string, at, last state) error {
+	if child != "" && (len(ids) == 0 || !(state{Link: child}).belongsTo(spec.path(ids[0]))) {
+		return foreignState()
+	}
+	request := func(i int) string {
+		if i == 0 && child != "" {
+			return child
+		}
+		return spec.path(ids[i])
+	}
+	pages := &ahead{client: r.client, key: spec.key, request: request, count: len(ids)}
+	ctx, cancel := context.WithCancel(ctx)
+	defer pages.calls.Wait() // no call outlives the read
+	defer cancel()
+	for i, id := range ids {
+		at.Parent = id
+		done := at
+		if i == len(ids)-1 {
+			done = last
+		}
+		below := newPager(r.client, spec.key, spec.path(id), request(i))
+		below.ready = pages.next(ctx)
+		if err := r.child(ctx, spec, id, below, at, done); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// idsOf returns the ids of the wanted objects of a page.
+func idsOf(page listPage, wanted func([]byte) bool) ([]string, error) {
+	var ids []string
+	for i, record := range page.records {
+		id := rawjson.GetString(record, "id")
+		if id == "" {
+			return nil, fault.Errorf(fault.Invalid, "GET %s: object %d has no id", page.answer.path, i)
+		}
+		if wanted == nil || wanted(record) {
+			ids = append(ids, id)
+		}
+	}
+	return ids, nil
+}
+
+// resumeAt finds where in a page of parents to go on: behind the last one begun, or inside of it. When that parent is
+// no longer there the whole page is read again, which repeats records but skips none.
+func resumeAt(ids []string, from state) (begin int, child string) {
+	if from.Parent == "" {
+		return 0, ""
+	}
+	at := slices.Index(ids, from.Parent)
+	switch {
+	case at < 0:
+		return 0, ""
+	case from.Child != "":
+		return at, from.Child
+	}
+	return at + 1, ""
+}
+
+// child reads the pages below one parent. Between its pages the state is inside with the next request, behind the
+// last one it is done.
+func (r *reading) child(ctx context.Context, spec childSpec, id string, pages *pager, inside, done state) error {
+	quoted := rawjson.AppendString(nil, id)
+	for pages.more() {
+		page, err := pages.fetch(ctx)
+		r.met(page.answer)
+		if err != nil {
+			if err := r.passOver(err); err != nil {
+				return err
+			}
+			r.gap("%v", err)
+			return r.page(page.answer, nil, done)
+		}
+		r.answered, r.denied = true, 0
+		inside.Child = pages.next
+		next := inside
+		if !pages.more() {
+			next = done
+		}
+		if err := r.page(page.answer, withMember(page.records, spec.member, quoted), next); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// passOver decides whether a parent that cannot be read is passed over (nil) or ends the stream.
+func (r *reading) passOver(err error) error {
+	refused := asAPIError(err)
+	switch {
+	case refused == nil:
+		return err
+	case refused.Status == http.StatusNotFound || refused.Status == http.StatusGone:
+		return nil
+	case refused.Status == http.StatusForbidden:
+		if r.denied++; r.denied >= maxDenied && !r.answered {
+			return err
+		}
+		return nil
+	}
+	return err
+}
+
+// withMember adds the parent's id to each record. One that has it already stays as it is.
+func withMember(records [][]byte, name string, value []byte) [][]byte {
+	for i, record := range records {
+		record = rawjson.OneLine(record)
+		if have, ok := rawjson.Get(record, name); !ok || string(have) != string(value) {
+			record = rawjson.AppendMember(make([]byte, 0, len(record)+len(name)+len(value)+4), record, name, value)
+		}
+		records[i] = record
+	}
+	return records
+}

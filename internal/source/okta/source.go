@@ -1,0 +1,231 @@
+package okta
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"runtime"
+	"strings"
+	"time"
+
+	"longshore/internal/fault"
+	"longshore/internal/pipeline"
+)
+
+// Config is what a Source needs to know. OrgURL and Token must be given, all else has a default.
+type Config struct {
+	OrgURL     string        // the org, in any spelling that ParseOrgURL takes
+	Token      string        // a personal API token
+	HTTPClient *http.Client  // nil means one of its own. Redirects are never followed, whatever it says
+	Share      float64       // the part of each rate-limit bucket to use, up to 1; 0 means 0.5, a token's default share
+	PageLimit  int           // objects asked for in one page, where Okta allows as many; 0 means as many as it allows
+	Streams    []string      // the streams to offer; nil means all
+	LogHistory time.Duration // how far back the first read of the log goes; 0 means 90 days, all that Okta keeps
+	Version    string        // of the product, for the User-Agent; "" means dev
+	Logger     *slog.Logger  // nil means none
+}
+
+const (
+	// logRetention is how long Okta keeps its System Log.
+	logRetention = 90 * 24 * time.Hour
+	// maxTokenBytes is far above the 42 characters of a token.
+	maxTokenBytes = 512
+)
+
+// Source reads the streams of one org. It is safe for concurrent use; reads at one time share the org's rate limits.
+type Source struct {
+	client     *client
+	notice     string
+	pageLimit  int
+	logHistory time.Duration
+	offered    []streamSpec
+}
+
+var _ pipeline.Source = (*Source)(nil)
+
+// Open checks the settings and returns a Source; it asks Okta for nothing yet. Errors are fault.Invalid.
+func Open(config Config) (*Source, error) {
+	org, notice, err := ParseOrgURL(config.OrgURL)
+	if err != nil {
+		return nil, err
+	}
+	key, err := parseToken(config.Token)
+	if err != nil {
+		return nil, err
+	}
+	if config.Share < 0 || config.Share > 1 {
+		return nil, fault.Errorf(fault.Invalid, "share of the rate limit %v: want more than 0, at most 1", config.Share)
+	}
+	if config.PageLimit < 0 || config.LogHistory < 0 || config.LogHistory > logRetention {
+		return nil, fault.Errorf(fault.Invalid, "page limit %d or log history %s: want a limit of 0 or more, and 0 to 90 days", config.PageLimit, config.LogHistory)
+	}
+	if config.Share == 0 {
+		config.Share = defaultShare
+	}
+	if config.LogHistory == 0 {
+		config.LogHistory = logRetention
+	}
+	if config.Version == "" {
+		config.Version = "dev"
+	}
+	if config.Logger == nil {
+		config.Logger = slog.New(slog.DiscardHandler)
+	}
+	s := &Source{
+		client: &client{
+			base: org, auth: key, http: ownClient(config.HTTPClient), pace: newPacer(config.Share),
+			agent: "longshore/" + config.Version + " (okta source; " + runtime.Version() + ")",
+			slots: make(chan struct{}, maxInFlight), log: config.Logger, hosts: map[string]bool{},
+		},
+		notice: notice, pageLimit: config.PageLimit, logHistory: config.LogHistory,
+	}
+	s.client.addHost(strings.ToLower(org.Host))
+	if s.offered, err = choose(s.specs(), config.Streams); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// parseToken takes a token as people paste it, with or without its scheme.
+func parseToken(text string) (token, error) {
+	words := strings.Fields(text)
+	if len(words) > 0 && strings.EqualFold(words[0], "SSWS") {
+		words = words[1:]
+	}
+	text = strings.Join(words, " ")
+	if text == "" {
+		return "", fault.Errorf(fault.Invalid, "the Okta API token is empty").WithHint("Make one under Security > API > Tokens in the admin console.")
+	}
+	if len(text) > maxTokenBytes || strings.ContainsFunc(text, func(c rune) bool { return c <= ' ' || c > '~' }) {
+		return "", fault.Errorf(fault.Invalid, "the Okta API token holds spaces or other characters that no token has").
+			WithHint("Copy the token alone, without quotes or line breaks.")
+	}
+	return token(text), nil
+}
+
+// ownClient copies a client so that it follows no redirect: the credential must reach the configured host alone.
+func ownClient(given *http.Client) *http.Client {
+	own := http.Client{}
+	if given != nil {
+		own = *given
+	} else if transport, ok := http.DefaultTransport.(*http.Transport); ok {
+		transport = transport.Clone()
+		transport.MaxIdleConnsPerHost = maxInFlight
+		own.Transport = transport
+	}
+	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &own
+}
+
+// OrgURL is the org's address as it is used.
+func (s *Source) OrgURL() *url.URL {
+	copied := *s.client.base
+	return &copied
+}
+
+// Notice says what was mended in the configured URL, or "".
+func (s *Source) Notice() string { return s.notice }
+
+// Streams lists the streams, in the order to read them.
+func (s *Source) Streams() []pipeline.Stream {
+	streams := make([]pipeline.Stream, len(s.offered))
+	for i, spec := range s.offered {
+		streams[i] = spec.Stream
+	}
+	return streams
+}
+
+// Read yields the pages of a stream from a state on, as pipeline.Source says. The first page of
+// user_role_assignments comes once all role holders are listed.
+func (s *Source) Read(ctx context.Context, stream string, from json.RawMessage) iter.Seq2[pipeline.Page, error] {
+	return func(yield func(pipeline.Page, error) bool) {
+		r := &reading{source: s, client: s.client, yield: yield, statuses: map[int]int{}}
+		err := s.read(ctx, r, stream, from)
+		if err != nil && !errors.Is(err, errStopped) {
+			yield(pipeline.Page{Statuses: r.statuses, Gaps: r.gaps}, fmt.Errorf("read %s: %w", stream, err))
+		}
+	}
+}
+
+func (s *Source) read(ctx context.Context, r *reading, name string, from json.RawMessage) error {
+	spec, err := find(s.offered, name)
+	if err != nil {
+		return err
+	}
+	st, err := parseState(from)
+	if err != nil || st.Done {
+		return err
+	}
+	return spec.read(ctx, r, st)
+}
+
+// choose returns the named streams, in the order of specs.
+func choose(specs []streamSpec, names []string) ([]streamSpec, error) {
+	if names == nil {
+		return specs, nil
+	}
+	wanted := map[string]bool{}
+	for _, name := range names {
+		if _, err := find(specs, name); err != nil {
+			return nil, err
+		}
+		wanted[name] = true
+	}
+	var chosen []streamSpec
+	for _, spec := range specs {
+		if wanted[spec.Name] {
+			chosen = append(chosen, spec)
+		}
+	}
+	return chosen, nil
+}
+
+func find(specs []streamSpec, name string) (streamSpec, error) {
+	var names []string
+	nearest, distance := "", len(name)/2+2
+	for _, spec := range specs {
+		if spec.Name == name {
+			return spec, nil
+		}
+		names = append(names, spec.Name)
+		if d := editDistance(strings.ToLower(name), spec.Name); d < distance {
+			nearest, distance = spec.Name, d
+		}
+	}
+	if len(name) > 100 {
+		name = name[:100] + "…"
+	}
+	e := fault.Errorf(fault.Invalid, "no stream %q: there are %s", name, strings.Join(names, ", "))
+	if nearest != "" {
+		e = e.WithHint("Did you mean %q?", nearest)
+	}
+	return streamSpec{}, e
+}
+
+// editDistance is how many letters must be put in, taken out or changed to make b of a. Long names are far from all.
+func editDistance(a, b string) int {
+	if len(a) > 100 {
+		return len(a)
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost = 1 + min(diagonal, row[j], row[j+1])
+			}
+			diagonal, row[j+1] = row[j+1], cost
+		}
+	}
+	return row[len(b)]
+}

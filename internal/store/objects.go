@@ -1,0 +1,344 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"longshore/internal/fault"
+	"longshore/internal/ingest"
+	"longshore/internal/verdict"
+)
+
+// Objects keeps the lake objects seen, how far each is taken, and the ledger of verdicts: what [ingest.Ingester] needs.
+type Objects struct {
+	*Store
+	queue func(ctx context.Context, tx *sql.Tx, objectID, pass int64) error
+	seal  *Sealer
+	now   func() time.Time
+}
+
+// Objects returns the ingest side's store. queue puts the job of an object's pass beside its row.
+func (s *Store) Objects(seal *Sealer, now func() time.Time, queue func(ctx context.Context, tx *sql.Tx, objectID, pass int64) error) *Objects {
+	return &Objects{Store: s, queue: queue, seal: seal, now: now}
+}
+
+type newObject struct {
+	bucket, key, etag, namespace, stream string
+	syncID                               int64
+	bytes                                int64
+	rows                                 *int64
+	sha256                               string
+	foundAt                              time.Time
+}
+
+// insertObject records a version of an object; one that is known already keeps its state and learns what is new.
+func insertObject(ctx context.Context, tx *sql.Tx, o newObject) (id, pass int64, err error) {
+	var syncID any
+	if o.syncID != 0 {
+		syncID = o.syncID
+	}
+	err = tx.QueryRowContext(ctx, `INSERT INTO objects (bucket, object_key, etag, namespace, stream, sync_id, bytes, rows_written, sha256, found_at, state)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'queued')
+		ON CONFLICT (bucket, object_key, etag) DO UPDATE SET sync_id = coalesce(objects.sync_id, excluded.sync_id),
+			rows_written = coalesce(objects.rows_written, excluded.rows_written),
+			sha256 = CASE WHEN objects.sha256 = '' THEN excluded.sha256 ELSE objects.sha256 END
+		RETURNING id, pass`, o.bucket, o.key, o.etag, o.namespace, o.stream, syncID, o.bytes, o.rows, o.sha256, o.foundAt.UnixMilli()).Scan(&id, &pass)
+	if err != nil {
+		return 0, 0, fmt.Errorf("record object %s: %w", o.key, err)
+	}
+	return id, pass, nil
+}
+
+// Known implements [ingest.Finder].
+func (b *Objects) Known(ctx context.Context, found []ingest.Object) (map[string]bool, error) {
+	known := map[string]bool{}
+	for _, o := range found {
+		var n int
+		if err := b.read.QueryRowContext(ctx, `SELECT count(*) FROM objects WHERE bucket = $1 AND object_key = $2 AND etag = $3`,
+			o.Bucket, o.Key, o.ETag).Scan(&n); err != nil {
+			return nil, fmt.Errorf("look for object %s: %w", o.Key, err)
+		}
+		if n > 0 {
+			known[o.Key+"\x00"+o.ETag] = true
+		}
+	}
+	return known, nil
+}
+
+// Found implements [ingest.Finder]: it queues the objects that are new and returns how many were.
+func (b *Objects) Found(ctx context.Context, found []ingest.Object) (fresh int, err error) {
+	err = b.InTx(ctx, func(tx *sql.Tx) error {
+		for _, o := range found {
+			var known int
+			if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM objects WHERE bucket = $1 AND object_key = $2 AND etag = $3`,
+				o.Bucket, o.Key, o.ETag).Scan(&known); err != nil {
+				return err
+			}
+			if known > 0 {
+				continue
+			}
+			var rows *int64
+			if o.RowsWritten >= 0 {
+				rows = &o.RowsWritten
+			}
+			id, pass, err := insertObject(ctx, tx, newObject{o.Bucket, o.Key, o.ETag, o.Namespace, o.Stream, o.SyncID, o.Bytes, rows, o.SHA256, b.now()})
+			if err != nil {
+				return err
+			}
+			if err := b.queue(ctx, tx, id, pass); err != nil {
+				return err
+			}
+			fresh++
+		}
+		return nil
+	})
+	return fresh, err
+}
+
+// Again begins a new pass over the objects that the filter names: their lines are judged anew. It returns how many.
+func (b *Objects) Again(ctx context.Context, f ingest.ObjectFilter) (n int, err error) {
+	err = b.InTx(ctx, func(tx *sql.Tx) error {
+		where, args := objectWhere(f)
+		rows, err := tx.QueryContext(ctx, `UPDATE objects SET pass = pass + 1, state = 'queued', lines_done = 0, records = 0, error = '', ingested_at = NULL
+			`+where+` RETURNING id, pass`, args...)
+		if err != nil {
+			return err
+		}
+		var ids [][2]int64
+		for rows.Next() {
+			var id, pass int64
+			if err := rows.Scan(&id, &pass); err != nil {
+				rows.Close()
+				return err
+			}
+			ids = append(ids, [2]int64{id, pass})
+		}
+		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+			return err
+		}
+		for _, o := range ids {
+			if err := b.queue(ctx, tx, o[0], o[1]); err != nil {
+				return err
+			}
+		}
+		n = len(ids)
+		return nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("queue objects again: %w", err)
+	}
+	return n, nil
+}
+
+func objectWhere(f ingest.ObjectFilter) (string, []any) {
+	clause, args := `WHERE 1 = 1`, []any{}
+	add := func(text string, arg any) {
+		args = append(args, arg)
+		clause += fmt.Sprintf(" AND "+text, len(args))
+	}
+	if len(f.States) > 0 {
+		list := ""
+		for i, s := range f.States {
+			args = append(args, string(s))
+			if i > 0 {
+				list += ", "
+			}
+			list += fmt.Sprintf("$%d", len(args))
+		}
+		clause += " AND state IN (" + list + ")"
+	}
+	if f.Prefix != "" {
+		add("instr(object_key, $%d) = 1", f.Prefix)
+	}
+	if !f.Since.IsZero() {
+		add("found_at >= $%d", f.Since.UnixMilli())
+	}
+	if f.SyncID != 0 {
+		add("sync_id = $%d", f.SyncID)
+	}
+	if f.Stream != "" {
+		add("stream = $%d", f.Stream)
+	}
+	return clause, args
+}
+
+const selectObjects = `SELECT id, bucket, object_key, etag, namespace, stream, coalesce(sync_id, 0), bytes, coalesce(rows_written, -1), sha256, state, pass,
+	webhook, coalesce(mapping_id, 0), lines_done, records, error, found_at, ingested_at FROM objects `
+
+func scanObject(row interface{ Scan(...any) error }) (ingest.Object, error) {
+	var o ingest.Object
+	var found int64
+	var ingested sql.NullInt64
+	err := row.Scan(&o.ID, &o.Bucket, &o.Key, &o.ETag, &o.Namespace, &o.Stream, &o.SyncID, &o.Bytes, &o.RowsWritten, &o.SHA256, &o.State, &o.Pass,
+		&o.Webhook, &o.MappingID, &o.LinesDone, &o.Records, &o.Error, &found, &ingested)
+	o.FoundAt, o.IngestedAt = time.UnixMilli(found).UTC(), timeOrZero(ingested)
+	return o, err
+}
+
+// Object implements [ingest.Store].
+func (b *Objects) Object(ctx context.Context, id int64) (ingest.Object, error) {
+	o, err := scanObject(b.read.QueryRowContext(ctx, selectObjects+`WHERE id = $1`, id))
+	if errors.Is(err, sql.ErrNoRows) {
+		return o, fault.Errorf(fault.NotFound, "object %d does not exist", id)
+	}
+	if err != nil {
+		return o, fmt.Errorf("read object %d: %w", id, err)
+	}
+	return o, nil
+}
+
+// List returns the objects that the filter names, newest first, at most limit (0: all).
+func (b *Objects) List(ctx context.Context, f ingest.ObjectFilter, limit int) ([]ingest.Object, error) {
+	where, args := objectWhere(f)
+	if limit > 0 {
+		where += fmt.Sprintf(" ORDER BY id DESC LIMIT %d", limit)
+	} else {
+		where += " ORDER BY id"
+	}
+	rows, err := b.read.QueryContext(ctx, selectObjects+where, args...)
+	if err != nil {
+		return nil, fmt.Errorf("list objects: %w", err)
+	}
+	defer rows.Close()
+	var all []ingest.Object
+	for rows.Next() {
+		o, err := scanObject(rows)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, o)
+	}
+	return all, rows.Err()
+}
+
+// Progress implements [ingest.Store].
+func (b *Objects) Progress(ctx context.Context, tx *sql.Tx, o ingest.Object, from int64) (bool, error) {
+	var mappingID any
+	if o.MappingID != 0 {
+		mappingID = o.MappingID
+	}
+	done, err := tx.ExecContext(ctx, `UPDATE objects SET state = $4, webhook = $5, mapping_id = $6, lines_done = $7, records = $8, error = $9, ingested_at = $10
+		WHERE id = $1 AND pass = $2 AND lines_done = $3 AND state NOT IN ('done', 'failed')`,
+		o.ID, o.Pass, from, string(o.State), o.Webhook, mappingID, o.LinesDone, o.Records, o.Error, millisOrNull(o.IngestedAt))
+	if err != nil {
+		return false, fmt.Errorf("mark object %d: %w", o.ID, err)
+	}
+	n, err := done.RowsAffected()
+	return n == 1, err
+}
+
+// SaveVerdicts implements [ingest.Store].
+func (b *Objects) SaveVerdicts(ctx context.Context, tx *sql.Tx, o ingest.Object, from int64, judged []ingest.Judged) error {
+	if from == 0 {
+		for _, table := range []string{"verdict_chunks", "verdict_counts"} {
+			if _, err := tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE object_id = $1`, o.ID); err != nil {
+				return err
+			}
+		}
+	}
+	if len(judged) == 0 {
+		return nil
+	}
+	l := ledgerWriter{ids: map[string]int64{}, counts: map[countKey]*count{}}
+	rows := make([]ingest.Row, len(judged))
+	for i, j := range judged {
+		row := ingest.Row{Line: j.Line, Cells: make([]ingest.Cell, len(j.Verdict))}
+		var err error
+		if row.RollUp, err = l.cell(ctx, tx, j.Line, -1, j.RollUp); err != nil {
+			return err
+		}
+		for m, v := range j.Verdict {
+			if row.Cells[m], err = l.cell(ctx, tx, j.Line, m, v); err != nil {
+				return err
+			}
+		}
+		rows[i] = row
+	}
+	cells, err := ingest.EncodeRows(rows)
+	if err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, `INSERT INTO verdict_chunks (object_id, first_line, last_line, records, mapping_id, cells) VALUES ($1, $2, $3, $4, $5, $6)`,
+		o.ID, judged[0].Line, judged[len(judged)-1].Line, len(judged), o.MappingID, cells); err != nil {
+		return fmt.Errorf("write verdicts: %w", err)
+	}
+	for k, c := range l.counts {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO verdict_counts (object_id, mapping, code, detail_id, n, first_line) VALUES ($1, $2, $3, $4, $5, $6)
+			ON CONFLICT (object_id, mapping, code, detail_id) DO UPDATE SET n = n + excluded.n`,
+			o.ID, k.mapping, int(k.code), k.detail, c.n, c.firstLine); err != nil {
+			return fmt.Errorf("count verdicts: %w", err)
+		}
+	}
+	return nil
+}
+
+type countKey struct {
+	mapping int
+	code    verdict.Code
+	detail  int64
+}
+
+type count struct{ n, firstLine int64 }
+
+// ledgerWriter gathers a chunk's cells and sums. Explanations are stored once each; ids remembers those of this chunk.
+type ledgerWriter struct {
+	ids    map[string]int64
+	counts map[countKey]*count
+}
+
+func (l *ledgerWriter) cell(ctx context.Context, tx *sql.Tx, line int64, mapping int, v ingest.Verdict) (ingest.Cell, error) {
+	group, err := l.detail(ctx, tx, v.Detail.Group())
+	if err != nil {
+		return ingest.Cell{}, err
+	}
+	k := countKey{mapping, v.Code, group}
+	if l.counts[k] == nil {
+		l.counts[k] = &count{firstLine: line}
+	}
+	l.counts[k].n++
+	id := group
+	if v.Code != verdict.Filtered { // a filter's clause says it all; the value it looked at stands in the record
+		if id, err = l.detail(ctx, tx, v.Detail); err != nil {
+			return ingest.Cell{}, err
+		}
+	}
+	return ingest.Cell{Code: v.Code, DetailID: id}, nil
+}
+
+func (l *ledgerWriter) detail(ctx context.Context, tx *sql.Tx, d verdict.Detail) (int64, error) {
+	if d.Empty() {
+		return 0, nil
+	}
+	text, err := json.Marshal(d)
+	if err != nil {
+		return 0, err
+	}
+	doc := string(text)
+	if id, ok := l.ids[doc]; ok {
+		return id, nil
+	}
+	var id int64
+	err = tx.QueryRowContext(ctx, `SELECT id FROM verdict_details WHERE doc = $1`, doc).Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = tx.QueryRowContext(ctx, `INSERT INTO verdict_details (doc) VALUES ($1) RETURNING id`, doc).Scan(&id)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("keep explanation: %w", err)
+	}
+	l.ids[doc] = id
+	return id, nil
+}
+
+// Waiting sums up what is still to be taken.
+func (b *Objects) Waiting(ctx context.Context) (ingest.Waiting, error) {
+	var w ingest.Waiting
+	err := b.read.QueryRowContext(ctx, `SELECT coalesce(sum(CASE WHEN state IN ('queued', 'reading') THEN 1 ELSE 0 END), 0), coalesce(sum(records), 0) FROM objects`).Scan(&w.Objects, &w.Lines)
+	if err != nil {
+		return w, fmt.Errorf("count objects: %w", err)
+	}
+	return w, nil
+}

@@ -1,0 +1,344 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"longshore/internal/fault"
+	"longshore/internal/pipeline"
+)
+
+// Syncs keeps connections and their runs: what [pipeline.Sync] needs, and what people ask about past runs.
+type Syncs struct {
+	s *Store
+	// queueSync and queueObject put a job beside the rows they are about, in the same transaction.
+	queueSync   func(ctx context.Context, tx *sql.Tx, syncID int64) error
+	queueObject func(ctx context.Context, tx *sql.Tx, objectID, pass int64) error
+	bucket      string
+	now         func() time.Time
+}
+
+// Syncs returns the runs' store. bucket is the name under which written objects are recorded.
+func (s *Store) Syncs(bucket string, now func() time.Time, queueSync func(context.Context, *sql.Tx, int64) error,
+	queueObject func(context.Context, *sql.Tx, int64, int64) error) *Syncs {
+	return &Syncs{s: s, queueSync: queueSync, queueObject: queueObject, bucket: bucket, now: now}
+}
+
+// PutConnection creates or changes the connection of that name.
+func (y *Syncs) PutConnection(ctx context.Context, c pipeline.Connection) (pipeline.Connection, error) {
+	doc, err := json.Marshal(c)
+	if err != nil {
+		return c, err
+	}
+	err = y.s.write.QueryRowContext(ctx, `INSERT INTO connections (name, doc, created_at) VALUES ($1, $2, $3)
+		ON CONFLICT (name) DO UPDATE SET doc = excluded.doc RETURNING id`, c.Name, string(doc), y.now().UnixMilli()).Scan(&c.ID)
+	if err != nil {
+		return c, fmt.Errorf("keep connection %q: %w", c.Name, err)
+	}
+	return c, nil
+}
+
+// Connections lists all connections by name.
+func (y *Syncs) Connections(ctx context.Context) ([]pipeline.Connection, error) {
+	rows, err := y.s.read.QueryContext(ctx, `SELECT id, doc FROM connections ORDER BY name`)
+	if err != nil {
+		return nil, fmt.Errorf("list connections: %w", err)
+	}
+	defer rows.Close()
+	var all []pipeline.Connection
+	for rows.Next() {
+		var c pipeline.Connection
+		var id int64
+		var doc string
+		if err := rows.Scan(&id, &doc); err != nil {
+			return nil, err
+		}
+		if err := json.Unmarshal([]byte(doc), &c); err != nil {
+			return nil, fmt.Errorf("read connection %d: %w", id, err)
+		}
+		c.ID = id
+		all = append(all, c)
+	}
+	return all, rows.Err()
+}
+
+// StartRun creates a run of the connection over the streams and queues it, or returns the one under way (started
+// false): a connection has at most one. Full-refresh streams begin a new generation; incremental ones go on where the
+// last run left them. The steps in also run in the same transaction.
+func (y *Syncs) StartRun(ctx context.Context, c pipeline.Connection, streams []pipeline.Stream, full bool, cause string,
+	also ...func(ctx context.Context, tx *sql.Tx) error) (id int64, started bool, err error) {
+	err = y.s.InTx(ctx, func(tx *sql.Tx) error {
+		for _, step := range also {
+			if err := step(ctx, tx); err != nil {
+				return err
+			}
+		}
+		err := tx.QueryRowContext(ctx, `SELECT id FROM syncs WHERE connection_id = $1 AND status = 'running' ORDER BY id LIMIT 1`, c.ID).Scan(&id)
+		if err == nil {
+			return y.queueSync(ctx, tx, id)
+		}
+		if !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		started = true
+		if err := tx.QueryRowContext(ctx, `INSERT INTO syncs (connection_id, started_at, status, cause) VALUES ($1, $2, 'running', $3) RETURNING id`,
+			c.ID, y.now().UnixMilli(), cause).Scan(&id); err != nil {
+			return err
+		}
+		for i, st := range streams {
+			if err := startStream(ctx, tx, c.ID, id, i, st, full); err != nil {
+				return err
+			}
+		}
+		return y.queueSync(ctx, tx, id)
+	})
+	if err != nil {
+		return 0, false, fmt.Errorf("start a run of %q: %w", c.Name, err)
+	}
+	return id, started, nil
+}
+
+func startStream(ctx context.Context, tx *sql.Tx, connectionID, syncID int64, position int, st pipeline.Stream, full bool) error {
+	var generation int64
+	var state string
+	err := tx.QueryRowContext(ctx, `SELECT generation, state FROM stream_states WHERE connection_id = $1 AND stream = $2`,
+		connectionID, st.Name).Scan(&generation, &state)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	mode := pipeline.Incremental
+	if !st.Incremental || full {
+		mode, state, generation = pipeline.FullRefresh, "", generation+1
+	}
+	if _, err := tx.ExecContext(ctx, `INSERT INTO stream_states (connection_id, stream, generation, state) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (connection_id, stream) DO UPDATE SET generation = excluded.generation, state = excluded.state`,
+		connectionID, st.Name, generation, state); err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO sync_streams (sync_id, position, stream, mode, generation, status, state)
+		VALUES ($1, $2, $3, $4, $5, 'pending', $6)`, syncID, position, st.Name, mode, generation, state)
+	return err
+}
+
+// SaveCommit implements [pipeline.Store].
+func (y *Syncs) SaveCommit(ctx context.Context, part pipeline.Part, c pipeline.Commit) error {
+	err := y.s.InTx(ctx, func(tx *sql.Tx) error {
+		objectRows := 0
+		if c.LakeRows > 0 {
+			objectRows = 1
+			id, pass, err := insertObject(ctx, tx, newObject{bucket: y.bucket, key: c.Key, etag: c.ETag, namespace: part.Namespace, stream: part.Stream,
+				syncID: part.SyncID, bytes: c.Bytes, rows: &c.LakeRows, sha256: c.SHA256, foundAt: y.now()})
+			if err != nil {
+				return err
+			}
+			if err := y.queueObject(ctx, tx, id, pass); err != nil {
+				return err
+			}
+		}
+		var old pipeline.StreamRun
+		if err := scanStream(tx.QueryRowContext(ctx, selectStreams+` WHERE sync_id = $1 AND stream = $2`, part.SyncID, part.Stream), &old); err != nil {
+			return err
+		}
+		statuses := map[int]int{}
+		for _, m := range []map[int]int{old.Statuses, c.Statuses} {
+			for k, v := range m {
+				statuses[k] += v
+			}
+		}
+		if old.FirstCursor == "" {
+			old.FirstCursor = c.FirstCursor
+		}
+		if c.LastCursor == "" {
+			c.LastCursor = old.LastCursor
+		}
+		if _, err := tx.ExecContext(ctx, `UPDATE sync_streams SET state = $3, next_part = next_part + $4, pages = pages + $5, api_rows = api_rows + $6,
+			lake_rows = lake_rows + $7, lake_bytes = lake_bytes + $8, first_cursor = $9, last_cursor = $10, statuses = $11, gaps = $12
+			WHERE sync_id = $1 AND stream = $2`, part.SyncID, part.Stream, string(c.State), objectRows, c.Pages, c.APIRows, c.LakeRows, c.Bytes,
+			old.FirstCursor, c.LastCursor, mustJSON(statuses), mustJSON(append(old.Gaps, c.Gaps...))); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `UPDATE stream_states SET state = $3 WHERE stream = $2
+			AND connection_id = (SELECT connection_id FROM syncs WHERE id = $1)`, part.SyncID, part.Stream, string(c.State))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("record %s: %w", c.Key, err)
+	}
+	return nil
+}
+
+// SaveStream implements [pipeline.Store].
+func (y *Syncs) SaveStream(ctx context.Context, runID int64, st pipeline.StreamRun) error {
+	_, err := y.s.write.ExecContext(ctx, `UPDATE sync_streams SET status = $3, error = $4, started_at = $5, finished_at = $6 WHERE sync_id = $1 AND stream = $2`,
+		runID, st.Stream, string(st.Status), st.Error, millisOrNull(st.StartedAt), millisOrNull(st.FinishedAt))
+	if err != nil {
+		return fmt.Errorf("record stream %s of sync %d: %w", st.Stream, runID, err)
+	}
+	return nil
+}
+
+// FinishRun implements [pipeline.Store].
+func (y *Syncs) FinishRun(ctx context.Context, runID int64, status pipeline.Status, message string) error {
+	_, err := y.s.write.ExecContext(ctx, `UPDATE syncs SET status = $2, error = $3, finished_at = $4 WHERE id = $1`,
+		runID, string(status), message, y.now().UnixMilli())
+	if err != nil {
+		return fmt.Errorf("finish sync %d: %w", runID, err)
+	}
+	return nil
+}
+
+// Run implements [pipeline.Store].
+func (y *Syncs) Run(ctx context.Context, id int64) (pipeline.Run, error) {
+	runs, err := y.runs(ctx, `WHERE s.id = $1`, id)
+	if err != nil {
+		return pipeline.Run{}, err
+	}
+	if len(runs) == 0 {
+		return pipeline.Run{}, fault.Errorf(fault.NotFound, "sync %d does not exist", id)
+	}
+	return runs[0], nil
+}
+
+// Runs lists the newest runs, at most limit.
+func (y *Syncs) Runs(ctx context.Context, limit int) ([]pipeline.Run, error) {
+	return y.runs(ctx, `ORDER BY s.id DESC LIMIT $1`, int64(limit))
+}
+
+func (y *Syncs) runs(ctx context.Context, tail string, arg int64) ([]pipeline.Run, error) {
+	rows, err := y.s.read.QueryContext(ctx, `SELECT s.id, s.started_at, s.finished_at, s.status, s.cause, s.error, c.id, c.doc
+		FROM syncs s JOIN connections c ON c.id = s.connection_id `+tail, arg)
+	if err != nil {
+		return nil, fmt.Errorf("list syncs: %w", err)
+	}
+	defer rows.Close()
+	var all []pipeline.Run
+	for rows.Next() {
+		var r pipeline.Run
+		var started int64
+		var finished sql.NullInt64
+		var connectionID int64
+		var doc string
+		if err := rows.Scan(&r.ID, &started, &finished, &r.Status, &r.Cause, &r.Error, &connectionID, &doc); err != nil {
+			return nil, err
+		}
+		if err := json.Unmarshal([]byte(doc), &r.Connection); err != nil {
+			return nil, fmt.Errorf("read connection %d: %w", connectionID, err)
+		}
+		r.Connection.ID, r.StartedAt, r.FinishedAt = connectionID, time.UnixMilli(started).UTC(), timeOrZero(finished)
+		all = append(all, r)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	for i := range all {
+		if all[i].Streams, err = y.streams(ctx, all[i].ID); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+const selectStreams = `SELECT stream, mode, generation, status, state, next_part, pages, api_rows, lake_rows, lake_bytes, first_cursor, last_cursor,
+	statuses, gaps, error, started_at, finished_at FROM sync_streams`
+
+func (y *Syncs) streams(ctx context.Context, syncID int64) ([]pipeline.StreamRun, error) {
+	rows, err := y.s.read.QueryContext(ctx, selectStreams+` WHERE sync_id = $1 ORDER BY position`, syncID)
+	if err != nil {
+		return nil, fmt.Errorf("list streams of sync %d: %w", syncID, err)
+	}
+	defer rows.Close()
+	var all []pipeline.StreamRun
+	for rows.Next() {
+		var st pipeline.StreamRun
+		if err := scanStream(rows, &st); err != nil {
+			return nil, err
+		}
+		all = append(all, st)
+	}
+	return all, rows.Err()
+}
+
+func scanStream(row interface{ Scan(...any) error }, st *pipeline.StreamRun) error {
+	var state, statuses, gaps string
+	var started, finished sql.NullInt64
+	if err := row.Scan(&st.Stream, &st.Mode, &st.Generation, &st.Status, &state, &st.NextPart, &st.Pages, &st.APIRows, &st.LakeRows, &st.LakeBytes,
+		&st.FirstCursor, &st.LastCursor, &statuses, &gaps, &st.Error, &started, &finished); err != nil {
+		return err
+	}
+	if state != "" {
+		st.State = json.RawMessage(state)
+	}
+	st.StartedAt, st.FinishedAt = timeOrZero(started), timeOrZero(finished)
+	return errors.Join(json.Unmarshal([]byte(statuses), &st.Statuses), json.Unmarshal([]byte(gaps), &st.Gaps))
+}
+
+// Commits implements [pipeline.Store].
+func (y *Syncs) Commits(ctx context.Context, runID int64, stream string) ([]pipeline.Commit, error) {
+	rows, err := y.s.read.QueryContext(ctx, `SELECT object_key, etag, bytes, coalesce(rows_written, 0), sha256 FROM objects
+		WHERE sync_id = $1 AND stream = $2 ORDER BY id`, runID, stream)
+	if err != nil {
+		return nil, fmt.Errorf("list objects of sync %d: %w", runID, err)
+	}
+	defer rows.Close()
+	var all []pipeline.Commit
+	for rows.Next() {
+		var c pipeline.Commit
+		if err := rows.Scan(&c.Key, &c.ETag, &c.Bytes, &c.LakeRows, &c.SHA256); err != nil {
+			return nil, err
+		}
+		all = append(all, c)
+	}
+	return all, rows.Err()
+}
+
+func mustJSON(v any) string {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // maps of numbers and lists of strings always marshal
+	}
+	return string(text)
+}
+
+func millisOrNull(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.UnixMilli()
+}
+
+func timeOrZero(ms sql.NullInt64) time.Time {
+	if !ms.Valid {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms.Int64).UTC()
+}
+
+// WithoutReceipt lists finished runs whose receipt was never drawn, oldest first.
+func (y *Syncs) WithoutReceipt(ctx context.Context) ([]int64, error) {
+	rows, err := y.s.read.QueryContext(ctx, `SELECT id FROM syncs WHERE status <> 'running' AND receipt = '' ORDER BY id`)
+	if err != nil {
+		return nil, fmt.Errorf("list syncs: %w", err)
+	}
+	defer rows.Close()
+	var ids []int64
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, rows.Err()
+}
+
+// SaveReceipt keeps a run's receipt; an earlier one is replaced.
+func (y *Syncs) SaveReceipt(ctx context.Context, runID int64, doc string) error {
+	if _, err := y.s.write.ExecContext(ctx, `UPDATE syncs SET receipt = $2 WHERE id = $1`, runID, doc); err != nil {
+		return fmt.Errorf("keep the receipt of sync %d: %w", runID, err)
+	}
+	return nil
+}

@@ -1,0 +1,206 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"longshore/internal/fault"
+	"longshore/internal/ingest"
+	"longshore/internal/pipeline"
+)
+
+const selectWebhooks = `SELECT id, identifier, webhook_key, doc, secret, created_at, created_by, updated_at, updated_by FROM webhooks `
+
+// Webhooks lists all webhooks in the order they were made.
+func (b *Objects) Webhooks(ctx context.Context) ([]ingest.Webhook, error) {
+	rows, err := b.read.QueryContext(ctx, selectWebhooks+`ORDER BY id`)
+	if err != nil {
+		return nil, fmt.Errorf("list webhooks: %w", err)
+	}
+	defer rows.Close()
+	var all []ingest.Webhook
+	for rows.Next() {
+		w, err := b.scanWebhook(rows)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, w)
+	}
+	return all, rows.Err()
+}
+
+// Webhook returns the webhook of that identifier, or fault.NotFound.
+func (b *Objects) Webhook(ctx context.Context, identifier string) (ingest.Webhook, error) {
+	return b.webhook(ctx, `WHERE identifier = $1`, identifier)
+}
+
+// WebhookByKey returns the webhook of that key, or fault.NotFound.
+func (b *Objects) WebhookByKey(ctx context.Context, key string) (ingest.Webhook, error) {
+	return b.webhook(ctx, `WHERE webhook_key = $1`, key)
+}
+
+// Route implements [ingest.Store]: the key is looked at first, then the identifier.
+func (b *Objects) Route(ctx context.Context, namespace string) (ingest.Webhook, error) {
+	return b.webhook(ctx, `WHERE webhook_key = $1 OR identifier = $1 ORDER BY webhook_key = $1 DESC LIMIT 1`, namespace)
+}
+
+func (b *Objects) webhook(ctx context.Context, where, arg string) (ingest.Webhook, error) {
+	w, err := b.scanWebhook(b.read.QueryRowContext(ctx, selectWebhooks+where, arg))
+	if errors.Is(err, sql.ErrNoRows) {
+		return w, fault.Errorf(fault.NotFound, "webhook %q was not found", arg).WithCode("not_found",
+			map[string]any{"resource": "Webhook", "relevantField": "identifier", "withValue": arg})
+	}
+	return w, err
+}
+
+func (b *Objects) scanWebhook(row interface{ Scan(...any) error }) (ingest.Webhook, error) {
+	var w ingest.Webhook
+	var doc string
+	var sealed []byte
+	var created, updated int64
+	if err := row.Scan(&w.ID, &w.Identifier, &w.Key, &doc, &sealed, &created, &w.CreatedBy, &updated, &w.UpdatedBy); err != nil {
+		return w, err
+	}
+	w.Doc, w.CreatedAt, w.UpdatedAt = []byte(doc), time.UnixMilli(created).UTC(), time.UnixMilli(updated).UTC()
+	if err := w.Parse(); err != nil {
+		return w, err
+	}
+	if len(sealed) > 0 {
+		secret, err := b.seal.Open(sealed, "webhook/"+w.Key)
+		if err != nil {
+			return w, fmt.Errorf("webhook %q: %w", w.Identifier, err)
+		}
+		w.Secret = string(secret)
+		w.Security.Secret = w.Secret
+	}
+	return w, nil
+}
+
+// PutWebhook creates the webhook (ID 0) or changes it. Doc must not hold the secret; Key is made when empty. Objects
+// that wait for this namespace are queued.
+func (b *Objects) PutWebhook(ctx context.Context, w ingest.Webhook) (ingest.Webhook, error) {
+	if err := w.Parse(); err != nil {
+		return w, err
+	}
+	if w.Key == "" {
+		random := make([]byte, 12)
+		_, _ = rand.Read(random) // never fails
+		w.Key = base64.RawURLEncoding.EncodeToString(random)
+	}
+	var sealed []byte
+	if w.Secret != "" {
+		var err error
+		if sealed, err = b.seal.Seal([]byte(w.Secret), "webhook/"+w.Key); err != nil {
+			return w, err
+		}
+	}
+	now := b.now()
+	w.UpdatedAt = now.UTC()
+	err := b.InTx(ctx, func(tx *sql.Tx) error {
+		var other int64
+		err := tx.QueryRowContext(ctx, `SELECT id FROM webhooks WHERE identifier = $1 AND id <> $2`, w.Identifier, w.ID).Scan(&other)
+		if err == nil {
+			return fault.Errorf(fault.Conflict, "a webhook with the identifier %q already exists", w.Identifier).WithCode("identifier_taken",
+				map[string]any{"resource": "Webhook", "relevantField": "identifier", "withValue": w.Identifier})
+		}
+		if !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		if w.ID == 0 {
+			w.CreatedAt, w.CreatedBy = now.UTC(), w.UpdatedBy
+			err = tx.QueryRowContext(ctx, `INSERT INTO webhooks (identifier, webhook_key, doc, secret, created_at, created_by, updated_at, updated_by)
+				VALUES ($1, $2, $3, $4, $5, $6, $5, $6) RETURNING id`, w.Identifier, w.Key, string(w.Doc), sealed, now.UnixMilli(), w.UpdatedBy).Scan(&w.ID)
+		} else {
+			_, err = tx.ExecContext(ctx, `UPDATE webhooks SET identifier = $2, doc = $3, secret = $4, updated_at = $5, updated_by = $6 WHERE id = $1`,
+				w.ID, w.Identifier, string(w.Doc), sealed, now.UnixMilli(), w.UpdatedBy)
+		}
+		if err != nil {
+			return err
+		}
+		return b.queueUnrouted(ctx, tx)
+	})
+	if err != nil {
+		return w, fmt.Errorf("keep webhook %q: %w", w.Identifier, err)
+	}
+	return w, nil
+}
+
+// queueUnrouted gives objects without a webhook another pass: a webhook has just changed.
+func (b *Objects) queueUnrouted(ctx context.Context, tx *sql.Tx) error {
+	rows, err := tx.QueryContext(ctx, `UPDATE objects SET state = 'queued', pass = pass + 1, error = '' WHERE state = 'unrouted' RETURNING id, pass`)
+	if err != nil {
+		return err
+	}
+	var ids [][2]int64
+	for rows.Next() {
+		var o [2]int64
+		if err := rows.Scan(&o[0], &o[1]); err != nil {
+			rows.Close()
+			return err
+		}
+		ids = append(ids, o)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return err
+	}
+	for _, o := range ids {
+		if err := b.queue(ctx, tx, o[0], o[1]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// DeleteWebhook removes the webhook, or answers fault.NotFound. The ledger keeps its verdicts.
+func (b *Objects) DeleteWebhook(ctx context.Context, identifier string) error {
+	if _, err := b.Webhook(ctx, identifier); err != nil {
+		return err
+	}
+	if _, err := b.write.ExecContext(ctx, `DELETE FROM webhooks WHERE identifier = $1`, identifier); err != nil {
+		return fmt.Errorf("delete webhook %q: %w", identifier, err)
+	}
+	return nil
+}
+
+// MappingVersion implements [ingest.Store].
+func (b *Objects) MappingVersion(ctx context.Context, webhook, digest string, doc []byte) (int64, error) {
+	var id int64
+	err := b.write.QueryRowContext(ctx, `INSERT INTO mapping_versions (webhook, digest, doc, created_at) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (webhook, digest) DO UPDATE SET digest = excluded.digest RETURNING id`, webhook, digest, string(doc), b.now().UnixMilli()).Scan(&id)
+	if err != nil {
+		return 0, fmt.Errorf("record mappings of %q: %w", webhook, err)
+	}
+	return id, nil
+}
+
+// TopGeneration implements [ingest.CallStore]: the highest generation among the streams of the connections whose
+// namespace is the webhook's key or identifier.
+func (b *Objects) TopGeneration(ctx context.Context, w ingest.Webhook) (int64, error) {
+	rows, err := b.read.QueryContext(ctx, `SELECT c.doc, max(s.generation) FROM stream_states s JOIN connections c ON c.id = s.connection_id GROUP BY c.id, c.doc`)
+	if err != nil {
+		return 0, fmt.Errorf("read generations: %w", err)
+	}
+	defer rows.Close()
+	var top int64
+	for rows.Next() {
+		var doc string
+		var generation int64
+		if err := rows.Scan(&doc, &generation); err != nil {
+			return 0, err
+		}
+		var c pipeline.Connection
+		if err := json.Unmarshal([]byte(doc), &c); err != nil {
+			return 0, fmt.Errorf("read connection: %w", err)
+		}
+		if c.Namespace == w.Key || c.Namespace == w.Identifier {
+			top = max(top, generation)
+		}
+	}
+	return top, rows.Err()
+}
