@@ -386,6 +386,29 @@ func compareBy(sort []catalog.Sort, a, b catalog.Entity) int {
 	return strings.Compare(a.Identifier, b.Identifier)
 }
 
+func TestSearchTextLooksAtIdentifierAndTitle(t *testing.T) {
+	b := newBench(t, thing)
+	titled := func(id, title string) catalog.Change {
+		c := call(t, "thing", id, `{"s":"needle"}`)
+		c.Title = []byte(title)
+		return c
+	}
+	b.apply(titled("Needle-1", `null`), titled("x2", `"a NEEDLE%"`), titled("x3", `"hay"`))
+	for text, want := range map[string]string{"needle": "Needle-1 x2", "LE%": "x2", "_": "", "x3": "x3", "": "Needle-1 x2 x3"} {
+		page, err := b.Search(t.Context(), catalog.SearchRequest{Blueprint: "thing", Text: text})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, e := range page.Entities {
+			got = append(got, e.Identifier)
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("text %q finds %q, want %q", text, got, want)
+		}
+	}
+}
+
 func TestSearchRefusesWhatItCannotRead(t *testing.T) {
 	b := newBench(t, thing)
 	for _, query := range []string{`{"operator":"relatedTo","blueprint":"thing","value":"a"}`, `{"property":"s","operator":"like","value":"a"}`, `{"combinator":"nor","rules":[]}`,

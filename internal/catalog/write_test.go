@@ -211,8 +211,9 @@ func TestSameIdentifierFromTwoRecordsOfAGenerationIsAConflict(t *testing.T) {
 		c.Version.Line, c.Origin.Line = line, line
 		return c
 	}
+	// The same content is no conflict, whichever of the two records is older.
 	r := b.apply(at(2, "ACTIVE"), at(5, "STAGED"), at(1, "STAGED"), at(6, "STAGED"))
-	want := []catalog.Outcome{catalog.OutcomeCreated, catalog.OutcomeConflict, catalog.OutcomeSuperseded, catalog.OutcomeUnchanged}
+	want := []catalog.Outcome{catalog.OutcomeCreated, catalog.OutcomeConflict, catalog.OutcomeUnchanged, catalog.OutcomeUnchanged}
 	for i := range want {
 		if r[i].Outcome != want[i] {
 			t.Errorf("record %d: %v, want %v", i, r[i].Outcome, want[i])
