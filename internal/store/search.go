@@ -99,7 +99,9 @@ func asciiLower(r rune) rune {
 	return r
 }
 
-// rule compiles a node: an expression that is true or false, never NULL.
+// rule compiles a node: an expression that is true where the node holds. Negation stands at conditions alone, where NULL
+// counts as false before it; above them are AND and OR, for which a NULL in WHERE is as good as false. So conditions
+// stay plain terms, which an index can answer.
 func (q *query) rule(r catalog.Rule) string {
 	if r.Combinator != "" {
 		if len(r.Rules) == 0 {
@@ -112,13 +114,10 @@ func (q *query) rule(r catalog.Rule) string {
 		return "(" + strings.Join(parts, " "+strings.ToUpper(r.Combinator)+" ") + ")"
 	}
 	condition := q.condition(r)
-	if strings.HasPrefix(condition, "e.") && !r.Negate {
-		return condition // a column that is never NULL: plain, for its index
-	}
 	if r.Negate {
 		return "NOT coalesce(" + condition + ", 1 = 0)"
 	}
-	return "coalesce(" + condition + ", 1 = 0)"
+	return condition
 }
 
 // subject is how to read what a condition looks at: SQL that is NULL where there is nothing of that kind. list is a
@@ -231,6 +230,9 @@ func (q *query) text(s string) string { return "CAST(" + q.bind(s) + " AS TEXT)"
 
 // plain compiles what an index can answer: a text compared with a column or with a property that has an expression index.
 func (q *query) plain(r catalog.Rule) string {
+	if r.Operator == catalog.OpEqual && r.Subject.Kind == catalog.ValueProperty && r.Values[0].Kind == catalog.TextValue {
+		return q.sql.equalText("e.properties", r.Subject.Name, q.text(r.Values[0].Text))
+	}
 	if r.Operator != catalog.OpEqual && r.Operator != catalog.OpIn || r.Subject.Kind != catalog.MetaProperty {
 		return ""
 	}
