@@ -62,7 +62,20 @@ func (q *query) where() string {
 	if len(q.conditions) == 0 {
 		return ""
 	}
+	const few = 16 // as plain terms, for the planner
+	if len(q.conditions) > few {
+		return "WHERE " + strings.Join(q.conditions[:few], " AND ") + " AND " + balanced(q.conditions[few:], " AND ")
+	}
 	return "WHERE " + strings.Join(q.conditions, " AND ")
+}
+
+// balanced joins terms as a tree of even depth: SQLite refuses expressions deeper than 1,000, and a chain is as deep as long.
+func balanced(terms []string, operator string) string {
+	if len(terms) <= 4 {
+		return "(" + strings.Join(terms, operator) + ")"
+	}
+	half := len(terms) / 2
+	return "(" + balanced(terms[:half], operator) + operator + balanced(terms[half:], operator) + ")"
 }
 
 func (t *catalogTx) compile(ctx context.Context, f catalog.Find) (*query, error) {
@@ -111,7 +124,7 @@ func (q *query) rule(r catalog.Rule) string {
 		for i, sub := range r.Rules {
 			parts[i] = q.rule(sub)
 		}
-		return "(" + strings.Join(parts, " "+strings.ToUpper(r.Combinator)+" ") + ")"
+		return balanced(parts, " "+strings.ToUpper(r.Combinator)+" ")
 	}
 	condition := q.condition(r)
 	if r.Negate {
