@@ -2,6 +2,7 @@ package portapi_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -239,3 +240,18 @@ func (h *house) work() {
 	}
 	h.queued = nil
 }
+
+func gunzip(t *testing.T, r io.Reader) string {
+	t.Helper()
+	z, err := gzip.NewReader(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func noJob(context.Context, *sql.Tx, int64) error { return nil }
