@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/knadh/koanf/parsers/yaml"
@@ -90,6 +91,11 @@ func loadConfig(cmd *cobra.Command) (config, error) {
 	c := config{data: k.String("data"), listen: k.String("listen"), s3Listen: k.String("s3-listen"), s3Endpoint: k.String("s3-endpoint"),
 		s3Bucket: k.String("s3-bucket"), s3Region: k.String("s3-region"), s3Prefix: k.String("s3-prefix"), oktaURL: k.String("okta-url"),
 		oktaToken: k.String("okta-token"), clientID: k.String("client-id"), clientSecret: k.String("client-secret")}
+	// The embedded S3 endpoint works in a folder of its own: every path must be absolute from here on.
+	var err error
+	if c.data, err = filepath.Abs(c.data); err != nil {
+		return c, fault.Errorf(fault.Invalid, "data folder %q: %w", k.String("data"), err)
+	}
 	if k.String("database-url") != "" {
 		return c, fault.Errorf(fault.Invalid, "LONGSHORE_DATABASE_URL is set, but this version keeps its catalog in SQLite only").
 			WithHint("unset it; the catalog lies in the --data folder")

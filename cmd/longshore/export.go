@@ -22,11 +22,6 @@ same mappings give the same bytes on any machine. The number of entities and the
 			if err != nil {
 				return err
 			}
-			a, err := openApp(cmd.Context(), cfg, newLog(cmd.ErrOrStderr()))
-			if err != nil {
-				return err
-			}
-			defer a.Close()
 			w := cmd.OutOrStdout()
 			if out != "" {
 				f, err := os.Create(out)
@@ -40,6 +35,11 @@ same mappings give the same bytes on any machine. The number of entities and the
 				}()
 				w = f
 			}
+			a, err := openApp(cmd.Context(), cfg, newLog(cmd.ErrOrStderr()))
+			if err != nil {
+				return err
+			}
+			defer a.Close()
 			buffered := bufio.NewWriterSize(w, 1<<20)
 			hash, n, err := a.catalog.Export(cmd.Context(), buffered)
 			if err != nil {

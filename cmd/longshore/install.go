@@ -8,7 +8,6 @@ import (
 	"longshore/internal/fault"
 	"longshore/internal/ingest"
 	"longshore/internal/pipeline"
-	"longshore/internal/source/okta"
 	"longshore/packs"
 )
 
@@ -66,25 +65,4 @@ func (a *app) connection(ctx context.Context, pack packs.Pack) (pipeline.Connect
 		return c, nil
 	}
 	return a.syncs.PutConnection(ctx, pipeline.Connection{Name: connectionName, Source: a.orgURL(), Namespace: namespace, Every: defaultEvery})
-}
-
-// chooseStreams picks streams by name; none means all. An unknown name is refused with the real ones.
-func chooseStreams(source *okta.Source, names []string) ([]pipeline.Stream, error) {
-	all := source.Streams()
-	if len(names) == 0 {
-		return all, nil
-	}
-	var chosen []pipeline.Stream
-	for _, name := range names {
-		found := false
-		for _, s := range all {
-			if s.Name == name {
-				chosen, found = append(chosen, s), true
-			}
-		}
-		if !found {
-			return nil, source.Unknown(name)
-		}
-	}
-	return chosen, nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"database/sql"
+	"strings"
 	"time"
 
 	"longshore/internal/fault"
@@ -66,4 +67,19 @@ func (w *worker) tick(ctx context.Context, connectionID int64, complete job.Comp
 		return err
 	}
 	return fault.Errorf(fault.NotFound, "connection %d does not exist", connectionID)
+}
+
+// tellReceipt keeps the receipt of a run and says in a line how it went; one that does not add up is told whole.
+func (a *app) tellReceipt(ctx context.Context, say *sayer, id int64) error {
+	var text strings.Builder
+	ok, err := a.printReceipts(ctx, &text, []int64{id}, false)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		say.f("%s", text.String())
+		return nil
+	}
+	say.f("Sync %d: every number adds up.\n", id)
+	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"longshore/internal/job"
 	"longshore/internal/pipeline"
 	"longshore/internal/receipt"
+	"longshore/internal/server"
 	"longshore/packs"
 )
 
@@ -81,12 +82,16 @@ func runUp(cmd *cobra.Command, o upOptions) error {
 		return err
 	}
 	w := &worker{app: a, say: say}
-	return w.run(ctx, func(ctx context.Context) error {
-		if !o.once {
-			if err := a.serve(ctx, w, say); err != nil {
-				return err
-			}
+	var listener *server.Server
+	signIn := ""
+	if !o.once {
+		if listener, signIn, err = a.doors(ctx, w); err != nil {
+			return err
 		}
+		w.also = listener.Run
+		say.f("UI and APIs: %s (sign in once with the link below)\n  %s\n\n", listener.URL(), signIn)
+	}
+	return w.run(ctx, func(ctx context.Context) error {
 		ids, err := w.syncAndIngest(ctx, conn, o.full, "up")
 		if err != nil {
 			return err
@@ -101,7 +106,7 @@ func runUp(cmd *cobra.Command, o upOptions) error {
 			}
 			return nil
 		}
-		say.f("\nKeeps syncing every %s. Stop with Ctrl-C.\n", conn.Every)
+		say.f("\nOpen %s\nKeeps syncing every %s. Stop with Ctrl-C.\n", signIn, conn.Every)
 		return w.keepSyncing(ctx, conn)
 	})
 }
@@ -159,12 +164,13 @@ func (a *app) preflight(ctx context.Context, say *sayer) error {
 type worker struct {
 	app     *app
 	say     *sayer
+	also    func(ctx context.Context) error // runs beside the jobs; may be nil
 	trouble trouble
 }
 
 // run works jobs until do returns, then stops everything.
 func (w *worker) run(ctx context.Context, do func(ctx context.Context) error) error {
-	return w.with(ctx, job.Handlers{Sync: w.sync, Ingest: w.ingest}, do)
+	return w.with(ctx, job.Handlers{Sync: w.sync, Ingest: w.ingest, Tick: w.tick}, do)
 }
 
 func (w *worker) with(ctx context.Context, handlers job.Handlers, do func(ctx context.Context) error) error {
@@ -173,6 +179,9 @@ func (w *worker) with(ctx context.Context, handlers job.Handlers, do func(ctx co
 	g.Go(func() error { return w.app.queue.Run(ctx, handlers) })
 	if handlers.Ingest != nil {
 		g.Go(func() error { return w.app.watcher().Run(ctx) })
+	}
+	if w.also != nil {
+		g.Go(func() error { return w.also(ctx) })
 	}
 	g.Go(func() error {
 		defer stop()
@@ -214,31 +223,49 @@ func (w *worker) syncAndIngest(ctx context.Context, conn pipeline.Connection, fu
 // pollEvery is how often a waiting command looks at the database.
 const pollEvery = 100 * time.Millisecond
 
-// await waits until the run (0: none) is finished and no object waits to be read. It gives up when jobs keep failing.
+// await waits until the run (0: none) is finished and no object waits to be read.
 func (w *worker) await(ctx context.Context, syncID int64) error {
-	turn := time.NewTicker(pollEvery)
-	defer turn.Stop()
-	for {
-		running := false
-		if syncID != 0 {
-			run, err := w.app.syncs.Run(ctx, syncID)
-			if err != nil {
-				return err
-			}
-			running = run.Status == pipeline.Running
-			w.say.run(run)
+	return w.until(ctx, func() (bool, error) {
+		ended, err := w.ended(ctx, syncID)
+		if err != nil {
+			return false, err
 		}
 		waiting, err := w.app.objects.Waiting(ctx)
 		if err != nil {
-			return err
+			return false, err
 		}
 		w.say.waiting(waiting)
-		if !running && waiting.Objects == 0 {
-			w.say.done()
-			return nil
+		return ended && waiting.Objects == 0, nil
+	})
+}
+
+// awaitRun waits until the run is finished; what it brought may wait in the lake.
+func (w *worker) awaitRun(ctx context.Context, syncID int64) error {
+	return w.until(ctx, func() (bool, error) { return w.ended(ctx, syncID) })
+}
+
+func (w *worker) ended(ctx context.Context, syncID int64) (bool, error) {
+	if syncID == 0 {
+		return true, nil
+	}
+	run, err := w.app.syncs.Run(ctx, syncID)
+	if err != nil {
+		return false, err
+	}
+	w.say.run(run)
+	return run.Status != pipeline.Running, nil
+}
+
+// until asks again and again whether it is done. It gives up when jobs keep failing.
+func (w *worker) until(ctx context.Context, done func() (bool, error)) error {
+	turn := time.NewTicker(pollEvery)
+	defer turn.Stop()
+	defer w.say.done()
+	for {
+		if ok, err := done(); ok || err != nil {
+			return err
 		}
 		if err := w.trouble.hopeless(); err != nil {
-			w.say.done()
 			return err
 		}
 		select {
@@ -251,7 +278,7 @@ func (w *worker) await(ctx context.Context, syncID int64) error {
 
 // chosen is the source's streams that the connection wants.
 func (a *app) chosen(conn pipeline.Connection) ([]pipeline.Stream, error) {
-	return chooseStreams(a.source, conn.Streams)
+	return a.source.Choose(conn.Streams)
 }
 
 // printReceipts draws, keeps and prints the receipts of runs; ok is false when one does not add up.

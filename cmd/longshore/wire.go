@@ -32,7 +32,7 @@ import (
 )
 
 const (
-	demoOrg    = "https://demo.okta.example"
+	demoOrg    = emulator.DefaultBaseURL
 	demoBucket = "org-demo"
 	// connectionName and namespace are those of the connection that up makes; the guide calls the namespace "okta".
 	connectionName = "okta"
@@ -41,15 +41,16 @@ const (
 
 // app is everything, built once and closed once.
 type app struct {
-	cfg     config
-	log     *slog.Logger
-	lock    *flock.Flock
-	store   *store.Store
-	seal    *store.Sealer
-	queue   *job.Queue
-	objects *store.Objects
-	syncs   *store.Syncs
-	catalog *catalog.Catalog
+	cfg      config
+	log      *slog.Logger
+	lock     *flock.Flock
+	store    *store.Store
+	seal     *store.Sealer
+	queue    *job.Queue
+	objects  *store.Objects
+	syncs    *store.Syncs
+	catalog  *catalog.Catalog
+	entities *store.Catalog // below catalog
 
 	s3     *s3server.Server // nil with an outside bucket
 	s3keys s3Keys
@@ -94,7 +95,8 @@ func openApp(ctx context.Context, cfg config, log *slog.Logger) (_ *app, err err
 	}
 	a.objects = a.store.Objects(a.seal, time.Now, queueObject)
 	a.syncs = a.store.Syncs(a.bucket.Name(), time.Now, a.queue.EnqueueSync, queueObject)
-	a.catalog = catalog.New(a.store.Catalog(), time.Now)
+	a.entities = a.store.Catalog()
+	a.catalog = catalog.New(a.entities, time.Now)
 	return a, nil
 }
 
@@ -276,7 +278,7 @@ func (a *app) orgURL() string {
 
 // ingester takes objects into the catalog.
 func (a *app) ingester() *ingest.Ingester {
-	return &ingest.Ingester{Store: a.objects, Catalog: a.catalog, Bucket: a.bucket, Now: time.Now, Log: a.log}
+	return &ingest.Ingester{Store: a.objects, Catalog: inTx{a.catalog, a.entities}, Bucket: a.bucket, Now: time.Now, Log: a.log}
 }
 
 // watcher finds objects that others wrote.
@@ -296,4 +298,14 @@ func (a *app) ingestHandler() func(context.Context, job.IngestArgs, time.Time, j
 	return func(ctx context.Context, args job.IngestArgs, until time.Time, complete job.Complete) (bool, error) {
 		return g.Ingest(ctx, args.ObjectID, args.Pass, until, complete)
 	}
+}
+
+// inTx lets the ingester apply changes in the SQL transaction that also holds its fence and its verdicts.
+type inTx struct {
+	catalog  *catalog.Catalog
+	entities *store.Catalog
+}
+
+func (c inTx) Apply(ctx context.Context, tx *sql.Tx, changes []catalog.Change, results []catalog.Result) ([]catalog.Result, error) {
+	return c.catalog.Apply(ctx, c.entities.Tx(tx), changes, results)
 }

@@ -264,11 +264,12 @@ func (b *batch) stamp(rec *record, c *Change) Stamp {
 	return s
 }
 
-// repeats reports whether the change says again what the entity's newest change said, not earlier than that: then it
-// changes nothing, without a look at the content.
+// repeats reports whether the change says again what the entity's newest change said: then it changes nothing, without
+// a look at the content, whichever of the two is older.
 func (b *batch) repeats(rec *record, c *Change, s Stamp) bool {
-	return rec.there && rec.Digest != nil && s.Lane == rec.Head.Lane && s.compare(&rec.Head) >= 0 && c.Rename == "" && !c.CreateMissingRelated &&
-		(c.Op == OpMerge || len(rec.Older) == 0) && slices.Equal(s.Fields, rec.Head.Fields) && bytes.Equal(rec.Digest, b.digest(rec.rules, c))
+	return rec.there && rec.Digest != nil && s.Lane == rec.Head.Lane && c.Rename == "" && !c.CreateMissingRelated &&
+		(c.Op == OpMerge || len(rec.Older) == 0 && s.compare(&rec.Head) >= 0) && slices.Equal(s.Fields, rec.Head.Fields) &&
+		bytes.Equal(rec.Digest, b.digest(rec.rules, c))
 }
 
 func (b *batch) upsert(rec *record, c *Change) (Result, error) {
@@ -322,7 +323,7 @@ func (b *batch) upsert(rec *record, c *Change) (Result, error) {
 	e := b.begin(rec, c)
 	owned := e.write(&d, s)
 	result.Outcome = e.finish(owned, s)
-	if conflict {
+	if conflict && result.Outcome != OutcomeUnchanged {
 		result.Outcome = OutcomeConflict
 	}
 	result.Flags = rec.Flags
@@ -352,7 +353,7 @@ func (r *record) conflicts(c *Change, s Stamp, b *batch) bool {
 
 // advance notes that the entity's newest change was said again by a newer record.
 func (b *batch) advance(rec *record, c *Change, s Stamp) {
-	if rec.Head.Version == s.Version && rec.Origin == c.Origin || c.Version == (Version{}) {
+	if rec.Head.Version == s.Version && rec.Origin == c.Origin || c.Version == (Version{}) || s.compare(&rec.Head) < 0 {
 		return
 	}
 	rec.Head.Version, rec.Head.Stream = s.Version, s.Stream

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"slices"
@@ -56,6 +57,7 @@ func (c *Catalog) modelOf(ctx context.Context, view View) (*model, error) {
 	if err != nil {
 		return nil, err
 	}
+	known := c.model.Load()
 	m := &model{token: token, rules: map[string]*rules{}, pointed: map[string]bool{}, needed: map[string]bool{}}
 	for _, stored := range list {
 		b, err := parseBlueprint(stored.Doc)
@@ -63,7 +65,13 @@ func (c *Catalog) modelOf(ctx context.Context, view View) (*model, error) {
 			return nil, err
 		}
 		b.CreatedAt, b.CreatedBy, b.UpdatedAt, b.UpdatedBy = stored.CreatedAt, stored.CreatedBy, stored.UpdatedAt, stored.UpdatedBy
-		m.rules[b.Identifier] = newRules(b)
+		if known != nil && known.rules[b.Identifier] != nil && bytes.Equal(known.rules[b.Identifier].Doc, b.Doc) {
+			same := *known.rules[b.Identifier] // schemas are dear to compile
+			same.Blueprint = b
+			m.rules[b.Identifier] = &same
+		} else {
+			m.rules[b.Identifier] = newRules(b)
+		}
 		m.order = append(m.order, b.Identifier)
 		for _, r := range b.Relations {
 			if r.InverseOf != "" {

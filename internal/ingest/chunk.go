@@ -228,3 +228,11 @@ func cloneFields(in []catalog.Field) []catalog.Field {
 	}
 	return out
 }
+
+// endOf is nil for an object's ordinary end, and its damage otherwise.
+func endOf(end error) error {
+	if errors.Is(end, io.EOF) {
+		return nil
+	}
+	return end
+}

@@ -81,7 +81,8 @@ type Handlers struct {
 	Ingest func(ctx context.Context, args IngestArgs, until time.Time, complete Complete) (done bool, err error)
 	// Tick starts a run and enqueues the next tick, both in the transaction in which it calls complete.
 	Tick func(ctx context.Context, connectionID int64, complete Complete) error
-	// IngestWorkers is how many objects are taken at once; 0 means 2.
+	// IngestWorkers is how many objects are taken at once; 0 means 1: in the order in which they were found, so that
+	// which of two equal records "upserted" and which was "unchanged" is the same in every run.
 	IngestWorkers int
 }
 
@@ -180,7 +181,7 @@ func (q *Queue) Run(ctx context.Context, h Handlers) error {
 	if h.Ingest != nil {
 		n := h.IngestWorkers
 		if n == 0 {
-			n = 2
+			n = 1
 		}
 		river.AddWorker(workers, &ingestWorker{handle: h.Ingest})
 		queues[queueIngest] = river.QueueConfig{MaxWorkers: n, FetchCooldown: pollInterval, FetchPollInterval: pollInterval}

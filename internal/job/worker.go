@@ -14,6 +14,9 @@ type syncWorker struct {
 	handle func(ctx context.Context, syncID int64, until time.Time) (bool, error)
 }
 
+// Timeout is far above a quantum: a source may need long for its first page, and stopping it there would begin it anew.
+func (w *syncWorker) Timeout(*river.Job[SyncArgs]) time.Duration { return 30 * time.Minute }
+
 // Work runs one quantum. Snoozing keeps the same row: still unique, cancellable and visible.
 func (w *syncWorker) Work(ctx context.Context, job *river.Job[SyncArgs]) error {
 	done, err := w.handle(ctx, job.Args.SyncID, time.Now().Add(quantum))

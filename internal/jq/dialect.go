@@ -65,7 +65,7 @@ func compileError(expr string, err error) error {
 		line, column := position(expr, offset)
 		where = fmt.Sprintf("line %d, column %d: ", line, column)
 	}
-	e := fault.Errorf(fault.Invalid, "%s%w", where, err)
+	e := fault.Errorf(fault.Invalid, "%s%s", where, Shorten(err.Error(), maxMessageBytes))
 	if hint := compileHint(expr, err.Error()); hint != "" {
 		return e.WithHint("%s", hint)
 	}

@@ -2,6 +2,7 @@ package jq
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
 	"testing"
 	"time"
@@ -18,7 +19,7 @@ func FuzzPlainPath(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for _, keys := range [][]string{nil, {first}, {first, second}} {
+		for _, keys := range [][]string{nil, {first}, {first, second}, {first, second, first}} {
 			comparePath(t, text, keys)
 		}
 	})
@@ -34,9 +35,21 @@ func comparePath(t *testing.T, text []byte, keys []string) {
 		return // a key that the quote rule changed, or a long one
 	}
 	var in Input
+	if len(keys) > 0 {
+		in.SetMember("other", []byte(`{"a":{"b":"wrong"}}`))
+		in.SetMember(keys[0], fmt.Appendf(nil, `{"wrong":[%s]}`, text))
+		in.SetMember(keys[0], text)
+		comparePathIn(t, p, &in, text)
+	}
+	in.Reset()
 	in.SetText(text)
+	comparePathIn(t, p, &in, text)
+}
+
+func comparePathIn(t *testing.T, p *Program, in *Input, text []byte) {
+	expr := p.Source()
 	span, ok := in.span(p.path)
-	want, err := p.interpret(t.Context(), &in)
+	want, err := p.interpret(t.Context(), in)
 	if ok != (err == nil) {
 		t.Fatalf("%s over %q: span found %v, the interpreter said %v", expr, text, ok, err)
 	}

@@ -22,15 +22,41 @@ type Input struct {
 	clock   stepClock
 }
 
+// inputMember is one named text. Its own members are found once, since most paths are .body.something.
 type inputMember struct {
 	name    string
 	text    []byte
 	decoded bool
+	indexed bool
+	index   []span // of an object, in its order
+}
+
+func (m *inputMember) set(name string, text []byte) {
+	clear(m.index)
+	*m = inputMember{name: name, text: text, index: m.index[:0]}
+}
+
+// lookup is the function lookup over the member's text, with the first step taken from the index.
+func (m *inputMember) lookup(keys []string) (value []byte, ok bool) {
+	if len(keys) == 0 || firstByte(m.text) != '{' {
+		return lookup(m.text, keys)
+	}
+	if !m.indexed {
+		m.index, m.indexed = appendMembers(m.index, trimSpace(m.text)), true
+	}
+	for i := len(m.index) - 1; i >= 0; i-- { // of equal keys the last wins
+		if keyIs(m.index[i].key, keys[0]) {
+			return lookup(m.index[i].value, keys[1:])
+		}
+	}
+	return null, true
 }
 
 // Reset makes the input null and lets go of all texts.
 func (in *Input) Reset() {
-	clear(in.members)
+	for i := range in.members {
+		in.members[i].set("", nil)
+	}
 	in.members, in.text, in.root, in.decoded = in.members[:0], nil, nil, false
 }
 
@@ -45,12 +71,17 @@ func (in *Input) SetText(text []byte) {
 func (in *Input) SetMember(name string, text []byte) {
 	for i := range in.members {
 		if in.members[i].name == name {
-			in.members[i] = inputMember{name: name, text: text}
+			in.members[i].set(name, text)
 			in.decoded = false
 			return
 		}
 	}
-	in.members = append(in.members, inputMember{name: name, text: text})
+	if n := len(in.members); n < cap(in.members) {
+		in.members = in.members[:n+1] // with the index that the slot had before
+	} else {
+		in.members = append(in.members, inputMember{})
+	}
+	in.members[len(in.members)-1].set(name, text)
 	in.decoded = false
 }
 
@@ -58,7 +89,10 @@ func (in *Input) SetMember(name string, text []byte) {
 func (in *Input) DropMember(name string) {
 	for i := range in.members {
 		if in.members[i].name == name {
-			in.members = append(in.members[:i], in.members[i+1:]...)
+			last := len(in.members) - 1
+			in.members[i], in.members[last] = in.members[last], in.members[i]
+			in.members[last].set("", nil)
+			in.members = in.members[:last]
 			if object, ok := in.root.(map[string]any); ok {
 				delete(object, name)
 			}
@@ -104,7 +138,7 @@ func (in *Input) span(keys []string) (value []byte, ok bool) {
 	}
 	for i := range in.members {
 		if in.members[i].name == keys[0] {
-			return lookup(in.members[i].text, keys[1:])
+			return in.members[i].lookup(keys[1:])
 		}
 	}
 	return null, true

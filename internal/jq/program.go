@@ -81,6 +81,7 @@ type RunError struct {
 	Message string
 	Value   string // excerpt of the JSON value that the program could not take, "" when unknown
 	Limit   bool   // a limit of time, size or depth ended the run
+	Timeout bool   // it was that of time
 }
 
 func (e *RunError) Error() string { return e.Message }
@@ -139,7 +140,7 @@ func (p *Program) runError(ctx context.Context, in *Input, failure error) error 
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		return &RunError{Limit: true, Message: fmt.Sprintf("still running after %s", p.opts.Timeout)}
+		return &RunError{Limit: true, Timeout: true, Message: fmt.Sprintf("still running after %s", p.opts.Timeout)}
 	}
 	if l, ok := failure.(limitError); ok { //nolint:errorlint // the interpreter returns it bare
 		return &RunError{Limit: true, Message: l.Error()}
@@ -149,7 +150,7 @@ func (p *Program) runError(ctx context.Context, in *Input, failure error) error 
 		e.Message, e.Value = thrown(v.Value())
 		return e
 	}
-	e.Message = cut(failure.Error(), 400)
+	e.Message = Shorten(failure.Error(), maxMessageBytes)
 	if path, value := p.Subject(in); path != "" {
 		e.Value = Excerpt(value)
 	}
@@ -166,7 +167,7 @@ func thrown(v any) (message, value string) {
 		return "error called", ""
 	}
 	if s, ok := v.(string); ok {
-		return cut(s, 400), Excerpt(text)
+		return Shorten(s, maxMessageBytes), Excerpt(text)
 	}
 	return "error called with " + Excerpt(text), Excerpt(text)
 }
@@ -192,11 +193,14 @@ func Excerpt(text []byte) string {
 	if len(text) <= excerptBytes {
 		return string(text)
 	}
-	return cut(string(text[:excerptBytes+1]), excerptBytes)
+	return Shorten(string(text[:excerptBytes+1]), excerptBytes)
 }
 
-// cut shortens s to at most n bytes, whole runes, with an ellipsis.
-func cut(s string, n int) string {
+// maxMessageBytes is how much of an interpreter's message is passed on: it may quote the program.
+const maxMessageBytes = 400
+
+// Shorten cuts s to at most n bytes, whole runes, with an ellipsis.
+func Shorten(s string, n int) string {
 	if len(s) <= n {
 		return s
 	}

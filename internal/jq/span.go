@@ -29,19 +29,33 @@ var null = []byte("null")
 // member returns the value of the last member of that name, or null.
 func member(object []byte, name string) []byte {
 	found := null
+	eachMember(object, func(m span) {
+		if keyIs(m.key, name) {
+			found = m.value
+		}
+	})
+	return found
+}
+
+// span is a member of an object: its key with the quotes, and its value.
+type span struct{ key, value []byte }
+
+func appendMembers(to []span, object []byte) []span {
+	eachMember(object, func(m span) { to = append(to, m) })
+	return to
+}
+
+func eachMember(object []byte, yield func(span)) {
 	for i := skipSpace(object, 1); object[i] != '}'; {
 		end := stringEnd(object, i)
 		key := object[i:end]
 		i = skipSpace(object, skipSpace(object, end)+1) // the colon
 		end = valueEnd(object, i)
-		if keyIs(key, name) {
-			found = object[i:end]
-		}
+		yield(span{key: key, value: object[i:end:end]})
 		if i = skipSpace(object, end); object[i] == ',' {
 			i = skipSpace(object, i+1)
 		}
 	}
-	return found
 }
 
 // keyIs reports whether the quoted key reads as name.
@@ -119,6 +133,14 @@ func skipSpace(text []byte, i int) int {
 		i++
 	}
 	return i
+}
+
+// firstByte returns the first byte that is no white space, or 0.
+func firstByte(text []byte) byte {
+	if i := skipSpace(text, 0); i < len(text) {
+		return text[i]
+	}
+	return 0
 }
 
 func trimSpace(text []byte) []byte { return bytes.Trim(text, " \t\r\n") }

@@ -77,3 +77,15 @@ func TestFolderKeepsKeysInside(t *testing.T) {
 		t.Errorf("beside the folder lie %v (%v), want nothing", entries, err)
 	}
 }
+
+func TestPrefixIsABucket(t *testing.T) {
+	laketest.Bucket(t, func(t *testing.T) lake.Bucket {
+		whole := openFolder(t, t.TempDir())
+		for _, key := range []string{"a", "shared/ours0", "z"} { // what others put beside must not be seen
+			if _, err := whole.Put(t.Context(), key, strings.NewReader("x"), 1, lake.PutOptions{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return lake.WithPrefix(whole, "shared/ours")
+	})
+}

@@ -92,7 +92,10 @@ func compileTemplate(template, namespace string) *regexp.Regexp {
 	}
 	var b strings.Builder
 	b.WriteString(`^`)
-	literal := func(text string) { b.WriteString(strings.ReplaceAll(regexp.QuoteMeta(text), `\$`, `\$?`)) }
+	literal := func(text string) {
+		text = string([]rune(text)) // a byte that is no UTF-8 matches as U+FFFD
+		b.WriteString(strings.ReplaceAll(regexp.QuoteMeta(text), `\$`, `\$?`))
+	}
 	last := 0
 	for _, at := range variable.FindAllStringIndex(template, -1) {
 		pattern, known := patterns[template[at[0]:at[1]]]

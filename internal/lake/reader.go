@@ -19,6 +19,7 @@ const (
 	DefaultMaxLineBytes = 16 << 20
 
 	readBlockBytes = 256 << 10 // first size of the line buffer; it grows up to the longest line met
+	maxIdleReads   = 100       // then a source that brings neither bytes nor an error is given up
 	excerptBytes   = 160       // how much of a bad line is quoted
 )
 
@@ -31,6 +32,7 @@ type ReaderOptions struct {
 // Line is one line of an object that is not blank. Its slices are valid until the next Next.
 type Line struct {
 	Number      int64  // from 1, blank lines counted
+	Text        []byte // the line as it lies in the object, without its end; of one over the limit, the beginning
 	Body        []byte // the record without its envelope: a JSON object; for a webhook call any JSON value
 	Headers     []byte // JSON object; nil unless the line is a webhook call
 	Query       []byte // JSON object; nil unless the line is a webhook call
@@ -87,6 +89,7 @@ type Reader struct {
 	buf        []byte
 	start, end int // what is read and not yet taken
 	number     int64
+	idle       int   // reads in a row that brought nothing
 	ended      error // io.EOF or what broke the reading; lines before it are still given
 	envelope   envelope
 }
@@ -126,7 +129,7 @@ func (r *Reader) Next() (Line, error) {
 			continue
 		}
 		if long > 0 {
-			return Line{Number: r.number, Bytes: long, Err: &LineError{
+			return Line{Number: r.number, Text: text, Bytes: long, Err: &LineError{
 				Code:    OverLimit,
 				Message: fmt.Sprintf("the line has %d bytes, more than the limit of %d", long, r.opts.MaxLineBytes),
 				Excerpt: excerpt(text),
@@ -136,9 +139,9 @@ func (r *Reader) Next() (Line, error) {
 		if skipSpace(text, 0) == len(text) {
 			continue
 		}
-		line := Line{Number: r.number, Bytes: int64(len(text))}
+		line := Line{Number: r.number, Text: text, Bytes: int64(len(text))}
 		if err := r.envelope.open(text, &line); err != nil {
-			return Line{Number: r.number, Bytes: int64(len(text)), Err: &LineError{
+			return Line{Number: r.number, Text: text, Bytes: int64(len(text)), Err: &LineError{
 				Code: Malformed, Message: err.Error(), Excerpt: excerpt(text),
 			}}, nil
 		}
@@ -184,7 +187,7 @@ func (r *Reader) take(text []byte) ([]byte, int64, error) {
 
 // skipLong lets the rest of a line go that fills the buffer and is over the limit.
 func (r *Reader) skipLong() ([]byte, int64, error) {
-	head := bytes.Clone(r.buf[r.start : r.start+excerptBytes*2])
+	head := bytes.Clone(r.buf[r.start:min(r.end, r.start+excerptBytes*2)])
 	var total int64
 	var last byte
 	for {
@@ -227,6 +230,11 @@ func (r *Reader) fill() {
 	}
 	n, err := r.r.Read(r.buf[r.end:])
 	r.end += n
+	if r.idle++; n > 0 {
+		r.idle = 0
+	} else if err == nil && r.idle > maxIdleReads {
+		err = io.ErrNoProgress
+	}
 	if err == io.EOF {
 		r.ended = io.EOF
 	} else if err != nil {

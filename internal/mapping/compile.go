@@ -39,6 +39,7 @@ type field struct {
 type expression struct {
 	field   string
 	text    string
+	shown   string // the text as verdicts show it: they are kept for each record
 	program *jq.Program
 	message string
 }
@@ -51,6 +52,9 @@ type node struct {
 	isList     bool
 	members    []nodeMember // of an object or list
 }
+
+// maxShownBytes is how much of an expression a verdict shows.
+const maxShownBytes = 240
 
 type nodeMember struct {
 	key   []byte // quoted, of an object's member
@@ -185,7 +189,7 @@ func (c *compiler) optional(name string, text json.RawMessage) *expression {
 }
 
 func (c *compiler) expression(name, source string) *expression {
-	e := &expression{field: name, text: source}
+	e := &expression{field: name, text: source, shown: jq.Shorten(source, maxShownBytes)}
 	var err error
 	e.program, err = jq.Compile(source, jq.Options{Timeout: c.set.opts.ProgramTimeout, MaxOutputBytes: c.set.opts.MaxValueBytes})
 	if err != nil {
@@ -196,6 +200,7 @@ func (c *compiler) expression(name, source string) *expression {
 }
 
 func (c *compiler) problem(e *expression, hint string) {
+	e.shown = jq.Shorten(e.text, maxShownBytes)
 	c.set.problems = append(c.set.problems, Problem{Mapping: c.mapping, Field: e.field, Expression: e.text, Message: e.message, Hint: hint})
 }
 

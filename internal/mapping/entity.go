@@ -16,9 +16,9 @@ import (
 // entity makes the mapping's Change of the event. The code is None when there is one; the detail then holds the notes.
 func (r *Runner) entity(ctx context.Context, m *compiled) (verdict.Code, verdict.Detail, error) {
 	if m.broken != nil {
-		return verdict.ExpressionError, verdict.Detail{Field: m.broken.field, Expression: m.broken.text, Message: m.broken.message}, nil
+		return verdict.ExpressionError, verdict.Detail{Field: m.broken.field, Expression: m.broken.shown, Message: m.broken.message}, nil
 	}
-	r.notes, r.failed = nil, nil
+	r.notes, r.failed, r.unsaid = nil, nil, 0
 	r.change = catalog.Change{
 		Blueprint: m.blueprint, Op: m.op, DeleteDependents: m.deleteDependents,
 		CreateMissingRelated: r.set.opts.CreateMissingRelated, Lenient: !r.set.opts.Strict,
@@ -34,10 +34,10 @@ func (r *Runner) entity(ctx context.Context, m *compiled) (verdict.Code, verdict
 	}
 	if r.set.opts.Strict && r.failed != nil {
 		detail = *r.failed
-		detail.More = r.notes[1:]
+		detail.More = r.allNotes()[1:] // the first is the failure itself
 		return verdict.ExpressionError, detail, nil
 	}
-	return verdict.None, verdict.Detail{More: r.notes}, nil
+	return verdict.None, verdict.Detail{More: r.allNotes()}, nil
 }
 
 // identify sets the Change's identifier, or the search for it.
@@ -53,7 +53,7 @@ func (r *Runner) identify(ctx context.Context, m *compiled) (verdict.Code, verdi
 		r.change.IdentifierQuery = value
 		return verdict.None, verdict.Detail{}, nil
 	}
-	detail := verdict.Detail{Field: "identifier", Expression: m.identifier.text(), Value: jq.Excerpt(value)}
+	detail := verdict.Detail{Field: "identifier", Expression: m.identifier.shown(), Value: jq.Excerpt(value)}
 	identifier, ok := textOf(value)
 	switch {
 	case value == nil:
@@ -125,14 +125,33 @@ func (r *Runner) value(ctx context.Context, n *node) ([]byte, error) {
 	return value, err
 }
 
-// note keeps a failure for the outcome.
+// maxNotes is how many notes an outcome carries.
+const maxNotes = 50
+
+// note keeps a failure for the outcome. The first stands at the head of the notes.
 func (r *Runner) note(failure verdict.Detail) {
 	if r.failed == nil {
 		r.failed = &failure
 		r.notes = append([]verdict.Detail{failure}, r.notes...)
 		return
 	}
-	r.notes = append(r.notes, failure)
+	r.remark(failure)
+}
+
+// remark keeps a note that does not decide in strict mode.
+func (r *Runner) remark(note verdict.Detail) {
+	if len(r.notes) >= maxNotes {
+		r.unsaid++
+		return
+	}
+	r.notes = append(r.notes, note)
+}
+
+func (r *Runner) allNotes() []verdict.Detail {
+	if r.unsaid == 0 {
+		return r.notes
+	}
+	return append(r.notes, verdict.Detail{Message: fmt.Sprintf("and %d more", r.unsaid)})
 }
 
 // related makes a relation's value a string, a list of strings, null or a search. Numbers become text; in a list
@@ -174,7 +193,7 @@ func (r *Runner) relatedList(f *field, list []byte) []byte {
 		case '{', '[', 't', 'f', 'n':
 			note := relationNote(f, element, fmt.Sprintf("element %d is left out: want a string, got %s", i, kindOfJSON(element)))
 			if element[0] == 'n' { // nothing is lost with it
-				r.notes = append(r.notes, note)
+				r.remark(note)
 			} else {
 				r.note(note)
 			}
@@ -192,7 +211,7 @@ func (r *Runner) relatedList(f *field, list []byte) []byte {
 }
 
 func relationNote(f *field, value []byte, message string) verdict.Detail {
-	return verdict.Detail{Field: "relations." + f.name, Expression: f.value.text(), Rule: "type", Message: message, Value: jq.Excerpt(value)}
+	return verdict.Detail{Field: "relations." + f.name, Expression: f.value.shown(), Rule: "type", Message: message, Value: jq.Excerpt(value)}
 }
 
 // isSearchText reports whether a JSON object looks like a search: it has a combinator and rules.

@@ -8,32 +8,41 @@ import (
 )
 
 // pass answers None when the mapping wants the event: only the JSON value true passes a filter. Otherwise the detail
-// names the clause that was not true.
+// names the clause that was not true. The filter is run clause by clause, which is what its "and" does: the first
+// clause that is not true by jq's rule decides, and all true clauses make true.
 func (r *Runner) pass(ctx context.Context, m *compiled) (verdict.Code, verdict.Detail, error) {
 	if m.filter == nil {
 		return verdict.None, verdict.Detail{}, nil
 	}
-	value, failure, err := r.run(ctx, m.filter)
-	switch {
-	case err != nil:
-		return 0, verdict.Detail{}, err
-	case failure == nil && string(value) == "true":
-		return verdict.None, verdict.Detail{}, nil
+	if m.filter.program == nil {
+		_, failure, err := r.run(ctx, m.filter)
+		return verdict.ExpressionError, *failure, err
 	}
-	clause, value, err := r.decidingClause(ctx, m, value)
-	if err != nil {
-		return 0, verdict.Detail{}, err
-	}
-	if failure != nil {
-		if clause != nil {
-			failure.Clause = clause.Source()
-			if _, subject := clause.Subject(&r.input); subject != nil {
-				failure.Value = jq.Excerpt(subject)
-			}
+	for _, clause := range m.clauses {
+		value, failure, err := r.runProgram(ctx, m.filter, clause)
+		if err != nil {
+			return 0, verdict.Detail{}, err
 		}
-		return verdict.ExpressionError, *failure, nil
+		if failure != nil {
+			failure.Clause = jq.Shorten(clause.Source(), maxShownBytes)
+			return verdict.ExpressionError, *failure, nil
+		}
+		if string(value) == "true" || len(m.clauses) > 1 && truthy(value) {
+			continue
+		}
+		return verdict.Filtered, r.filtered(m, clause, value), nil
 	}
-	detail := verdict.Detail{Field: m.filter.field, Clause: clause.Source()}
+	return verdict.None, verdict.Detail{}, nil
+}
+
+// truthy is jq's rule: anything but null and false, and nothing is not.
+func truthy(value []byte) bool {
+	return value != nil && string(value) != "null" && string(value) != "false"
+}
+
+// filtered tells of the clause that gave value.
+func (r *Runner) filtered(m *compiled, clause *jq.Program, value []byte) verdict.Detail {
+	detail := verdict.Detail{Field: m.filter.field, Clause: jq.Shorten(clause.Source(), maxShownBytes)}
 	// An object or list would only repeat the record: .body | has("id") looks at all of it.
 	if _, subject := clause.Subject(&r.input); subject != nil && subject[0] != '{' && subject[0] != '[' {
 		detail.Value = jq.Excerpt(subject)
@@ -44,27 +53,5 @@ func (r *Runner) pass(ctx context.Context, m *compiled) (verdict.Code, verdict.D
 	case string(value) != "false":
 		detail.Message = "the clause gave " + jq.Excerpt(value) + ", only true passes"
 	}
-	return verdict.Filtered, detail, nil
-}
-
-// decidingClause returns the first clause of the filter that is not true, with what it gave (nil if it failed or gave
-// nothing). It is nil when the filter does not compile.
-func (r *Runner) decidingClause(ctx context.Context, m *compiled, whole []byte) (*jq.Program, []byte, error) {
-	if len(m.clauses) == 0 {
-		return nil, nil, nil
-	}
-	last := m.clauses[len(m.clauses)-1]
-	if len(m.clauses) == 1 {
-		return last, whole, nil
-	}
-	for _, clause := range m.clauses {
-		value, err := clause.Run(ctx, &r.input)
-		if ctx.Err() != nil {
-			return nil, nil, ctx.Err()
-		}
-		if err != nil || value == nil || string(value) == "false" || string(value) == "null" {
-			return clause, value, nil
-		}
-	}
-	return last, nil, nil // the filter ran out of time as a whole
+	return detail
 }

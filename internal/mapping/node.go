@@ -40,6 +40,9 @@ func (r *Runner) evaluate(ctx context.Context, n *node) (value []byte, failure *
 	return append(out, end), nil, nil
 }
 
+// shown is what a verdict shows of the node's jq text.
+func (n *node) shown() string { return jq.Shorten(n.text(), maxShownBytes) }
+
 // text returns the node's jq text, or "" for an object, list or constant.
 func (n *node) text() string {
 	if n == nil || n.expression == nil {

@@ -20,7 +20,9 @@ type Runner struct {
 	body   []byte // buffer of a body with its object key
 	change catalog.Change
 	notes  []verdict.Detail
+	unsaid int             // notes over maxNotes
 	failed *verdict.Detail // the first expression that failed, which decides in strict mode
+	slow   int             // runs of this event that the time limit ended
 }
 
 // NewRunner returns a Runner for the calling goroutine.
@@ -33,10 +35,11 @@ var noHeaders = []byte("{}")
 // mapping, or one an item for a mapping with itemsToParse, and never none. What an Outcome points to is valid until
 // emit returns. The error is emit's or ctx's; whatever is wrong with the event is an Outcome.
 func (r *Runner) Apply(ctx context.Context, ev Event, emit func(Outcome) error) error {
-	if len(ev.Body) > r.set.opts.MaxBodyBytes {
+	if size := len(ev.Body) + len(ev.Headers) + len(ev.Query); size > r.set.opts.MaxBodyBytes {
 		return r.emitAll(emit, verdict.OverLimit, verdict.Detail{Rule: "bytes",
-			Message: fmt.Sprintf("the record has %d bytes, at most %d are allowed", len(ev.Body), r.set.opts.MaxBodyBytes)})
+			Message: fmt.Sprintf("the record has %d bytes, at most %d are allowed", size, r.set.opts.MaxBodyBytes)})
 	}
+	r.slow = 0
 	if err := r.load(ev); err != nil {
 		code, rule := verdict.MalformedLine, "json"
 		if f := (*fault.Error)(nil); errors.As(err, &f) && f.Code == "too_deep" {
@@ -116,7 +119,7 @@ func (r *Runner) applyMapping(ctx context.Context, i int, emit func(Outcome) err
 		return err
 	}
 	if failure == nil && (list == nil || list[0] != '[') {
-		failure = &verdict.Detail{Field: m.items.field, Expression: m.items.text, Rule: "type",
+		failure = &verdict.Detail{Field: m.items.field, Expression: m.items.shown, Rule: "type",
 			Message: "want a list, got " + kindOfJSON(list), Value: jq.Excerpt(list)}
 	}
 	if failure != nil {
@@ -143,10 +146,10 @@ func (r *Runner) applyItems(ctx context.Context, i int, list []byte, emit func(O
 		return err
 	case items == 0:
 		return emit(Outcome{Mapping: i, Item: -1, Code: verdict.Filtered, Detail: verdict.Detail{Field: m.items.field,
-			Expression: m.items.text, Clause: m.items.text, Message: "the list has no items", Value: "[]"}})
+			Expression: m.items.shown, Clause: m.items.shown, Message: "the list has no items", Value: "[]"}})
 	case items > limit:
 		return emit(Outcome{Mapping: i, Item: -1, Code: verdict.OverLimit, Detail: verdict.Detail{Field: m.items.field,
-			Expression: m.items.text, Rule: "items",
+			Expression: m.items.shown, Rule: "items",
 			Message: fmt.Sprintf("the list has %d items; the first %d were applied, %d were left out", items, limit, items-limit)}})
 	}
 	return nil
@@ -171,12 +174,25 @@ func (r *Runner) applyOnce(ctx context.Context, i, item int, emit func(Outcome) 
 	return emit(o)
 }
 
+// maxSlowRuns is how many runs of one event may reach their time limit before the others are not tried any more:
+// an endless expression in a mapping with 500 items must not hold up the stream for minutes.
+const maxSlowRuns = 8
+
 // run runs one expression. failure tells of one that does not compile or failed; err is ctx's.
 func (r *Runner) run(ctx context.Context, e *expression) (value []byte, failure *verdict.Detail, err error) {
 	if e.program == nil {
-		return nil, &verdict.Detail{Field: e.field, Expression: e.text, Message: e.message}, nil
+		return nil, &verdict.Detail{Field: e.field, Expression: e.shown, Message: e.message}, nil
 	}
-	value, err = e.program.Run(ctx, &r.input)
+	return r.runProgram(ctx, e, e.program)
+}
+
+// runProgram runs the expression's program, or that of one of its clauses.
+func (r *Runner) runProgram(ctx context.Context, e *expression, p *jq.Program) (value []byte, failure *verdict.Detail, err error) {
+	if r.slow >= maxSlowRuns {
+		return nil, &verdict.Detail{Field: e.field, Expression: e.shown, Rule: "limit",
+			Message: fmt.Sprintf("not run: %d expressions had used up the event's time", r.slow)}, nil
+	}
+	value, err = p.Run(ctx, &r.input)
 	if err == nil {
 		return value, nil, nil
 	}
@@ -184,7 +200,10 @@ func (r *Runner) run(ctx context.Context, e *expression) (value []byte, failure 
 	if !ok {
 		return nil, nil, err
 	}
-	detail := &verdict.Detail{Field: e.field, Expression: e.text, Message: failed.Message, Value: failed.Value}
+	detail := &verdict.Detail{Field: e.field, Expression: e.shown, Message: failed.Message, Value: failed.Value}
+	if failed.Timeout {
+		r.slow++
+	}
 	if failed.Limit {
 		detail.Rule = "limit"
 	}

@@ -22,7 +22,7 @@ type Options struct {
 	CreateMissingRelated bool
 	// MaxItems is how many elements of itemsToParse are applied; 0 means 500, Port's limit.
 	MaxItems int
-	// MaxBodyBytes is how large an event's body may be; 0 means 1 MiB.
+	// MaxBodyBytes is how large an event may be, headers and query included; 0 means 1 MiB.
 	MaxBodyBytes int
 	// ProgramTimeout and MaxValueBytes limit each expression; 0 means jq's defaults (250 ms, 1 MiB).
 	ProgramTimeout time.Duration

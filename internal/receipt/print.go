@@ -12,7 +12,11 @@ import (
 // Print writes the receipt for people: plain text, no ANSI.
 func (r Receipt) Print(w io.Writer) error {
 	p := &printer{w: w}
-	p.f("Receipt of sync %d (%s, %s)\n\n", r.SyncID, r.Connection, r.Source)
+	if r.SyncID != 0 {
+		p.f("Receipt of sync %d (%s, %s): %s\n\n", r.SyncID, r.Connection, r.Source, r.Status)
+	} else {
+		p.f("Account of all objects in the lake\n\n")
+	}
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	t := &printer{w: tw}
 	t.f("API rows\tin lake\tread\tverdicts\t \tstream\n")

@@ -83,7 +83,7 @@ func (t *catalogTx) prepare(ctx context.Context, query string) (*sql.Stmt, error
 	if s := t.statements[query]; s != nil {
 		return s, nil
 	}
-	s, err := t.tx.PrepareContext(ctx, query)
+	s, err := t.tx.PrepareContext(ctx, t.sql.placeholders(query))
 	if err != nil {
 		return nil, fmt.Errorf("prepare %q: %w", short(query), err)
 	}

@@ -330,10 +330,10 @@ func (q *query) compare(s subject, operator string, v catalog.Value) string {
 	return "(" + s.millis + " " + operator + " " + q.bind(v.Time) + ")"
 }
 
-// sortTerms are the expressions of one sort: rank, number, text.
+// sortTerms are the expressions of one sort: rank, number, text; "" for one that is the same for every entity.
 func (q *query) sortTerms(field string) [3]string {
 	if field == "$createdAt" || field == "$updatedAt" {
-		return [3]string{"0", "CAST(" + q.subject(catalog.Subject{Name: field}).millis + " AS REAL)", "''"}
+		return [3]string{"", "CAST(" + q.subject(catalog.Subject{Name: field}).millis + " AS REAL)", ""}
 	}
 	kind := catalog.ValueProperty
 	if field[0] == '$' {
@@ -341,7 +341,7 @@ func (q *query) sortTerms(field string) [3]string {
 	}
 	s := q.subject(catalog.Subject{Kind: kind, Name: field})
 	if kind == catalog.MetaProperty {
-		return [3]string{"CASE WHEN (" + s.text + ") IS NULL THEN 2 ELSE 1 END", "0.0", "coalesce(" + s.text + ", '')"}
+		return [3]string{"CASE WHEN (" + s.text + ") IS NULL THEN 2 ELSE 1 END", "", "coalesce(" + s.text + ", '')"}
 	}
 	rank := "CASE WHEN (" + s.num + ") IS NOT NULL THEN 0 WHEN (" + s.text + ") IS NOT NULL THEN 1 ELSE 2 END"
 	return [3]string{rank, "coalesce(" + s.num + ", 0.0)", "coalesce(" + s.text + ", '')"}
@@ -350,18 +350,24 @@ func (q *query) sortTerms(field string) [3]string {
 func (q *query) order(f catalog.Find) string {
 	var terms []string
 	for _, s := range f.Sort {
-		direction := ""
-		if s.Desc {
-			direction = " DESC"
+		for i, t := range q.sortTerms(s.Field) {
+			if t != "" && i > 0 && s.Desc {
+				t += " DESC"
+			}
+			if t != "" {
+				terms = append(terms, t)
+			}
 		}
-		t := q.sortTerms(s.Field)
-		terms = append(terms, t[0], t[1]+direction, t[2]+direction)
 	}
 	return strings.Join(append(terms, "e.blueprint_id", "e.identifier"), ", ")
 }
 
 // after adds the condition that leaves out everything up to the position: for each term, all before it equal and it beyond.
 func (q *query) after(f catalog.Find) error {
+	if f.Blueprint != "" && len(f.Sort) == 0 {
+		q.conditions = append(q.conditions, "e.identifier > "+q.bind(f.After.Identifier))
+		return nil
+	}
 	blueprint, ok := q.names.blueprints[f.After.Blueprint]
 	if !ok {
 		return fault.Errorf(fault.Invalid, "from: blueprint %q is gone", f.After.Blueprint).WithCode("invalid_request", nil)
@@ -374,7 +380,11 @@ func (q *query) after(f catalog.Find) error {
 	var terms []term
 	for i, s := range f.Sort {
 		t, k := q.sortTerms(s.Field), f.After.Keys[i]
-		terms = append(terms, term{t[0], k.Rank, false}, term{t[1], k.Number, s.Desc}, term{t[2], k.Text, s.Desc})
+		for i, at := range []any{k.Rank, k.Number, k.Text} {
+			if t[i] != "" {
+				terms = append(terms, term{t[i], at, i > 0 && s.Desc})
+			}
+		}
 	}
 	terms = append(terms, term{"e.blueprint_id", blueprint, false}, term{"e.identifier", f.After.Identifier, false})
 	var options []string

@@ -95,6 +95,14 @@ func (s *Store) migrate(ctx context.Context) error {
 // Close closes the database.
 func (s *Store) Close() error { return errors.Join(s.write.Close(), s.read.Close()) }
 
+// Ping says whether the database answers.
+func (s *Store) Ping(ctx context.Context) error {
+	if err := s.read.PingContext(ctx); err != nil {
+		return fault.Errorf(fault.Unavailable, "the database does not answer: %w", err)
+	}
+	return nil
+}
+
 // Writer is the pool of the one writing connection, for the job queue that shares the database.
 func (s *Store) Writer() *sql.DB { return s.write }
 

@@ -261,3 +261,25 @@ func (m *placeMatcher) inGroup(ctx context.Context, c ingest.Cell) (bool, error)
 	}
 	return text == m.group, nil
 }
+
+// WaitingByStream counts, by stream, the records whose entity has no flag and waits for a relation's target: the
+// verdict that lies over "upserted" for as long as it does. syncID 0 means all objects.
+func (b *Objects) WaitingByStream(ctx context.Context, syncID int64) (map[string]int64, error) {
+	rows, err := b.read.QueryContext(ctx, `SELECT o.stream, count(DISTINCT p.entity_id) FROM pending_relations p
+		JOIN entity_heads h ON h.entity_id = p.entity_id JOIN objects o ON o.id = h.object_id
+		WHERE h.flags IS NULL AND ($1 = 0 OR o.sync_id = $1) GROUP BY o.stream`, syncID)
+	if err != nil {
+		return nil, fmt.Errorf("count waiting records: %w", err)
+	}
+	defer rows.Close()
+	waiting := map[string]int64{}
+	for rows.Next() {
+		var stream string
+		var n int64
+		if err := rows.Scan(&stream, &n); err != nil {
+			return nil, err
+		}
+		waiting[stream] = n
+	}
+	return waiting, rows.Err()
+}

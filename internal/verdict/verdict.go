@@ -4,6 +4,8 @@
 // clause, expression, property or value decided.
 package verdict
 
+import "strings"
+
 // Code is one verdict. Codes are stored as one byte: never renumber, only append.
 type Code uint8
 
@@ -122,4 +124,30 @@ func (d Detail) Group() Detail {
 // Empty reports whether the detail says nothing.
 func (d Detail) Empty() bool {
 	return d.Clause == "" && d.Field == "" && d.Expression == "" && d.Property == "" && d.Rule == "" && d.Value == "" && d.Message == "" && len(d.More) == 0
+}
+
+// String is the explanation in one line.
+func (d Detail) String() string {
+	var b strings.Builder
+	part := func(label, text string) {
+		if text == "" {
+			return
+		}
+		if b.Len() > 0 {
+			b.WriteString("; ")
+		}
+		b.WriteString(label)
+		b.WriteString(text)
+	}
+	part("clause ", d.Clause)
+	part("field ", d.Field)
+	part("expression ", d.Expression)
+	part("property ", d.Property)
+	part("rule ", d.Rule)
+	part("value ", d.Value)
+	part("", d.Message)
+	for _, m := range d.More {
+		part("also ", m.String())
+	}
+	return b.String()
 }

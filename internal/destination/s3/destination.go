@@ -110,17 +110,14 @@ func trim(c pipeline.Commit) pipeline.Commit {
 func (d *Destination) WriteManifest(ctx context.Context, run pipeline.Run, st pipeline.StreamRun, parts []pipeline.Commit) error {
 	m := lake.Manifest{Connection: run.Connection.Name, SyncID: run.ID, Namespace: run.Connection.Namespace, Stream: st.Stream, Mode: st.Mode,
 		Generation: st.Generation, StartedAt: st.StartedAt, FinishedAt: st.FinishedAt, Pages: st.Pages, Rows: st.LakeRows,
-		FirstCursor: st.FirstCursor, LastCursor: st.LastCursor, Statuses: map[string]int64{}, Complete: st.Status == pipeline.Complete, Gaps: st.Gaps}
+		FirstCursor: st.FirstCursor, LastCursor: st.LastCursor, Statuses: st.Statuses, Complete: st.Status == pipeline.Complete, Reasons: st.Gaps}
 	if st.Error != "" && len(st.Gaps) == 0 {
-		m.Gaps = []string{st.Error}
-	}
-	for status, n := range st.Statuses {
-		m.Statuses[strconv.Itoa(status)] = int64(n)
+		m.Reasons = []string{st.Error}
 	}
 	for _, c := range parts {
 		m.Objects = append(m.Objects, lake.ManifestObject{Key: c.Key, Rows: c.LakeRows, Bytes: c.Bytes, SHA256: c.SHA256, ETag: c.ETag})
 	}
-	if err := lake.PutManifest(ctx, d.Bucket, m); err != nil {
+	if _, err := lake.PutManifest(ctx, d.Bucket, m); err != nil {
 		return fmt.Errorf("write the manifest of %s: %w", st.Stream, err)
 	}
 	return nil

@@ -21,6 +21,11 @@
 //	resource_sets            /iam/resource-sets                               -
 //	logs                     /logs, polling                                   -
 //
+// Names, parents' ids and keys are those of Airbyte's Okta source, with three differences: permissions get roleId,
+// without which their labels repeat; user_role_assignments has a longer key, because Okta repeats the ids of
+// assignments; and published keeps its milliseconds. No stream is cut off by a start date but the log, which Okta
+// keeps for 90 days.
+//
 // # State
 //
 // A state is a small JSON object: the request (path and query) to go on with and, in a sub-stream, the parents' page

@@ -57,13 +57,8 @@ func readUserRoles(ctx context.Context, r *reading, from state) error {
 	} else if found {
 		child = from.Child
 	}
-	for i, id := range ids[begin:] {
-		at := state{Parent: id}
-		done := state{Parent: id, Done: begin+i == len(ids)-1}
-		if err := r.child(ctx, spec, id, child, at, done); err != nil {
-			return err
-		}
-		child = ""
+	if err := r.visit(ctx, spec, ids[begin:], child, state{}, state{Done: true}); err != nil {
+		return err
 	}
 	if begin >= len(ids) {
 		return r.page(last, nil, state{Done: true})

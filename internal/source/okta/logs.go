@@ -19,12 +19,14 @@ const (
 	// recentEvents is how many uuids a state holds: enough for a page boundary, few enough for its 1,500 bytes.
 	recentEvents = 32
 	uuidBytes    = 16
+	// maxEmpty is after how many empty pages in a row a log counts as read to its end.
+	maxEmpty = 3
 )
 
 // readLogs reads the System Log by polling, the only mode that misses no event: without an until, oldest first, in
-// the order in which Okta stored them, each page naming the next. Polling never ends by itself: the read ends at an
-// empty page, at a link to itself, or with a page that is not full and reaches into the time after the read began,
-// since an org that is never quiet has no empty page. The state is the request to poll next.
+// the order in which Okta stored them, each page naming the next. Polling never ends by itself: the read ends at a
+// link to itself, after several empty pages, or with a page that is not full and reaches into the time after the read
+// began, since an org that is never quiet has no empty page. The state is the request to poll next.
 func readLogs(ctx context.Context, r *reading, from state) error {
 	if !from.belongsTo(logsPath) {
 		return foreignState()
@@ -38,6 +40,7 @@ func readLogs(ctx context.Context, r *reading, from state) error {
 		r.gap("log events between %s and %s are past Okta's retention", from.Latest, started.Add(-logRetention).Format(time.RFC3339))
 	}
 	var guard loopGuard
+	empty := 0 // pages in a row: one alone may stand before more events
 	for {
 		asked := next
 		page, after, err := r.client.page(ctx, asked, "")
@@ -55,7 +58,10 @@ func readLogs(ctx context.Context, r *reading, from state) error {
 			after = asked
 		}
 		count := len(page.records)
-		ended := count == 0 || cursorKey(after) == cursorKey(asked) || count < limitOf(page.answer.path) && log.reaches(page.records, started)
+		if empty++; count > 0 {
+			empty = 0
+		}
+		ended := empty == maxEmpty || cursorKey(after) == cursorKey(asked) || count > 0 && count < limitOf(page.answer.path) && log.reaches(page.records, started)
 		if err := log.page(page, after); err != nil || ended {
 			return err
 		}

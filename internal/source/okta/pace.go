@@ -20,6 +20,8 @@ const (
 	maxPark = 75 * time.Second
 	// windowSlack is added to a window's end, because Date and X-Rate-Limit-Reset are cut to whole seconds.
 	windowSlack = time.Second
+	// calmWindows is after how many windows a ceiling learnt from a 429 is tried again, a tenth higher.
+	calmWindows = 5
 	// maxLimit bounds what a header may claim.
 	maxLimit = 1 << 30
 )
@@ -87,6 +89,7 @@ type bucket struct {
 	rest     int       // left of limit, for all clients
 	used     int       // requests of ours in the window, those in flight included
 	ceiling  int       // what a 429 taught us about our own share; 0 for nothing
+	calm     int       // windows ended since
 	reset    int64     // the window's end as Okta says it, Unix seconds
 	end      time.Time // the same by the local clock, with slack
 	last     time.Time // when a request was admitted last
@@ -122,8 +125,8 @@ func (b *bucket) admit(now time.Time) (delay time.Duration, ok bool) {
 	}
 	if b.known && b.limit > 0 && !now.Before(b.end) {
 		b.known, b.used = false, b.inFlight // the window is over; the next answer shows the new one
-		if b.ceiling > 0 {
-			b.ceiling += max(1, b.ceiling/10) // it may have been another client
+		if b.calm++; b.ceiling > 0 && b.calm%calmWindows == 0 {
+			b.ceiling += max(1, b.ceiling/10) // it may have been another client, which has ended
 		}
 	}
 	switch {
@@ -149,11 +152,12 @@ func (b *bucket) admit(now time.Time) (delay time.Duration, ok bool) {
 	return 0, true
 }
 
-// cap is how many requests of ours a window may hold.
+// cap is how many requests of ours a window may hold. A ceiling learnt counts for no less than a quarter of our
+// share: a 429 early in a window says that another client came in, not that our own ceiling is next to nothing.
 func (b *bucket) cap() int {
 	n := max(1, int(float64(b.limit)*b.share))
 	if b.ceiling > 0 {
-		n = min(n, b.ceiling)
+		n = min(n, max(b.ceiling, n/4))
 	}
 	return n
 }
@@ -199,14 +203,18 @@ func (b *bucket) learn(now time.Time, status int, header http.Header) {
 	left := clampPark(time.Duration(int64(reset)-serverNow(now, header).Unix()) * time.Second)
 	if tooMany {
 		if b.rest > 0 && b.used > 1 && b.reset == int64(reset) {
-			b.ceiling = b.used - 1 // cut off although the bucket was not empty: this is our own ceiling
+			b.ceiling, b.calm = b.used-1, 0 // cut off although the bucket was not empty: this is our own ceiling
 		}
 		b.park(now, clampPark(left+rand.N(windowSlack)))
 	}
-	if int64(reset) > b.reset+1 { // a new window: what is in flight still counts in it, and so does this request
+	if b.reset == 0 { // a window that was there before us: what is spent may be ours, from a run before this one
+		b.used = max(b.used, limit-rest)
+	} else if int64(reset) > b.reset+1 { // a new window: what is in flight still counts in it, and so does this request
 		b.used, b.rest = b.inFlight+1, rest
 	}
-	b.rest = min(b.rest, rest)
+	if b.reset == 0 || rest < b.rest { // answers may overtake each other
+		b.rest = rest
+	}
 	b.known, b.limit, b.reset, b.end = true, limit, int64(reset), now.Add(left+windowSlack)
 }
 

@@ -20,6 +20,7 @@ type pager struct {
 	first  string // the request for the first page
 	next   string // the request for the next page; "" after the last
 
+	ready     <-chan fetched // brings the page of next, which was asked for ahead; nil for none
 	restarted bool
 	clean     int
 	guard     loopGuard
@@ -48,7 +49,7 @@ func (p *pager) more() bool { return p.next != "" }
 // then, but none is missed.
 func (p *pager) fetch(ctx context.Context) (listPage, error) {
 	asked := p.next
-	page, next, err := p.client.page(ctx, asked, p.key)
+	page, next, err := p.take(ctx)
 	if refused := asAPIError(err); refused != nil && refused.Status == http.StatusBadRequest && asked != p.first && !p.restarted {
 		p.client.log.Warn("okta refuses a stored cursor, the listing starts again", "path", asked, "code", refused.Code)
 		p.restarted, p.guard = true, loopGuard{}
@@ -65,6 +66,16 @@ func (p *pager) fetch(ctx context.Context) (listPage, error) {
 	}
 	p.next = p.grow(page.answer.path, next)
 	return page, nil
+}
+
+// take asks for the next page, or waits for it when it was asked for ahead.
+func (p *pager) take(ctx context.Context) (listPage, string, error) {
+	if p.ready == nil {
+		return p.client.page(ctx, p.next, p.key)
+	}
+	got := <-p.ready
+	p.ready = nil
+	return got.page, got.next, got.err
 }
 
 // grow lets a listing whose pages had to shrink ask for more again.

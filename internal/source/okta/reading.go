@@ -128,20 +128,44 @@ func (r *reading) children(ctx context.Context, spec childSpec, from state) erro
 		last := state{Phase: from.Phase, Link: parents.next, Done: !parents.more()}
 		begin, child := resumeAt(ids, from)
 		from.Parent = ""
-		for i, id := range ids[begin:] {
-			done := state{Phase: from.Phase, Link: page.answer.path, Parent: id}
-			if begin+i == len(ids)-1 {
-				done = last
-			}
-			if err := r.child(ctx, spec, id, child, state{Phase: from.Phase, Link: page.answer.path, Parent: id}, done); err != nil {
-				return err
-			}
-			child = ""
+		if err := r.visit(ctx, spec, ids[begin:], child, state{Phase: from.Phase, Link: page.answer.path}, last); err != nil {
+			return err
 		}
 		if begin >= len(ids) {
 			if err := r.page(page.answer, nil, last); err != nil {
 				return err
 			}
+		}
+	}
+	return nil
+}
+
+// visit reads the children of each parent in turn, of the first one from the request child on. The state at says
+// where the parents stand; behind the last one it is last.
+func (r *reading) visit(ctx context.Context, spec childSpec, ids []string, child string, at, last state) error {
+	if child != "" && (len(ids) == 0 || !(state{Link: child}).belongsTo(spec.path(ids[0]))) {
+		return foreignState()
+	}
+	request := func(i int) string {
+		if i == 0 && child != "" {
+			return child
+		}
+		return spec.path(ids[i])
+	}
+	pages := &ahead{client: r.client, key: spec.key, request: request, count: len(ids)}
+	ctx, cancel := context.WithCancel(ctx)
+	defer pages.calls.Wait() // no call outlives the read
+	defer cancel()
+	for i, id := range ids {
+		at.Parent = id
+		done := at
+		if i == len(ids)-1 {
+			done = last
+		}
+		below := newPager(r.client, spec.key, spec.path(id), request(i))
+		below.ready = pages.next(ctx)
+		if err := r.child(ctx, spec, id, below, at, done); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -178,24 +202,18 @@ func resumeAt(ids []string, from state) (begin int, child string) {
 	return at + 1, ""
 }
 
-// child reads the pages below one parent, from the request child on. Between its pages the state is inside with the
-// next request, behind the last one it is done.
-func (r *reading) child(ctx context.Context, spec childSpec, id, child string, inside, done state) error {
-	first := spec.path(id)
-	if !(state{Link: child}).belongsTo(first) {
-		return foreignState()
-	}
+// child reads the pages below one parent. Between its pages the state is inside with the next request, behind the
+// last one it is done.
+func (r *reading) child(ctx context.Context, spec childSpec, id string, pages *pager, inside, done state) error {
 	quoted := rawjson.AppendString(nil, id)
-	pages := newPager(r.client, spec.key, first, child)
 	for pages.more() {
-		asked := pages.next
 		page, err := pages.fetch(ctx)
 		r.met(page.answer)
 		if err != nil {
 			if err := r.passOver(err); err != nil {
 				return err
 			}
-			r.gap("%s: %v", asked, err)
+			r.gap("%v", err)
 			return r.page(page.answer, nil, done)
 		}
 		r.answered, r.denied = true, 0

@@ -93,10 +93,11 @@ func Open(config Config) (*Source, error) {
 
 // parseToken takes a token as people paste it, with or without its scheme.
 func parseToken(text string) (token, error) {
-	text = strings.TrimSpace(text)
-	if scheme, rest, ok := strings.Cut(text, " "); ok && strings.EqualFold(scheme, "SSWS") {
-		text = strings.TrimSpace(rest)
+	words := strings.Fields(text)
+	if len(words) > 0 && strings.EqualFold(words[0], "SSWS") {
+		words = words[1:]
 	}
+	text = strings.Join(words, " ")
 	if text == "" {
 		return "", fault.Errorf(fault.Invalid, "the Okta API token is empty").WithHint("Make one under Security > API > Tokens in the admin console.")
 	}

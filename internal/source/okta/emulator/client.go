@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
 	"sync"
 )
 
@@ -55,6 +56,9 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	response := &http.Response{
 		Status: http.StatusText(w.status), StatusCode: w.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: w.frozen, Body: body, ContentLength: -1, Request: r,
+	}
+	if n, err := strconv.ParseInt(w.frozen.Get("Content-Length"), 10, 64); err == nil {
+		response.ContentLength = n
 	}
 	return response, nil
 }

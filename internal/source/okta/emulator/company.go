@@ -53,6 +53,9 @@ var offices = []office{
 	{"Gdańsk", "Pomerania", "Poland", "PL", "80-001", "Targ Rybny 4", "Europe/Warsaw", "54.352", "18.6466", "203.0.113.", "64500", "baltic net", "baltic net", "balticnet.example"},
 }
 
+// officeShares is where people work: each place as often as its position in offices stands here.
+var officeShares = []int{0, 0, 0, 0, 1, 1, 2, 2, 3, 4}
+
 // elsewhere is where nobody of the company works: the contractor's sign-ins come from there.
 var elsewhere = office{"Tallinn", "Harju", "Estonia", "EE", "10111", "", "Europe/Tallinn", "59.437", "24.7536", "203.0.113.", "64511", "transit hosting", "transit hosting", "transit-hosting.example"}
 
@@ -119,7 +122,7 @@ var cast = []person{
 		roles: []role{{standard: orgAdmin}}},
 	{part: partWorkflows, given: "Service", family: "Workflows", login: "svc-workflows@" + companyDomain, title: "Service Account", userType: "Service Account", department: -1, status: active, daysAgo: 400, place: 815, quiet: 12 * 60,
 		roles: []role{{standard: workflowsAdmin}}},
-	{part: partHelpDesk, given: "Nadia", family: "Okonkwo-Bell", title: "Service Desk Analyst", userType: "Employee", department: deptIT, status: active, place: 700, quiet: 2 * 3600,
+	{part: partHelpDesk, given: "Nadia", family: "Okonkwo-Bell", title: "Service Desk Analyst", userType: "Employee", department: deptIT, status: active, place: 700, quiet: 1,
 		roles: []role{{standard: helpDeskAdmin}}, groups: []string{"IT Service Desk"}},
 	{part: partWarehouseEditor, given: "Yusuf", family: "Demirtaş", title: "Yard Manager", userType: "Employee", department: 0, status: active, place: 640, quiet: 4 * 3600,
 		roles: []role{{custom: customProfileEditor, resourceSet: setTerminals}, {custom: customGroupKeeper, resourceSet: setTerminals}}},

@@ -121,8 +121,9 @@ func New(options Options) *Org {
 	return o
 }
 
-// clock is the org's time now: Options.Now and what passed since New.
-func (o *Org) clock() time.Time { return o.options.Now.Add(time.Since(o.opened)) }
+// Now is the org's clock: Options.Now and what passed since New. A reader that counts back from now (the log's since) must
+// count from here or from the Date header, not from the machine's clock.
+func (o *Org) Now() time.Time { return o.options.Now.Add(time.Since(o.opened)) }
 
 func (o *Org) routes() *http.ServeMux {
 	mux := http.NewServeMux()

@@ -209,9 +209,10 @@ func (o *Org) administered(e *logEvent, other *user) {
 	}
 }
 
-// someone draws a person who signed in at that time or later, so that nobody does more than lastLogin admits.
+// someone draws a person who signed in at that time or later, so that nobody does more than lastLogin admits. In the
+// last minutes before Now few are left, and the help desk, which is always there, stands in.
 func (o *Org) someone(e *logEvent) user {
-	for range 24 {
+	for range 48 {
 		i := e.d.below(o.staff.count)
 		if o.staff.status[i] != 0 || o.staff.story[i] != nil {
 			continue

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Faults are the troubles to make. Each request meets the first one that fires for it.
+// Faults are the troubles to make. A request meets all that fire for it, together.
 type Faults []Fault
 
 // Fault is one trouble. Which requests it meets: those under Prefix, and of these the Nth, every Every-th, or a share;
@@ -32,8 +32,8 @@ type Fault struct {
 	HideRateHeaders bool          // no X-Rate-Limit headers
 }
 
-// fault returns the trouble planned for a request, or none.
-func (o *Org) fault(path string) Fault {
+// meet returns all the trouble planned for a request, as one fault.
+func (o *Org) meet(path string) (all Fault) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for i, f := range o.options.Faults {
@@ -47,10 +47,24 @@ func (o *Org) fault(path string) Fault {
 			f.Every > 0 && met%f.Every == 0 || f.PerMille > 0 && d.chance(f.PerMille)
 		if fires && (f.Times == 0 || o.firing[i].fired < f.Times) {
 			o.firing[i].fired++
-			return f
+			all.join(f)
 		}
 	}
-	return Fault{}
+	return all
+}
+
+// join adds another fault's trouble. Of two statuses the first stays, latencies add up.
+func (f *Fault) join(more Fault) {
+	if f.Status == 0 {
+		f.Status, f.Code, f.BareBody = more.Status, more.Code, more.BareBody
+	}
+	f.Latency += more.Latency
+	f.Truncate = f.Truncate || more.Truncate
+	f.Malformed = f.Malformed || more.Malformed
+	f.Empty = f.Empty || more.Empty
+	f.RepeatCursor = f.RepeatCursor || more.RepeatCursor
+	f.Concurrency = f.Concurrency || more.Concurrency
+	f.HideRateHeaders = f.HideRateHeaders || more.HideRateHeaders
 }
 
 type firing struct{ met, fired int }

@@ -166,7 +166,7 @@ func (o *Org) spend(w http.ResponseWriter, c *call, bucket string, concurrent, h
 	if limits.ShowShare {
 		shown = allowed
 	}
-	now := o.clock()
+	now := o.Now()
 
 	o.mu.Lock()
 	win := o.buckets[bucket]

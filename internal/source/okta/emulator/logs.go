@@ -15,6 +15,7 @@ const (
 	logsMost    = 1000
 	logsDefault = 7 * dayMillis   // how far back since is when it is not given
 	logsOldest  = 180 * dayMillis // an older since is an error
+	eventBytes  = 2100            // about the size of one
 )
 
 // logQuery is what a request for events asks.
@@ -43,7 +44,7 @@ func (o *Org) logQuery(c *call) (q logQuery, bad *answer) {
 	invalid := func(name, why string) (logQuery, *answer) {
 		return refuse(o.failed(c, http.StatusBadRequest, "E0000001", "Api validation failed: '"+name+"': "+why))
 	}
-	now := o.clock().UnixMilli()
+	now := o.Now().UnixMilli()
 	q.limit = logsUsual
 	if s := c.query.Get("limit"); s != "" {
 		n, err := strconv.Atoi(s)
@@ -172,7 +173,7 @@ func (o *Org) pollLogs(c *call, q logQuery) answer {
 	} else {
 		k = o.firstStored(q.since)
 	}
-	t, n := text{}, 0
+	t, n := text{b: make([]byte, 0, eventBytes*min(q.limit, o.events.count-k))}, 0
 	for ; k < o.events.count && n < q.limit; k++ {
 		if q.matches == nil || q.matches(k) {
 			o.writeEvent(&t, k)
@@ -212,7 +213,7 @@ func (o *Org) boundedLogs(c *call, q logQuery) answer {
 		last.k = o.events.count
 	}
 	found := o.between(q, last)
-	t, next := text{}, ""
+	t, next := text{b: make([]byte, 0, eventBytes*len(found))}, ""
 	for i, e := range found {
 		if i == q.limit {
 			if i > 0 {

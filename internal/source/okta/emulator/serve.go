@@ -121,10 +121,10 @@ func (o *Org) serve(w http.ResponseWriter, r *http.Request, h handler) {
 	}
 	number := o.begin()
 	defer o.finish()
-	w.Header().Set("Date", o.clock().UTC().Format(http.TimeFormat))
+	w.Header().Set("Date", o.Now().UTC().Format(http.TimeFormat))
 	d := newDraw(o.seed, saltRequest, number)
 	w.Header().Set("X-Okta-Request-Id", fmt.Sprintf("%016x%016x", d.next(), d.next()))
-	fault := o.fault(r.URL.Path)
+	fault := o.meet(r.URL.Path)
 	if !wait(r.Context(), fault.Latency) {
 		return
 	}
@@ -133,7 +133,7 @@ func (o *Org) serve(w http.ResponseWriter, r *http.Request, h handler) {
 		a = h(c)
 	}
 	fault.bend(c, &a)
-	o.write(w, a, fault)
+	o.write(w, r, a, fault)
 }
 
 // admit decides whether the request reaches its endpoint: credential, verb, planned fault, rate limit.
@@ -173,7 +173,7 @@ func (o *Org) authorize(c *call) (answer, bool) {
 	return answer{}, true
 }
 
-func (o *Org) write(w http.ResponseWriter, a answer, fault Fault) {
+func (o *Org) write(w http.ResponseWriter, r *http.Request, a answer, fault Fault) {
 	h := w.Header()
 	body := a.render()
 	if a.self != "" {
@@ -189,6 +189,9 @@ func (o *Org) write(w http.ResponseWriter, a answer, fault Fault) {
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	o.count(a.status, len(body))
 	w.WriteHeader(a.status)
+	if r.Method == http.MethodHead {
+		return
+	}
 	if fault.Truncate {
 		_, _ = w.Write(body[:len(body)/2])
 		if f, ok := w.(http.Flusher); ok {

@@ -30,7 +30,10 @@ var questions = []string{"What is the name of your first stuffed animal?", "What
 func (o *Org) user(i int) user {
 	d := newDraw(o.seed, saltUser, i)
 	u := user{index: i, id: o.id(kindUser, i), status: o.statusOf(i), story: o.staff.story[i]}
-	u.office = &offices[min(d.below(8), len(offices)-1)*d.below(2)]
+	u.office = &offices[pick(&d, officeShares)]
+	if u.story != nil {
+		u.office = &offices[0]
+	}
 	u.userType, u.rich = "Employee", true
 	o.name(&u, &d)
 	o.employ(&u, &d)

@@ -122,13 +122,20 @@ func (o *Org) userPage(c *call, path string, found []int, limit int, after strin
 		found = found[:limit]
 		next = c.link(path, append([]string{"after", o.id(kindUser, found[limit-1])}, params...)...)
 	}
-	v := userView{base: c.base, omitCredentials: strings.Contains(c.r.Header.Get("Content-Type"), "omitCredentials")}
+	v := userView{base: c.base, omitCredentials: omitsCredentials(c.r.Header.Get("Content-Type"))}
 	t := text{b: make([]byte, 0, 1200*len(found))}
 	for _, i := range found {
 		u := o.user(i)
 		o.writeUser(&t, &u, v)
 	}
 	return paged(t.b, c.link(path, append([]string{"after", after}, params...)...), next)
+}
+
+// omitsCredentials reads the option that clients send in the Content-Type of a GET:
+// application/json; okta-response="omitCredentials,omitCredentialsLinks".
+func omitsCredentials(contentType string) bool {
+	options := strings.FieldsFunc(contentType, func(r rune) bool { return strings.ContainsRune(`;,=" `, r) })
+	return slices.Contains(options, "omitCredentials")
 }
 
 // findUsers answers q: a prefix of a name or the email, one page, no Link, and the DEPROVISIONED hidden.
