@@ -69,7 +69,14 @@ func egoOf(p *entityPage) *ego {
 	}
 	rows := max(len(left), len(right))
 	e := &ego{Width: egoWidth, Height: float64(rows)*egoStep + 16}
-	self := egoBox{X: (egoWidth - egoBoxW) / 2, Y: (e.Height - egoBoxH) / 2, W: egoBoxW, H: egoBoxH, Title: p.Title, Note: titleOf(p.Blueprint), Kind: "self"}
+	middle := (egoWidth - egoBoxW) / 2
+	if len(left) == 0 || len(right) == 0 { // a picture of two columns
+		e.Width -= middle - 4
+		if len(left) == 0 {
+			middle = 4
+		}
+	}
+	self := egoBox{X: middle, Y: (e.Height - egoBoxH) / 2, W: egoBoxW, H: egoBoxH, Title: p.Title, Note: titleOf(p.Blueprint), Kind: "self"}
 	side := func(list []neighbour, x float64, toLeft bool) {
 		top := (e.Height - float64(len(list)-1)*egoStep) / 2
 		for i, n := range list {
@@ -81,7 +88,7 @@ func egoOf(p *entityPage) *ego {
 		}
 	}
 	side(left, 4, true)
-	side(right, egoWidth-egoBoxW-4, false)
+	side(right, e.Width-egoBoxW-4, false)
 	e.Boxes = append(e.Boxes, self)
 	return e
 }

@@ -8,11 +8,13 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"longshore/internal/catalog"
 	"longshore/internal/fault"
 	"longshore/internal/ingest"
+	"longshore/internal/verdict"
 )
 
 type entityPage struct {
@@ -29,7 +31,17 @@ type entityPage struct {
 	Picture   *ego
 	History   []change
 	From      *origin
-	OktaURL   string
+}
+
+// Lane names the mapping that wrote the entity last: "okta #1" for the lane webhook/okta/0.
+func (p *entityPage) Lane() string {
+	hook, ok := strings.CutPrefix(string(p.Entity.Lane), "webhook/")
+	name, index, found := strings.Cut(hook, "/")
+	n, err := strconv.Atoi(index)
+	if !ok || !found || err != nil {
+		return string(p.Entity.Lane)
+	}
+	return name + " #" + strconv.Itoa(n+1)
 }
 
 // detail is one property of the entity.
@@ -56,7 +68,7 @@ type backward struct {
 
 const (
 	maxForward  = 25 // targets shown a relation
-	maxBackward = 8  // referrers shown a group
+	maxBackward = 5  // referrers shown a group
 	maxHistory  = 20
 )
 
@@ -291,7 +303,7 @@ type origin struct {
 	Line    int64
 	URL     string
 	RollUp  *verdictLine // nil: not judged, or judged anew just now
-	Lines   []verdictLine
+	Lines   verdictLines
 	Record  json.RawMessage
 	Missing string // why the record cannot be shown
 	Envelope
@@ -306,6 +318,24 @@ type verdictLine struct {
 	Sentence  string
 	Notes     []string
 	Verdict   ingest.Verdict
+}
+
+// verdictLines are a record's verdicts, one a mapping.
+type verdictLines []verdictLine
+
+// Wanted are those of the mappings whose filter took the record.
+func (l verdictLines) Wanted() []verdictLine { return l.of(false) }
+
+// Passed are those of the mappings that filtered it.
+func (l verdictLines) Passed() []verdictLine { return l.of(true) }
+
+func (l verdictLines) of(filtered bool) (list []verdictLine) {
+	for _, line := range l {
+		if (line.Words.Code == verdict.Filtered) == filtered {
+			list = append(list, line)
+		}
+	}
+	return list
 }
 
 // originOf reads a record's place, verdicts and text. What is gone is said, and is no error: the entity stays readable.
@@ -346,7 +376,9 @@ func (s *site) originOf(ctx context.Context, objectID, line int64) (*origin, err
 func lineOf(i int, blueprint string, v ingest.Verdict) verdictLine {
 	l := verdictLine{Index: i, Number: i + 1, Blueprint: blueprint, Words: explain(v.Code), Sentence: detailSentence(v.Detail), Verdict: v}
 	for _, m := range v.Detail.More {
-		l.Notes = append(l.Notes, detailSentence(m))
+		if m.Value != "" || m.Message != "" {
+			l.Notes = append(l.Notes, detailSentence(m))
+		}
 	}
 	return l
 }

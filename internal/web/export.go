@@ -24,13 +24,13 @@ func (s *site) export(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	t := &tablePage{State: state, Blueprint: b}
-	t.addColumns()
 	req := state.request(b)
 	req.Limit = 1000
 	page, err := s.Catalog.Search(r.Context(), req) // before the first byte: errors still have their status
 	if err != nil {
 		return err
 	}
+	t.addColumns(nil)
 	format := r.FormValue("format")
 	kind, ok := map[string]string{"csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl; charset=utf-8"}[format]
 	if !ok {

@@ -26,9 +26,8 @@ type recordPage struct {
 	Text     recordText
 	Missing  string // why the line cannot be shown
 	RollUp   *verdictLine
-	Mappings []verdictLine
+	Mappings verdictLines
 	Unjudged string // why there is no verdict
-	Wanted   int
 	Makes    []made
 	Writes   []change // of the audit log
 	Previous string
@@ -83,11 +82,6 @@ func (s *site) record(w http.ResponseWriter, r *http.Request) error {
 	p.RollUp, p.Mappings = origin.RollUp, origin.Lines
 	if p.RollUp == nil {
 		p.Unjudged = fmt.Sprintf("The object is %s: line %d has no verdict.", p.Object.State, line)
-	}
-	for _, m := range p.Mappings {
-		if m.Words.Name != "filtered" {
-			p.Wanted++
-		}
 	}
 	if p.Text, err = s.readLine(ctx, p.Object, line); err != nil {
 		p.Missing = err.Error()

@@ -47,7 +47,8 @@ const (
 	flowNodeWidth = 10.0
 	flowGap       = 12.0
 	flowTop       = 56.0 // room for the columns' headings
-	flowExponent  = 0.4  // width = k · n^0.4: a stream of 40 stays visible beside one of 40,000 (1 : 16)
+	flowFoot      = 12.0
+	flowExponent  = 0.4 // width = k · n^0.4: a stream of 40 stays visible beside one of 40,000 (1 : 16)
 	flowThinnest  = 1.5
 	flowSlot      = 34.0 // what a label of two lines needs
 )
@@ -75,11 +76,8 @@ func (p *sankey) lay(width, height float64, xs []float64) {
 	}
 	p.Width, p.Height = width, height
 	for _, c := range columns {
-		need := flowTop
-		for range c {
-			need += flowSlot + flowGap
-		}
-		p.Height = max(p.Height, need)
+		// Labels take what they need, ribbons as much again as a third of it.
+		p.Height = max(p.Height, flowTop+flowFoot+float64(len(c))*(flowSlot+flowGap)*1.33)
 	}
 	p.scale(columns)
 	for i, c := range columns {
@@ -98,7 +96,7 @@ func (p *sankey) scale(columns [][]*flowNode) {
 			l.width = max(flowThinnest, k*math.Pow(float64(l.N), flowExponent))
 		}
 		for _, c := range columns {
-			room := p.Height - flowTop - 12
+			room := p.Height - flowTop - flowFoot
 			for _, n := range c {
 				n.inH, n.outH = sumWidth(n.in), sumWidth(n.out)
 				n.H = max(n.inH, n.outH, 4)
@@ -110,7 +108,7 @@ func (p *sankey) scale(columns [][]*flowNode) {
 		}
 		return true
 	}
-	low, high := 0.0, 12.0
+	low, high := 0.0, 3.0
 	for range 30 {
 		if mid := (low + high) / 2; fits(mid) {
 			low = mid
@@ -183,9 +181,9 @@ func (p *sankey) stack(column []*flowNode, x float64) {
 	}
 	gap := flowGap
 	if len(column) > 1 {
-		gap = min(40, max(flowGap, (p.Height-flowTop-12-need)/float64(len(column)-1)))
+		gap = min(40, max(flowGap, (p.Height-flowTop-flowFoot-need)/float64(len(column)-1)))
 	}
-	y := flowTop + max(0, (p.Height-flowTop-12-need-gap*float64(len(column)-1))/2)
+	y := flowTop + max(0, (p.Height-flowTop-flowFoot-need-gap*float64(len(column)-1))/2)
 	for _, n := range column {
 		slot := max(n.H, n.slot())
 		n.X, n.Y = x, y+(slot-n.H)/2

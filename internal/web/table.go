@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"longshore/internal/catalog"
@@ -25,7 +26,7 @@ type blueprintCard struct {
 	Blueprint catalog.Blueprint
 	Title     string
 	N         int64
-	Relations []catalog.Relation
+	Targets   []string
 	Share     float64 // of 1,000: the bar beneath the number
 	Kinds     int     // properties
 }
@@ -44,7 +45,13 @@ func (s *site) catalogList(w http.ResponseWriter, r *http.Request) error {
 	for _, b := range list {
 		p.Total += counts[b.Identifier]
 		most = max(most, counts[b.Identifier])
-		p.Cards = append(p.Cards, blueprintCard{Blueprint: b, Title: titleOf(b), N: counts[b.Identifier], Relations: b.Relations, Kinds: len(b.Properties)})
+		card := blueprintCard{Blueprint: b, Title: titleOf(b), N: counts[b.Identifier], Kinds: len(b.Properties)}
+		for _, rel := range b.Relations {
+			if !slices.Contains(card.Targets, rel.Target) {
+				card.Targets = append(card.Targets, rel.Target)
+			}
+		}
+		p.Cards = append(p.Cards, card)
 	}
 	for i := range p.Cards {
 		if most > 0 {
@@ -266,7 +273,7 @@ func (s *site) table(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	t.addColumns()
+	t.addColumns(found.Entities)
 	if err := s.addRows(ctx, t, found.Entities); err != nil {
 		return err
 	}
@@ -285,7 +292,14 @@ func newRule(r *http.Request) (tableRule, bool) {
 func (t *tablePage) addLinks(next string) {
 	st := t.State
 	if next != "" {
-		t.Next = st.next(next).url()
+		onward := st.next(next)
+		if !onward.Hidden {
+			onward.Hidden = true
+			for _, c := range t.Columns {
+				onward.Columns = append(onward.Columns, c.Field)
+			}
+		}
+		t.Next = onward.url()
 	}
 	if len(st.Trail) > 0 {
 		t.Previous = st.previous().url()
@@ -336,8 +350,18 @@ func (t *tablePage) addLinks(next string) {
 // defaultScalars is how many properties a table shows unless told otherwise.
 const defaultScalars = 6
 
-// addColumns lists the columns there are, and takes those that the address names, or the sensible ones.
-func (t *tablePage) addColumns() {
+// addColumns lists the columns there are, and takes those that the address names, or the sensible ones: the first
+// scalar properties that any of the rows has, and the relations. Later pages keep the columns of the first.
+func (t *tablePage) addColumns(rows []catalog.Entity) {
+	filled := map[string]bool{}
+	for _, e := range rows {
+		for name, value := range membersOf(e.Properties) {
+			filled[name] = filled[name] || string(value) != "null"
+		}
+		for name, value := range membersOf(e.Relations) {
+			filled[">"+name] = filled[">"+name] || len(idsOf(value)) > 0
+		}
+	}
 	all := []tableColumn{{Field: "$title", Label: "Title", Kind: "title"}, {Field: "$identifier", Label: "Identifier", Kind: "id"}}
 	scalars := 0
 	for _, p := range t.Blueprint.Properties {
@@ -350,14 +374,14 @@ func (t *tablePage) addColumns() {
 		case p.Type == "object", p.Type == "array":
 			c.Kind = "json"
 		}
-		if c.Kind != "json" && p.Name != "id" && scalars < defaultScalars {
+		if c.Kind != "json" && p.Name != "id" && scalars < defaultScalars && (filled[p.Name] || len(rows) == 0) {
 			scalars++
 			c.Chosen = true
 		}
 		all = append(all, c)
 	}
 	for _, rel := range t.Blueprint.Relations {
-		all = append(all, tableColumn{Field: ">" + rel.Name, Label: cmp.Or(rel.Title, rel.Name), Kind: "relation", Chosen: true, target: rel.Target})
+		all = append(all, tableColumn{Field: ">" + rel.Name, Label: cmp.Or(rel.Title, rel.Name), Kind: "relation", Chosen: filled[">"+rel.Name] || len(rows) == 0, target: rel.Target})
 	}
 	all = append(all, tableColumn{Field: "$updatedAt", Label: "Updated", Kind: "time"}, tableColumn{Field: "$createdAt", Label: "Created", Kind: "time"})
 	for i := range all {
@@ -437,7 +461,7 @@ func idsOf(raw json.RawMessage) []string {
 }
 
 // maxCellLinks is how many targets a table cell names.
-const maxCellLinks = 3
+const maxCellLinks = 1
 
 // targetTitles looks up the titles of what the rows' relations point at: one search a blueprint. A key that is
 // missing is an entity that is not there.
@@ -527,7 +551,23 @@ func (s *site) valueCell(raw json.RawMessage, kind string) cell {
 	case 'f':
 		return cell{Kind: "no", Text: "no"}
 	case '{', '[':
-		return cell{Kind: "json", Text: shorten(string(raw), 48), Full: shorten(string(raw), 400)}
+		return cell{Kind: "json", Text: gist(raw), Full: shorten(string(raw), 400)}
 	}
 	return cell{Kind: "number", Text: string(raw)}
+}
+
+// gist says in a few words what an object or a list holds.
+func gist(raw json.RawMessage) string {
+	const named = 3 // members
+	if raw[0] == '[' {
+		var items []json.RawMessage
+		_ = json.Unmarshal(raw, &items) // the catalog's JSON is valid
+		return countNote(int64(len(items)), "item", "items")
+	}
+	names := slices.Sorted(maps.Keys(membersOf(raw)))
+	text := shorten(strings.Join(names[:min(len(names), named)], ", "), 40)
+	if more := len(names) - named; more > 0 {
+		text += " +" + strconv.Itoa(more)
+	}
+	return cmp.Or(text, "{}")
 }

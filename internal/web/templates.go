@@ -48,6 +48,7 @@ func (s *site) funcs() template.FuncMap {
 		"n":         grouped,
 		"bytes":     humanBytes,
 		"when":      func(t any) (moment, error) { return momentOf(t, s.Now()) },
+		"host":      func(url string) string { return strings.TrimPrefix(strings.TrimPrefix(url, "https://"), "http://") },
 		"plural":    plural,
 		"entityURL": entityURL,
 		"tableURL":  tableURL,

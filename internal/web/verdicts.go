@@ -23,7 +23,8 @@ type verdictState struct {
 	Code    verdict.Code
 	Tone    string
 	Webhook string
-	Mapping int // from 1; 0: any
+	Mapping int    // from 1; 0: any
+	Rule    string // only groups that break it: "activated (required)"
 	Detail  int64
 	Pick    bool // one group is chosen: its records are listed
 	RollUp  bool // of that group
@@ -45,7 +46,7 @@ func readVerdicts(r *http.Request) (v verdictState, err error) {
 	if q.Get("sync") == "all" {
 		q.Del("sync")
 	}
-	v = verdictState{SyncID: number("sync"), Stream: q.Get("stream"), Tone: q.Get("tone"), Webhook: q.Get("webhook"),
+	v = verdictState{SyncID: number("sync"), Stream: q.Get("stream"), Tone: q.Get("tone"), Rule: q.Get("rule"), Webhook: q.Get("webhook"),
 		Mapping: int(number("mapping")), Detail: number("detail"), Pick: q.Has("detail"), RollUp: q.Has("rollup")}
 	if name := q.Get("code"); name != "" {
 		if v.Code = verdict.Parse(name); v.Code == verdict.None {
@@ -64,7 +65,7 @@ func (v verdictState) url(change func(*verdictState)) string {
 	if v.Code != verdict.None {
 		code = v.Code.String()
 	}
-	return pathWith("/verdicts", "sync", v.SyncID, "stream", v.Stream, "code", code, "tone", v.Tone, "webhook", v.Webhook, "mapping", v.Mapping)
+	return pathWith("/verdicts", "sync", v.SyncID, "stream", v.Stream, "code", code, "tone", v.Tone, "webhook", v.Webhook, "mapping", v.Mapping, "rule", v.Rule)
 }
 
 func (v verdictState) filter() ingest.VerdictFilter {
@@ -106,7 +107,8 @@ type verdictSection struct {
 	Words  explanation
 	N      int64
 	Groups []verdictGroup
-	Closed bool // folded until asked for
+	Rules  []brokenRule // of flagged records: what they break
+	Closed bool         // folded until asked for
 }
 
 type verdictGroup struct {
@@ -198,7 +200,7 @@ func (s *site) addGroups(ctx context.Context, p *verdictsPage) error {
 	}
 	byCode := map[verdict.Code]*verdictSection{}
 	for _, g := range groups {
-		if !p.State.wants(g.Code) || p.State.Webhook != "" && g.Webhook != p.State.Webhook {
+		if !p.State.wants(g.Code) || p.State.Webhook != "" && g.Webhook != p.State.Webhook || p.State.Rule != "" && !slices.Contains(brokenRules(g.Detail), p.State.Rule) {
 			continue
 		}
 		section := byCode[g.Code]
@@ -215,7 +217,10 @@ func (s *site) addGroups(ctx context.Context, p *verdictsPage) error {
 		}
 		section.Groups = append(section.Groups, one)
 	}
-	for _, section := range byCode {
+	for code, section := range byCode {
+		if code == verdict.KeptWithFlags && p.State.Rule == "" && !p.State.Pick {
+			section.Rules = p.State.rulesOf(section.Groups)
+		}
 		p.Sections = append(p.Sections, *section)
 	}
 	slices.SortFunc(p.Sections, func(a, b verdictSection) int {
@@ -274,6 +279,9 @@ func (s *site) addOptions(ctx context.Context, p *verdictsPage) error {
 	if st.Tone != "" {
 		add(map[string]string{toneKept: "kept", toneAmber: "kept, to look at", toneGrey: "not wanted", toneRed: "lost"}[st.Tone], func(v *verdictState) { v.Tone = "" })
 	}
+	if st.Rule != "" {
+		add("breaks "+st.Rule, func(v *verdictState) { v.Rule = "" })
+	}
 	if st.Mapping != 0 {
 		add(fmt.Sprintf("mapping %s #%d", st.Webhook, st.Mapping), func(v *verdictState) { v.Mapping, v.Webhook = 0, "" })
 	} else if st.Webhook != "" {
@@ -288,12 +296,11 @@ func detailSentence(d verdict.Detail) string {
 	if d.Clause != "" {
 		parts = append(parts, "not true: "+d.Clause)
 	}
-	if d.Property != "" || d.Rule != "" {
-		text := strings.TrimSpace(d.Property)
-		if d.Rule != "" {
-			text = strings.TrimSpace(text + " breaks the rule " + strconv.Quote(d.Rule))
+	if rules := brokenRules(d); len(rules) > 0 {
+		parts = append(parts, strings.Join(rules[:min(len(rules), 4)], ", "))
+		if more := len(rules) - 4; more > 0 {
+			parts[len(parts)-1] += fmt.Sprintf(" and %d more", more)
 		}
-		parts = append(parts, text)
 	}
 	if d.Field != "" && d.Clause == "" {
 		text := "in " + d.Field
@@ -309,6 +316,52 @@ func detailSentence(d verdict.Detail) string {
 		parts = append(parts, d.Message)
 	}
 	return strings.Join(parts, "; ")
+}
+
+// brokenRules lists the properties and rules that a detail names, its further flags included.
+func brokenRules(d verdict.Detail) []string {
+	var list []string
+	for _, one := range append([]verdict.Detail{d}, d.More...) {
+		switch {
+		case one.Property != "" && one.Rule != "":
+			list = append(list, one.Property+" ("+one.Rule+")")
+		case one.Property != "":
+			list = append(list, one.Property)
+		case one.Rule != "":
+			list = append(list, one.Rule)
+		}
+	}
+	return list
+}
+
+// brokenRule is how many records break one rule.
+type brokenRule struct {
+	Stream, Blueprint, Name string
+	N                       int64
+	URL                     string
+	W                       float64 // of 1,000, beside the most broken
+}
+
+// rulesOf sums groups by the rules that their records break; a record that breaks several counts for each.
+func (v verdictState) rulesOf(groups []verdictGroup) []brokenRule {
+	type key struct{ stream, blueprint, name string }
+	sums := map[key]int64{}
+	var most int64
+	for _, g := range groups {
+		for _, name := range brokenRules(g.Detail) {
+			k := key{g.Stream, g.Blueprint, name}
+			sums[k] += g.N
+			most = max(most, sums[k])
+		}
+	}
+	var list []brokenRule
+	for k, n := range sums {
+		list = append(list, brokenRule{k.stream, k.blueprint, k.name, n, v.url(func(v *verdictState) {
+			v.Stream, v.Code, v.Tone, v.Rule = k.stream, verdict.KeptWithFlags, "", k.name
+		}), 1000 * float64(n) / float64(most)})
+	}
+	slices.SortFunc(list, func(a, b brokenRule) int { return cmp.Or(cmp.Compare(b.N, a.N), cmp.Compare(a.Name, b.Name)) })
+	return list
 }
 
 // treeCell is one rectangle of the treemap.
