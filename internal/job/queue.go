@@ -18,6 +18,7 @@ import (
 const (
 	queueSync   = "sync"
 	queueIngest = "ingest"
+	queueTick   = "tick" // its own: a process without a tick handler must not fetch ticks
 
 	// A job works at most this long before it gives its place back: a killed worker's job is found again soon.
 	quantum     = 60 * time.Second
@@ -66,7 +67,7 @@ func (TickArgs) Kind() string { return "tick" }
 
 // InsertOpts makes a due time unique.
 func (TickArgs) InsertOpts() river.InsertOpts {
-	return river.InsertOpts{Queue: queueSync, UniqueOpts: river.UniqueOpts{ByArgs: true}, MaxAttempts: 100}
+	return river.InsertOpts{Queue: queueTick, UniqueOpts: river.UniqueOpts{ByArgs: true}, MaxAttempts: 100}
 }
 
 // Complete marks the job at hand as done in tx.
@@ -173,10 +174,11 @@ func (q *Queue) Run(ctx context.Context, h Handlers) error {
 	queues := map[string]river.QueueConfig{}
 	if h.Sync != nil {
 		river.AddWorker(workers, &syncWorker{handle: h.Sync})
-		if h.Tick != nil {
-			river.AddWorker(workers, &tickWorker{handle: h.Tick})
-		}
 		queues[queueSync] = river.QueueConfig{MaxWorkers: 2, FetchCooldown: pollInterval, FetchPollInterval: pollInterval}
+	}
+	if h.Tick != nil {
+		river.AddWorker(workers, &tickWorker{handle: h.Tick})
+		queues[queueTick] = river.QueueConfig{MaxWorkers: 1, FetchCooldown: pollInterval, FetchPollInterval: pollInterval}
 	}
 	if h.Ingest != nil {
 		n := h.IngestWorkers
