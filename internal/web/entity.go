@@ -31,15 +31,17 @@ type entityPage struct {
 	Picture   *ego
 	History   []change
 	From      *origin
+	ByAPI     bool // the last write was the API's; From is that of the newest record before it
+	lane      catalog.Lane
 }
 
 // Lane names the mapping that wrote the entity last: "okta #1" for the lane webhook/okta/0.
 func (p *entityPage) Lane() string {
-	hook, ok := strings.CutPrefix(string(p.Entity.Lane), "webhook/")
+	hook, ok := strings.CutPrefix(string(p.lane), "webhook/")
 	name, index, found := strings.Cut(hook, "/")
 	n, err := strconv.Atoi(index)
 	if !ok || !found || err != nil {
-		return string(p.Entity.Lane)
+		return string(p.lane)
 	}
 	return name + " #" + strconv.Itoa(n+1)
 }
@@ -110,9 +112,17 @@ func (s *site) entity(w http.ResponseWriter, r *http.Request) error {
 	for _, entry := range entries {
 		p.History = append(p.History, changeOf(entry))
 	}
-	if e.Origin.ObjectID != 0 {
-		if p.From, err = s.originOf(ctx, e.Origin.ObjectID, e.Origin.Line); err != nil {
+	from := e.Origin
+	p.lane, p.ByAPI = e.Lane, from.ObjectID == 0
+	for i := 0; from.ObjectID == 0 && i < len(entries); i++ {
+		from, p.lane = entries[i].Origin, ""
+	}
+	if from.ObjectID != 0 {
+		if p.From, err = s.originOf(ctx, from.ObjectID, from.Line); err != nil {
 			return err
+		}
+		if p.lane == "" {
+			p.lane = p.From.writer(key.Blueprint)
 		}
 	}
 	p.Picture = egoOf(p)
@@ -148,7 +158,11 @@ func (s *site) missingEntity(w http.ResponseWriter, r *http.Request, key catalog
 	if len(m.Referrers) == 0 && len(m.History) == 0 && !m.Known {
 		return cause
 	}
-	return s.render(w, r, "missing", page{Title: key.Identifier, Nav: "catalog", Status: http.StatusNotFound, Data: m})
+	status := http.StatusOK // others name it, or it was here: there is something to tell
+	if len(m.Referrers) == 0 && len(m.History) == 0 {
+		status = http.StatusNotFound
+	}
+	return s.render(w, r, "missing", page{Title: key.Identifier, Nav: "catalog", Status: status, Data: m})
 }
 
 // addDetails lists the properties: those of the blueprint in its order, then what else the entity has.
@@ -320,6 +334,16 @@ type verdictLine struct {
 	Verdict   ingest.Verdict
 }
 
+// writer is the lane of the mapping that wrote the record into the blueprint, "" when none did.
+func (o *origin) writer(blueprint string) catalog.Lane {
+	for _, l := range o.Lines.Wanted() {
+		if l.Blueprint == blueprint && !l.Words.Code.Lost() {
+			return catalog.Lane("webhook/" + o.Object.Webhook + "/" + strconv.Itoa(l.Index))
+		}
+	}
+	return ""
+}
+
 // verdictLines are a record's verdicts, one a mapping.
 type verdictLines []verdictLine
 
@@ -374,11 +398,11 @@ func (s *site) originOf(ctx context.Context, objectID, line int64) (*origin, err
 }
 
 func lineOf(i int, blueprint string, v ingest.Verdict) verdictLine {
-	l := verdictLine{Index: i, Number: i + 1, Blueprint: blueprint, Words: explain(v.Code), Sentence: detailSentence(v.Detail), Verdict: v}
+	first := v.Detail
+	first.More = nil
+	l := verdictLine{Index: i, Number: i + 1, Blueprint: blueprint, Words: explain(v.Code), Sentence: detailSentence(first), Verdict: v}
 	for _, m := range v.Detail.More {
-		if m.Value != "" || m.Message != "" {
-			l.Notes = append(l.Notes, detailSentence(m))
-		}
+		l.Notes = append(l.Notes, detailSentence(m))
 	}
 	return l
 }

@@ -302,15 +302,15 @@ func (f *flow) columns() []flowColumn {
 // ghost is the picture before there is anything to show.
 func ghost() *sankey {
 	p := &sankey{}
-	lake := p.node(flowNode{Column: 1, labelAbove: true})
+	lake := p.node(flowNode{Column: 1, Tone: toneGrey, labelAbove: true})
 	hub := []*flowNode{}
 	for range 3 {
-		hub = append(hub, p.node(flowNode{Column: 2}))
+		hub = append(hub, p.node(flowNode{Column: 2, Tone: toneGrey}))
 	}
 	for i, n := range []int64{900, 300, 2500, 120, 600} {
-		p.link(p.node(flowNode{Column: 0, Anchor: "end"}), lake, n, toneGrey, "", "")
+		p.link(p.node(flowNode{Column: 0, Tone: toneGrey, Anchor: "end"}), lake, n, toneGrey, "", "")
 		p.link(lake, hub[i%3], n, toneGrey, "", "")
-		p.link(hub[i%3], p.node(flowNode{Column: 3}), n, toneGrey, "", "")
+		p.link(hub[i%3], p.node(flowNode{Column: 3, Tone: toneGrey}), n, toneGrey, "", "")
 	}
 	p.lay(flowWidth, 320, flowColumns)
 	return p

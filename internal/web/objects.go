@@ -3,7 +3,6 @@ package web
 import (
 	"fmt"
 	"net/http"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -101,10 +100,18 @@ func objectTone(state ingest.State) string {
 	return toneGrey
 }
 
-// shortKey is an object's key for a crowded line: its last two steps.
+// shortKey is an object's key for a crowded line: the step before its partitions (year=…), which is the stream's name
+// in most layouts, and the file's name without its endings.
 func shortKey(key string) string {
-	dir, file := path.Split(key)
-	return strings.TrimPrefix(path.Join(path.Base(dir), file), "./")
+	steps := strings.Split(key, "/")
+	file, _, _ := strings.Cut(steps[len(steps)-1], ".")
+	if i := slices.IndexFunc(steps, func(s string) bool { return strings.Contains(s, "=") }); i > 0 {
+		return steps[i-1] + "/…/" + file
+	}
+	if n := len(steps); n > 1 {
+		return steps[n-2] + "/" + file
+	}
+	return file
 }
 
 type pendingPage struct {
