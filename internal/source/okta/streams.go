@@ -105,10 +105,8 @@ const administrators = "Okta Administrators"
 
 // hasMembers skips the groups that are known to be empty, and the one that cannot be listed.
 func hasMembers(group []byte) bool {
-	if name, _ := rawjson.GetString(group, "profile", "name"); name == administrators {
-		if kind, _ := rawjson.GetString(group, "type"); kind == "BUILT_IN" {
-			return false
-		}
+	if rawjson.GetString(group, "profile", "name") == administrators && rawjson.GetString(group, "type") == "BUILT_IN" {
+		return false
 	}
 	count, ok := rawjson.Get(group, "_embedded", "stats", "usersCount")
 	return !ok || string(count) != "0"
