@@ -155,14 +155,17 @@ func (q *Queue) EnsureTick(ctx context.Context, connectionID int64, at time.Time
 	return nil
 }
 
-// Reclaim puts jobs that a killed process left as running back into the queue, without waiting for the rescuer.
+// Reclaim puts jobs that a killed process left as running back into the queue, without waiting for the rescuer, and
+// those that failed or were given up.
 // The caller must know that no other process works on this database (it holds the data folder's lock).
 func (q *Queue) Reclaim(ctx context.Context) error {
 	if _, err := q.db.ExecContext(ctx, `UPDATE river_job SET state = 'available' WHERE state = 'running'`); err != nil {
 		return fmt.Errorf("reclaim jobs: %w", err)
 	}
-	// Work that failed and waits out its back-off is tried at once: the operator has just started us again.
-	if _, err := q.db.ExecContext(ctx, `UPDATE river_job SET scheduled_at = CURRENT_TIMESTAMP, state = 'available' WHERE state = 'retryable'`); err != nil {
+	// Work that failed and waits out its back-off, or was given up, is tried at once and with new attempts: the operator
+	// has just started us again, and what it is about would wait for ever.
+	if _, err := q.db.ExecContext(ctx, `UPDATE river_job SET scheduled_at = CURRENT_TIMESTAMP, state = 'available', attempt = 0, finalized_at = NULL
+		WHERE state IN ('retryable', 'discarded')`); err != nil {
 		return fmt.Errorf("reclaim jobs: %w", err)
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -161,8 +162,8 @@ func (d *Destination) WriteManifest(ctx context.Context, run pipeline.Run, st pi
 	m := lake.Manifest{Connection: run.Connection.Name, SyncID: run.ID, Namespace: run.Connection.Namespace, Stream: st.Stream, Mode: st.Mode,
 		Generation: st.Generation, StartedAt: st.StartedAt, FinishedAt: st.FinishedAt, Pages: st.Pages, Rows: st.LakeRows,
 		FirstCursor: st.FirstCursor, LastCursor: st.LastCursor, Statuses: st.Statuses, Complete: st.Status == pipeline.Complete, Reasons: st.Gaps}
-	if st.Error != "" && len(st.Gaps) == 0 {
-		m.Reasons = []string{st.Error}
+	if st.Error != "" && !slices.Contains(st.Gaps, st.Error) { // it broke off
+		m.Reasons = append([]string{st.Error}, st.Gaps...)
 	}
 	for _, c := range parts {
 		m.Objects = append(m.Objects, lake.ManifestObject{Key: c.Key, Rows: c.LakeRows, Bytes: c.Bytes, SHA256: c.SHA256, ETag: c.ETag})
