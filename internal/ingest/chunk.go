@@ -94,7 +94,7 @@ func (c *chunk) add(ctx context.Context, line lake.Line) error {
 			return nil
 		}
 		change := clone(out.Change)
-		change.Version = version
+		change.Version, change.Actor = version, change.Source
 		change.Origin = catalog.Origin{ObjectID: c.object.ID, Line: line.Number, Stream: stream}
 		c.bytes += changeBytes(&change)
 		c.changes = append(c.changes, change)
