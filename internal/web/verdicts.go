@@ -274,7 +274,7 @@ func (s *site) addOptions(ctx context.Context, p *verdictsPage) error {
 		add("stream "+st.Stream, func(v *verdictState) { v.Stream = "" })
 	}
 	if st.Code != verdict.None {
-		add("verdict "+st.Code.String(), func(v *verdictState) { v.Code = verdict.None })
+		add(explain(st.Code).Label, func(v *verdictState) { v.Code = verdict.None })
 	}
 	if st.Tone != "" {
 		add(map[string]string{toneKept: "kept", toneAmber: "kept, to look at", toneGrey: "not wanted", toneRed: "lost"}[st.Tone], func(v *verdictState) { v.Tone = "" })
