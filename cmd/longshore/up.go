@@ -14,6 +14,7 @@ import (
 	"longshore/internal/job"
 	"longshore/internal/pipeline"
 	"longshore/internal/receipt"
+	"longshore/internal/server"
 	"longshore/packs"
 )
 
@@ -81,6 +82,15 @@ func runUp(cmd *cobra.Command, o upOptions) error {
 		return err
 	}
 	w := &worker{app: a, say: say}
+	var listener *server.Server
+	signIn := ""
+	if !o.once {
+		if listener, signIn, err = a.doors(ctx, w); err != nil {
+			return err
+		}
+		w.also = listener.Run
+		say.f("UI and APIs: %s (sign in once with the link below)\n  %s\n\n", listener.URL(), signIn)
+	}
 	return w.run(ctx, func(ctx context.Context) error {
 		ids, err := w.syncAndIngest(ctx, conn, o.full, "up")
 		if err != nil {
@@ -96,7 +106,7 @@ func runUp(cmd *cobra.Command, o upOptions) error {
 			}
 			return nil
 		}
-		say.f("\nKeeps syncing every %s. Stop with Ctrl-C.\n", conn.Every)
+		say.f("\nOpen %s\nKeeps syncing every %s. Stop with Ctrl-C.\n", signIn, conn.Every)
 		return w.keepSyncing(ctx, conn)
 	})
 }
@@ -154,6 +164,7 @@ func (a *app) preflight(ctx context.Context, say *sayer) error {
 type worker struct {
 	app     *app
 	say     *sayer
+	also    func(ctx context.Context) error // runs beside the jobs; may be nil
 	trouble trouble
 }
 
@@ -168,6 +179,9 @@ func (w *worker) with(ctx context.Context, handlers job.Handlers, do func(ctx co
 	g.Go(func() error { return w.app.queue.Run(ctx, handlers) })
 	if handlers.Ingest != nil {
 		g.Go(func() error { return w.app.watcher().Run(ctx) })
+	}
+	if w.also != nil {
+		g.Go(func() error { return w.also(ctx) })
 	}
 	g.Go(func() error {
 		defer stop()

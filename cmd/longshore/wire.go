@@ -75,6 +75,9 @@ func openApp(ctx context.Context, cfg config, log *slog.Logger) (_ *app, err err
 	if err := a.takeFolder(); err != nil {
 		return nil, err
 	}
+	if err := a.clearTemp(); err != nil {
+		return nil, err
+	}
 	if a.store, err = store.Open(ctx, filepath.Join(cfg.data, "longshore.db")); err != nil {
 		return nil, err
 	}
@@ -137,6 +140,20 @@ func (a *app) takeFolder() error {
 			WithHint("stop that process first, or use another folder with --data")
 	}
 	if err := os.WriteFile(owner, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o600); err != nil {
+		return fmt.Errorf("write to the data folder: %w", err)
+	}
+	return nil
+}
+
+// temp is where objects grow before they are put: on the data folder's disk, which has the room.
+func (a *app) temp() string { return filepath.Join(a.cfg.data, "tmp") }
+
+// clearTemp removes what a killed process left there.
+func (a *app) clearTemp() error {
+	if err := os.RemoveAll(a.temp()); err != nil {
+		return fmt.Errorf("clear the data folder: %w", err)
+	}
+	if err := os.MkdirAll(a.temp(), 0o700); err != nil {
 		return fmt.Errorf("write to the data folder: %w", err)
 	}
 	return nil
@@ -289,7 +306,7 @@ func (a *app) watcher() *ingest.Watcher {
 // sync moves records from the source to the lake.
 func (a *app) sync(progress func(stream string, pages, rows int64)) *pipeline.Sync {
 	return &pipeline.Sync{Source: a.source, Store: a.syncs, Now: time.Now, Progress: progress,
-		Destination: &dest.Destination{Bucket: a.bucket, Layout: a.layout}}
+		Destination: &dest.Destination{Bucket: a.bucket, Layout: a.layout, TempDir: a.temp()}}
 }
 
 // ingestHandler is the queue's handler of lake objects.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"longshore/internal/catalog"
 	"longshore/internal/fault"
@@ -26,6 +27,8 @@ type chunk struct {
 	places    []place // of changes: which cell a change decides
 	results   []catalog.Result
 	lastLine  int64
+	bytes     int              // of the changes
+	now       func() time.Time // nil: no limit of time
 }
 
 type place struct{ record, mapping int }
@@ -36,8 +39,15 @@ func (p *plan) newChunk(o *Object) *chunk {
 
 // fill reads records after line from until the chunk is full (end nil) or the object ends: end is io.EOF or its damage.
 func (c *chunk) fill(ctx context.Context, r *lake.Reader, from int64) (end, err error) {
-	c.judged, c.changes, c.places, c.lastLine = c.judged[:0], c.changes[:0], c.places[:0], from
-	for size := 0; len(c.judged) < maxChunkRecords && size < maxChunkRawBytes; {
+	c.judged, c.changes, c.places, c.lastLine, c.bytes = c.judged[:0], c.changes[:0], c.places[:0], from, 0
+	var begun time.Time
+	if c.now != nil {
+		begun = c.now()
+	}
+	for size := 0; len(c.judged) < maxChunkRecords && size < maxChunkRawBytes && len(c.changes) < maxChunkChanges && c.bytes < maxChangeBytes; {
+		if c.now != nil && len(c.judged) > 0 && c.now().Sub(begun) > maxChunkTime {
+			break
+		}
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
@@ -61,7 +71,7 @@ func (c *chunk) fill(ctx context.Context, r *lake.Reader, from int64) (end, err 
 func damaged(err error) bool {
 	var short *lake.TruncatedError
 	var corrupt *lake.CorruptError
-	return errors.As(err, &short) || errors.As(err, &corrupt)
+	return errors.As(err, &short) || errors.As(err, &corrupt) || altered(err)
 }
 
 func (c *chunk) add(ctx context.Context, line lake.Line) error {
@@ -73,6 +83,10 @@ func (c *chunk) add(ctx context.Context, line lake.Line) error {
 	}
 	c.judged = append(c.judged, Judged{Line: line.Number, Verdict: make([]Verdict, c.plan.set.Len())})
 	ev := mapping.Event{Body: line.Body, Headers: line.Headers, Query: line.Query, ObjectKey: c.objectKey}
+	stream := c.object.Stream
+	if line.Headers != nil { // a webhook call: the next one may well say something else of the same entity
+		stream = ""
+	}
 	version := catalog.Version{Generation: line.Generation, ExtractedAt: line.ExtractedAt, ObjectKey: c.object.Key, Line: line.Number}
 	return c.run.Apply(ctx, ev, func(out mapping.Outcome) error {
 		if out.Change == nil {
@@ -81,7 +95,8 @@ func (c *chunk) add(ctx context.Context, line lake.Line) error {
 		}
 		change := clone(out.Change)
 		change.Version = version
-		change.Origin = catalog.Origin{ObjectID: c.object.ID, Line: line.Number, Stream: c.object.Stream}
+		change.Origin = catalog.Origin{ObjectID: c.object.ID, Line: line.Number, Stream: stream}
+		c.bytes += changeBytes(&change)
 		c.changes = append(c.changes, change)
 		c.places = append(c.places, place{record, out.Mapping})
 		if !out.Detail.Empty() { // an expression failed and its null was written
@@ -216,6 +231,17 @@ func clone(in *catalog.Change) catalog.Change {
 	out.IdentifierQuery = bytes.Clone(in.IdentifierQuery)
 	out.Properties, out.Relations = cloneFields(in.Properties), cloneFields(in.Relations)
 	return out
+}
+
+// changeBytes is about what a change holds.
+func changeBytes(c *catalog.Change) int {
+	n := len(c.Title) + len(c.Icon) + len(c.Team) + len(c.IdentifierQuery) + len(c.Identifier)
+	for _, list := range [][]catalog.Field{c.Properties, c.Relations} {
+		for _, f := range list {
+			n += len(f.Value)
+		}
+	}
+	return n
 }
 
 func cloneFields(in []catalog.Field) []catalog.Field {

@@ -32,6 +32,9 @@ func ReadLine(ctx context.Context, bucket lake.Bucket, key string, number int64)
 		return RecordLine{}, fmt.Errorf("read %s: %w", key, err)
 	}
 	line, err := r.Next()
+	if err != nil && !errors.Is(err, io.EOF) {
+		return RecordLine{}, fmt.Errorf("read %s: %w", key, err)
+	}
 	if err != nil || line.Number != number {
 		return RecordLine{}, fault.Errorf(fault.NotFound, "%s has no record at line %d", key, number)
 	}

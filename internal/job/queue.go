@@ -18,6 +18,7 @@ import (
 const (
 	queueSync   = "sync"
 	queueIngest = "ingest"
+	queueTick   = "tick" // its own: a process without a tick handler must not fetch ticks
 
 	// A job works at most this long before it gives its place back: a killed worker's job is found again soon.
 	quantum     = 60 * time.Second
@@ -66,7 +67,7 @@ func (TickArgs) Kind() string { return "tick" }
 
 // InsertOpts makes a due time unique.
 func (TickArgs) InsertOpts() river.InsertOpts {
-	return river.InsertOpts{Queue: queueSync, UniqueOpts: river.UniqueOpts{ByArgs: true}, MaxAttempts: 100}
+	return river.InsertOpts{Queue: queueTick, UniqueOpts: river.UniqueOpts{ByArgs: true}, MaxAttempts: 100}
 }
 
 // Complete marks the job at hand as done in tx.
@@ -154,14 +155,17 @@ func (q *Queue) EnsureTick(ctx context.Context, connectionID int64, at time.Time
 	return nil
 }
 
-// Reclaim puts jobs that a killed process left as running back into the queue, without waiting for the rescuer.
+// Reclaim puts jobs that a killed process left as running back into the queue, without waiting for the rescuer, and
+// those that failed or were given up.
 // The caller must know that no other process works on this database (it holds the data folder's lock).
 func (q *Queue) Reclaim(ctx context.Context) error {
 	if _, err := q.db.ExecContext(ctx, `UPDATE river_job SET state = 'available' WHERE state = 'running'`); err != nil {
 		return fmt.Errorf("reclaim jobs: %w", err)
 	}
-	// Work that failed and waits out its back-off is tried at once: the operator has just started us again.
-	if _, err := q.db.ExecContext(ctx, `UPDATE river_job SET scheduled_at = CURRENT_TIMESTAMP, state = 'available' WHERE state = 'retryable'`); err != nil {
+	// Work that failed and waits out its back-off, or was given up, is tried at once and with new attempts: the operator
+	// has just started us again, and what it is about would wait for ever.
+	if _, err := q.db.ExecContext(ctx, `UPDATE river_job SET scheduled_at = CURRENT_TIMESTAMP, state = 'available', attempt = 0, finalized_at = NULL
+		WHERE state IN ('retryable', 'discarded')`); err != nil {
 		return fmt.Errorf("reclaim jobs: %w", err)
 	}
 	return nil
@@ -173,10 +177,11 @@ func (q *Queue) Run(ctx context.Context, h Handlers) error {
 	queues := map[string]river.QueueConfig{}
 	if h.Sync != nil {
 		river.AddWorker(workers, &syncWorker{handle: h.Sync})
-		if h.Tick != nil {
-			river.AddWorker(workers, &tickWorker{handle: h.Tick})
-		}
 		queues[queueSync] = river.QueueConfig{MaxWorkers: 2, FetchCooldown: pollInterval, FetchPollInterval: pollInterval}
+	}
+	if h.Tick != nil {
+		river.AddWorker(workers, &tickWorker{handle: h.Tick})
+		queues[queueTick] = river.QueueConfig{MaxWorkers: 1, FetchCooldown: pollInterval, FetchPollInterval: pollInterval}
 	}
 	if h.Ingest != nil {
 		n := h.IngestWorkers

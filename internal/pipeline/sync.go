@@ -208,6 +208,7 @@ func (w *streamWriter) discard() {
 }
 
 func (w *streamWriter) save(ctx context.Context, c Commit) error {
+	c.Gaps = addGaps(nil, c.Gaps[:min(len(c.Gaps), max(0, maxGaps-len(w.st.Gaps)))])
 	if err := w.sync.Store.SaveCommit(ctx, w.part(), c); err != nil {
 		return err
 	}

@@ -180,11 +180,16 @@ func (r *Receipt) fill(ctx context.Context, objects Objects, cat Catalog, stream
 func (r *Receipt) addStream(st pipeline.StreamRun, taken []ingest.Object, sums map[verdict.Code]int64, waiting int64) {
 	s := Stream{Name: st.Stream, Status: string(st.Status), Mode: st.Mode, Pages: st.Pages, APIRows: st.APIRows, InLake: st.LakeRows,
 		Verdicts: map[string]int64{}, Note: st.Error}
+	found := int64(0) // lines of the objects that are known
 	for _, o := range taken {
 		if o.Stream != st.Stream {
 			continue
 		}
 		s.Read += o.Records
+		found += max(o.RowsWritten, 0)
+		if o.RowsWritten < 0 {
+			found += o.Records
+		}
 		if why := objectTrouble(o); why != "" {
 			r.Differences = append(r.Differences, Difference{st.Stream, HopRead, o.RowsWritten, o.Records, o.Key, why})
 		}
@@ -205,12 +210,20 @@ func (r *Receipt) addStream(st pipeline.StreamRun, taken []ingest.Object, sums m
 	for name, n := range s.Verdicts {
 		r.Verdicts[name] += n
 	}
-	if st.Status == pipeline.Failed {
+	switch {
+	case st.Status == pipeline.Partial && (len(st.Gaps) == 0 || st.Error != st.Gaps[0]):
+		// Gaps are what the credential may not see, or what was gone; this is a stream that broke off.
+		r.Differences = append(r.Differences, Difference{Stream: st.Stream, Hop: HopSource, Why: "the stream was not read to its end: " + st.Error})
+	case st.Status == pipeline.Failed:
 		r.Differences = append(r.Differences, Difference{Stream: st.Stream, Hop: HopSource, Why: "the stream could not be read: " + st.Error})
 	}
 	if s.APIRows != s.InLake {
 		r.Differences = append(r.Differences, Difference{Stream: st.Stream, Hop: HopLake, Want: s.APIRows, Got: s.InLake,
 			Why: fmt.Sprintf("the API gave %d rows, %d lines were written", s.APIRows, s.InLake)})
+	}
+	if found != s.InLake {
+		r.Differences = append(r.Differences, Difference{Stream: st.Stream, Hop: HopRead, Want: s.InLake, Got: found,
+			Why: fmt.Sprintf("%d lines were written, the objects known hold %d", s.InLake, found)})
 	}
 	if s.Read != s.Judged {
 		r.Differences = append(r.Differences, Difference{Stream: st.Stream, Hop: HopVerdict, Want: s.Read, Got: s.Judged,

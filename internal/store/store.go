@@ -13,7 +13,8 @@ import (
 	"runtime"
 
 	"github.com/pressly/goose/v3"
-	_ "modernc.org/sqlite" // the "sqlite" driver, pure Go
+	driver "modernc.org/sqlite" // registers "sqlite", pure Go
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"longshore/internal/fault"
 )
@@ -95,6 +96,14 @@ func (s *Store) migrate(ctx context.Context) error {
 // Close closes the database.
 func (s *Store) Close() error { return errors.Join(s.write.Close(), s.read.Close()) }
 
+// Ping says whether the database answers.
+func (s *Store) Ping(ctx context.Context) error {
+	if err := s.read.PingContext(ctx); err != nil {
+		return fault.Errorf(fault.Unavailable, "the database does not answer: %w", err)
+	}
+	return nil
+}
+
 // Writer is the pool of the one writing connection, for the job queue that shares the database.
 func (s *Store) Writer() *sql.DB { return s.write }
 
@@ -106,14 +115,33 @@ func (s *Store) Reader() *sql.DB { return s.read }
 func (s *Store) InTx(ctx context.Context, fn func(tx *sql.Tx) error) error {
 	tx, err := s.write.BeginTx(ctx, nil)
 	if err != nil {
-		return fmt.Errorf("begin transaction: %w", err)
+		return fmt.Errorf("begin transaction: %w", s.explain(err))
 	}
-	defer tx.Rollback() //nolint:errcheck // after Commit it does nothing
+	defer tx.Rollback() // after Commit it does nothing
 	if err := fn(tx); err != nil {
-		return err
+		return s.explain(err)
 	}
 	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("commit: %w", err)
+		return fmt.Errorf("commit: %w", s.explain(err))
 	}
 	return nil
+}
+
+// DiskFull is the code of the fault for a disk without room, here and in the lake.
+const DiskFull = "disk_full"
+
+// explain gives the database's errors that an operator can mend their kind and hint.
+func (s *Store) explain(err error) error {
+	var e *driver.Error
+	if !errors.As(err, &e) || fault.KindOf(err) != fault.Internal {
+		return err
+	}
+	switch e.Code() & 0xff {
+	case sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR:
+		return fault.Errorf(fault.Unavailable, "the database %s cannot be written: %w", s.path, err).WithCode(DiskFull, nil).
+			WithHint("make room on that disk, or check it; nothing is lost: start again and it goes on where it stopped")
+	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN:
+		return fault.Errorf(fault.Denied, "the database %s cannot be written: %w", s.path, err).WithHint("check the rights of the data folder")
+	}
+	return err
 }

@@ -68,11 +68,12 @@ func (b *Objects) VerdictSums(ctx context.Context, f ingest.VerdictFilter) (map[
 }
 
 // VerdictGroups returns the verdicts that the filter chooses, grouped by stream, mapping, code and explanation, the
-// most frequent first, at most limit.
+// most frequent first, at most limit. The sample is of the newest object: SQLite takes the bare columns from the row that
+// has the one maximum.
 func (b *Objects) VerdictGroups(ctx context.Context, f ingest.VerdictFilter, limit int) ([]ingest.VerdictGroup, error) {
 	where, args := verdictWhere(f)
 	rows, err := b.read.QueryContext(ctx, fmt.Sprintf(`SELECT o.stream, o.webhook, c.mapping, c.code, c.detail_id, coalesce(d.doc, '{}'), sum(c.n), max(o.id),
-		max(o.object_key), c.first_line FROM verdict_counts c JOIN objects o ON o.id = c.object_id LEFT JOIN verdict_details d ON d.id = c.detail_id `+where+`
+		o.object_key, c.first_line FROM verdict_counts c JOIN objects o ON o.id = c.object_id LEFT JOIN verdict_details d ON d.id = c.detail_id `+where+`
 		GROUP BY o.stream, o.webhook, c.mapping, c.code, c.detail_id ORDER BY sum(c.n) DESC, o.stream, c.mapping LIMIT %d`, limit), args...)
 	if err != nil {
 		return nil, fmt.Errorf("group verdicts: %w", err)
@@ -144,7 +145,7 @@ func (b *Objects) explain(ctx context.Context, c ingest.Cell) (ingest.Verdict, e
 }
 
 // VerdictPlaces lists lines whose cell of the mapping (-1: roll-up) has the code, newest objects first, at most limit.
-// A detailID of -1 takes any explanation; otherwise only objects whose sums have it are searched, and a line matches
+// Without a DetailID any explanation will do; otherwise only objects whose sums have it are searched, and a line matches
 // when its explanation belongs to that group.
 func (b *Objects) VerdictPlaces(ctx context.Context, f ingest.VerdictFilter, limit int) ([]ingest.Place, error) {
 	where, args := verdictWhere(f)

@@ -88,6 +88,16 @@ func (b *Objects) PutWebhook(ctx context.Context, w ingest.Webhook) (ingest.Webh
 	if err := w.Parse(); err != nil {
 		return w, err
 	}
+	if w.ID != 0 { // the key never changes, whatever the caller says: the secret is sealed for it
+		err := b.read.QueryRowContext(ctx, `SELECT webhook_key FROM webhooks WHERE id = $1`, w.ID).Scan(&w.Key)
+		if errors.Is(err, sql.ErrNoRows) {
+			return w, fault.Errorf(fault.NotFound, "webhook %q was not found", w.Identifier).WithCode("not_found",
+				map[string]any{"resource": "Webhook", "relevantField": "identifier", "withValue": w.Identifier})
+		}
+		if err != nil {
+			return w, fmt.Errorf("keep webhook %q: %w", w.Identifier, err)
+		}
+	}
 	if w.Key == "" {
 		random := make([]byte, 12)
 		_, _ = rand.Read(random) // never fails
@@ -133,7 +143,8 @@ func (b *Objects) PutWebhook(ctx context.Context, w ingest.Webhook) (ingest.Webh
 
 // queueUnrouted gives objects without a webhook another pass: a webhook has just changed.
 func (b *Objects) queueUnrouted(ctx context.Context, tx *sql.Tx) error {
-	rows, err := tx.QueryContext(ctx, `UPDATE objects SET state = 'queued', pass = pass + 1, error = '' WHERE state = 'unrouted' RETURNING id, pass`)
+	rows, err := tx.QueryContext(ctx, `UPDATE objects SET state = 'queued', pass = pass + 1, lines_done = 0, records = 0, error = '', ingested_at = NULL
+		WHERE state = 'unrouted' RETURNING id, pass`)
 	if err != nil {
 		return err
 	}

@@ -99,6 +99,7 @@ const maxNeedleBytes = 1000
 // Tell tells the story of id, with at most limit records: those whose own id it is before those that mention it.
 func (t *Teller) Tell(ctx context.Context, id string, limit int) (Story, error) {
 	s := Story{ID: id, Entities: []Entity{}, Records: []Record{}}
+	limit = max(limit, 0)
 	if id == "" || len(id) > maxNeedleBytes {
 		return s, fault.Errorf(fault.Invalid, "an id has 1 to %d characters", maxNeedleBytes)
 	}

@@ -328,7 +328,7 @@ func TestExports(t *testing.T) {
 	h := newWorld(t, true).handler(t)
 	got := get(t, h, "/catalog/okta_role_assignment/export?format=csv&f=type:is:SUPER_ADMIN")
 	rows, err := csv.NewReader(got.Body).ReadAll()
-	if err != nil || len(rows) != 3 || strings.Join(rows[0], ",") != "title,identifier,type,user" {
+	if err != nil || len(rows) != 3 || strings.Join(rows[0], ",") != "title,user,type,identifier" {
 		t.Errorf("CSV: %v, %q", err, rows)
 	}
 	got = get(t, h, "/catalog/okta_user/export?format=jsonl&sort=$identifier")

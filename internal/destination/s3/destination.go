@@ -6,7 +6,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
+	"strings"
+	"unicode/utf16"
 
 	"longshore/internal/fault"
 	"longshore/internal/lake"
@@ -76,18 +79,15 @@ func (b *batch) Commit(ctx context.Context, c pipeline.Commit) (pipeline.Commit,
 	defer o.Close()
 	c.LakeRows, c.Bytes, c.SHA256 = o.Rows, o.Bytes, o.SHA256
 	c.Key = b.d.Key(b.part)
-	text, err := json.Marshal(trim(c))
+	text, err := commitText(c)
 	if err != nil {
 		return c, err
-	}
-	if len(text) > maxMetadataBytes {
-		return c, fault.Errorf(fault.Internal, "the commit of %s takes %d bytes of metadata, more than %d", c.Key, len(text), maxMetadataBytes)
 	}
 	if _, err := o.File.Seek(0, io.SeekStart); err != nil {
 		return c, fmt.Errorf("rewind object: %w", err)
 	}
 	put, err := b.d.Bucket.Put(ctx, c.Key, o.File, o.Bytes, lake.PutOptions{IfAbsent: true, ContentType: "application/octet-stream",
-		Metadata: map[string]string{lake.GenerationMetadata: strconv.FormatInt(b.part.Generation, 10), lake.CommitMetadata: string(text)}})
+		Metadata: map[string]string{lake.GenerationMetadata: strconv.FormatInt(b.part.Generation, 10), lake.CommitMetadata: text}})
 	if err != nil {
 		return c, fmt.Errorf("put %s: %w", c.Key, err)
 	}
@@ -95,15 +95,66 @@ func (b *batch) Commit(ctx context.Context, c pipeline.Commit) (pipeline.Commit,
 	return c, nil
 }
 
-// trim shortens what metadata has no room for: a few gaps tell enough, the database keeps more.
-func trim(c pipeline.Commit) pipeline.Commit {
-	const maxGaps, maxGapBytes = 3, 100
+// commitText is a commit as metadata: JSON in ASCII, as S3 wants it, of at most maxMetadataBytes. What only the manifest
+// and people read gives way to what a run is taken up by: first gaps and cursors are cut, then left out.
+func commitText(c pipeline.Commit) (string, error) {
+	const maxGaps, maxGapBytes, maxCursorBytes = 3, 100, 200
 	gaps := make([]string, 0, maxGaps)
 	for _, g := range c.Gaps[:min(len(c.Gaps), maxGaps)] {
-		gaps = append(gaps, g[:min(len(g), maxGapBytes)])
+		gaps = append(gaps, cut(g, maxGapBytes))
 	}
 	c.Gaps = gaps
-	return c
+	shorten := []func(){
+		func() {},
+		func() {
+			c.FirstCursor, c.LastCursor = cut(c.FirstCursor, maxCursorBytes), cut(c.LastCursor, maxCursorBytes)
+		},
+		func() { c.FirstCursor, c.LastCursor = "", "" },
+		func() { // one gap makes the stream partial
+			if len(c.Gaps) > 0 {
+				c.Gaps = []string{cut(c.Gaps[0], 40)}
+			}
+		},
+	}
+	var text string
+	for _, step := range shorten {
+		step()
+		var b strings.Builder
+		e := json.NewEncoder(&b)
+		e.SetEscapeHTML(false)
+		if err := e.Encode(c); err != nil {
+			return "", err
+		}
+		if text = ascii(strings.TrimSpace(b.String())); len(text) <= maxMetadataBytes {
+			return text, nil
+		}
+	}
+	return "", fault.Errorf(fault.Internal, "the commit of %s takes %d bytes of metadata, more than %d", c.Key, len(text), maxMetadataBytes)
+}
+
+// cut keeps the first n bytes of a text, whole characters only.
+func cut(text string, n int) string {
+	if len(text) <= n {
+		return text
+	}
+	return strings.ToValidUTF8(text[:n], "")
+}
+
+// ascii escapes what of a JSON text is beyond ASCII.
+func ascii(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		switch {
+		case r < 0x7f:
+			b.WriteRune(r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			fmt.Fprintf(&b, "\\u%04x\\u%04x", high, low)
+		default:
+			fmt.Fprintf(&b, "\\u%04x", r)
+		}
+	}
+	return b.String()
 }
 
 // WriteManifest implements [pipeline.Destination].
@@ -111,8 +162,8 @@ func (d *Destination) WriteManifest(ctx context.Context, run pipeline.Run, st pi
 	m := lake.Manifest{Connection: run.Connection.Name, SyncID: run.ID, Namespace: run.Connection.Namespace, Stream: st.Stream, Mode: st.Mode,
 		Generation: st.Generation, StartedAt: st.StartedAt, FinishedAt: st.FinishedAt, Pages: st.Pages, Rows: st.LakeRows,
 		FirstCursor: st.FirstCursor, LastCursor: st.LastCursor, Statuses: st.Statuses, Complete: st.Status == pipeline.Complete, Reasons: st.Gaps}
-	if st.Error != "" && len(st.Gaps) == 0 {
-		m.Reasons = []string{st.Error}
+	if st.Error != "" && !slices.Contains(st.Gaps, st.Error) { // it broke off
+		m.Reasons = append([]string{st.Error}, st.Gaps...)
 	}
 	for _, c := range parts {
 		m.Objects = append(m.Objects, lake.ManifestObject{Key: c.Key, Rows: c.LakeRows, Bytes: c.Bytes, SHA256: c.SHA256, ETag: c.ETag})

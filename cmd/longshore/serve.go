@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"longshore/internal/auth"
+	"longshore/internal/fault"
+	"longshore/internal/ingest"
+	"longshore/internal/portapi"
+	"longshore/internal/server"
+	"longshore/internal/verdict"
+	"longshore/internal/web"
+)
+
+// doors opens the listener with everything that answers on it: the screens, Port's API, the webhook door, health and
+// metrics. signIn is a one-time link for the browser.
+func (a *app) doors(ctx context.Context, w *worker) (s *server.Server, signIn string, err error) {
+	keeper, err := a.keeper(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	screens, err := web.New(web.Config{Catalog: a.catalog, Ledger: a.objects, Syncs: a.syncs, Bucket: a.bucket, Search: lakeSearch{a},
+		SignedIn:  func(r *http.Request) bool { _, err := keeper.Session(r); return err == nil },
+		StartSync: w.startSync, Version: version(), OrgURL: a.orgURL(), Log: a.log})
+	if err != nil {
+		return nil, "", err
+	}
+	api := portapi.New(portapi.Config{Keeper: keeper, Catalog: a.catalog, Webhooks: a.objects, Ledger: a.objects, Syncs: a.syncs, Log: a.log,
+		Receiver: ingest.NewReceiver(a.objects, a.bucket, a.layout, time.Now, a.log)})
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(server.NewCollector(a.figures()))
+	s, err = server.Open(server.Config{
+		Listen: a.cfg.listen,
+		Doors: []server.Door{
+			{Prefix: "/v1/", Handler: api, AnyOrigin: true},
+			{Prefix: "/ingest/", Handler: api, AnyOrigin: true},
+			{Prefix: auth.LoginPath, Handler: keeper.Login()},
+			{Prefix: "/", Handler: screens},
+		},
+		Ready:    a.store.Ping,
+		Registry: registry,
+		Log:      a.log,
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	return s, s.URL() + keeper.SignInPath(), nil
+}
+
+// keeper knows who may come in: the API credential, and browsers with a session.
+func (a *app) keeper(ctx context.Context) (*auth.Keeper, error) {
+	id, secret, err := a.apiCredentials(ctx)
+	if err != nil {
+		return nil, err
+	}
+	text, err := a.made(ctx, "signing-key", randomSecret)
+	if err != nil {
+		return nil, err
+	}
+	key, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil {
+		return nil, fmt.Errorf("read the signing key: %w", err)
+	}
+	org, err := a.made(ctx, "org-id", func() string { return "org_" + randomBase32(16) })
+	if err != nil {
+		return nil, err
+	}
+	return auth.New(auth.Config{Credentials: []auth.Credential{{ClientID: id, ClientSecret: secret}}, Key: key, OrgID: org})
+}
+
+// startSync begins a run of the connection of that name, or joins the one under way.
+func (w *worker) startSync(ctx context.Context, name string) error {
+	all, err := w.app.syncs.Connections(ctx)
+	if err != nil {
+		return err
+	}
+	for _, c := range all {
+		if c.Name != name {
+			continue
+		}
+		streams, err := w.app.chosen(c)
+		if err != nil {
+			return err
+		}
+		_, _, err = w.app.syncs.StartRun(ctx, c, streams, false, "manual")
+		return err
+	}
+	return fault.Errorf(fault.NotFound, "no connection is called %q", name)
+}
+
+// figures feeds /metrics.
+func (a *app) figures() server.Figures {
+	return server.Figures{
+		ObjectsWaiting: func(ctx context.Context) (int64, error) {
+			waiting, err := a.objects.Waiting(ctx)
+			return waiting.Objects, err
+		},
+		RecordsByVerdict: func(ctx context.Context) (map[string]int64, error) {
+			sums, err := a.objects.VerdictSums(ctx, ingest.VerdictFilter{})
+			all := map[string]int64{}
+			for _, code := range verdict.All() {
+				for _, byCode := range sums {
+					all[code.String()] += byCode[code]
+				}
+			}
+			return all, err
+		},
+		EntitiesByBlueprint: a.catalog.Counts,
+		LastSyncs: func(ctx context.Context) ([]server.LastSync, error) {
+			runs, err := a.syncs.Runs(ctx, 50)
+			seen := map[string]bool{}
+			var last []server.LastSync
+			for _, r := range runs {
+				if !seen[r.Connection.Name] {
+					seen[r.Connection.Name] = true
+					last = append(last, server.LastSync{Connection: r.Connection.Name, Status: string(r.Status), Started: r.StartedAt, Finished: r.FinishedAt})
+				}
+			}
+			return last, err
+		},
+	}
+}
+
+// lakeSearch finds lines of the lake for the screens.
+type lakeSearch struct{ app *app }
+
+// searchTime bounds a search that a page waits for.
+const searchTime = 10 * time.Second
+
+func (l lakeSearch) Lines(ctx context.Context, text string, limit int) (found []ingest.Place, whole bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, searchTime)
+	defer cancel()
+	objects, err := l.app.objects.List(ctx, ingest.ObjectFilter{}, 1000)
+	if err != nil {
+		return nil, false, err
+	}
+	whole = true
+	err = ingest.Search(ctx, l.app.bucket, objects, text, func(o ingest.Object, line ingest.RecordLine) bool {
+		if len(found) == limit {
+			whole = false
+			return false
+		}
+		found = append(found, ingest.Place{ObjectID: o.ID, ObjectKey: o.Key, Line: line.Number})
+		return true
+	}, func(ingest.Object, error) { whole = false })
+	if ctx.Err() != nil {
+		return found, false, nil
+	}
+	return found, whole, err
+}
