@@ -336,7 +336,6 @@ func (t *tablePage) addLinks(next string) {
 	}
 	slices.SortFunc(t.Hold, func(a, b hidden) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortFunc(t.HoldCols, func(a, b hidden) int { return cmp.Compare(a.Name, b.Name) })
-	t.Subjects = []subject{{"$identifier", "Identifier", "Entity"}, {"$title", "Title", "Entity"}, {"$updatedAt", "Updated", "Entity"}, {"$createdAt", "Created", "Entity"}}
 	for _, p := range t.Blueprint.Properties {
 		t.Subjects = append(t.Subjects, subject{p.Name, cmp.Or(p.Title, p.Name), "Properties"})
 	}
@@ -345,6 +344,8 @@ func (t *tablePage) addLinks(next string) {
 			t.Subjects = append(t.Subjects, subject{">" + rel.Name, cmp.Or(rel.Title, rel.Name), "Relations"})
 		}
 	}
+	t.Subjects = append(t.Subjects, []subject{{"$identifier", "Identifier", "Entity"}, {"$title", "Title", "Entity"},
+		{"$updatedAt", "Updated", "Entity"}, {"$createdAt", "Created", "Entity"}}...)
 }
 
 // defaultScalars is how many properties a table shows unless told otherwise.
