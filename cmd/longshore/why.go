@@ -43,7 +43,7 @@ holds the id, with the verdict of each mapping and the clause, property or value
 			if err != nil {
 				return fmt.Errorf("print: %w", err)
 			}
-			if len(s.Entities) == 0 && len(s.Records) == 0 {
+			if len(s.Entities) == 0 && len(s.Records) == 0 && s.More == 0 {
 				return fault.Errorf(fault.NotFound, "%q is neither in the catalog nor in the lake", args[0]).
 					WithHint("is it spelled rightly? A record that Okta has but the lake has not: longshore check shows what the credential cannot see")
 			}

@@ -172,8 +172,10 @@ func ofResult(r *catalog.Result, blueprint string) Verdict {
 	case catalog.OutcomeSuperseded:
 		return Verdict{Code: verdict.SupersededByNewer}
 	case catalog.OutcomeConflict:
-		return Verdict{verdict.IdentifierConflict, verdict.Detail{Property: "identifier", Rule: "unique", Value: excerpt([]byte(r.Identifier)),
-			Message: "another record of the same stream and generation wrote other content to this " + blueprint}}
+		d := verdict.Detail{Property: "identifier", Rule: "unique", Value: excerpt([]byte(r.Identifier)),
+			Message: "another record of the same stream and generation wrote other content to this " + blueprint}
+		d.More = appendDetail(d.More, flags) // it was written, and may break rules as well
+		return Verdict{verdict.IdentifierConflict, d}
 	default:
 		return rejected(r.Err)
 	}

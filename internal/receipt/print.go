@@ -19,7 +19,7 @@ func (r Receipt) Print(w io.Writer) error {
 	}
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	t := &printer{w: tw}
-	t.f("API rows\tin lake\tread\tverdicts\t \tstream\n")
+	t.f("API rows\tin lake\tread\tverdicts\t \t stream\n")
 	var sum Stream
 	for _, s := range r.Streams {
 		mark := "✓"
@@ -30,10 +30,10 @@ func (r Receipt) Print(w io.Writer) error {
 		if s.Status != "complete" {
 			note = " (" + s.Status + ")"
 		}
-		t.f("%d\t%d\t%d\t%d\t%s\t%s%s\n", s.APIRows, s.InLake, s.Read, s.Judged, mark, s.Name, note)
+		t.f("%d\t%d\t%d\t%d\t%s\t %s%s\n", s.APIRows, s.InLake, s.Read, s.Judged, mark, s.Name, note)
 		sum.APIRows, sum.InLake, sum.Read, sum.Judged = sum.APIRows+s.APIRows, sum.InLake+s.InLake, sum.Read+s.Read, sum.Judged+s.Judged
 	}
-	t.f("%d\t%d\t%d\t%d\t \tall streams\n", sum.APIRows, sum.InLake, sum.Read, sum.Judged)
+	t.f("%d\t%d\t%d\t%d\t \t all streams\n", sum.APIRows, sum.InLake, sum.Read, sum.Judged)
 	if t.err == nil {
 		t.err = tw.Flush()
 	}
