@@ -233,4 +233,3 @@ func (s *site) addRows(ctx context.Context, t *tablePage, entities []catalog.Ent
 	}
 	return nil
 }
-
