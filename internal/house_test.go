@@ -17,18 +17,18 @@ import (
 // floor is the height of each package: a package imports only what lies lower.
 var floor = map[string]int{
 	// foundation
-	"internal/fault": 0, "internal/verdict": 0, "internal/rawjson": 0, "internal/jq": 1,
+	"internal/fault": 0, "internal/verdict": 0, "internal/rawjson": 1, "internal/jq": 2,
 	// nouns, their rules, and the interfaces that they need; none imports another
-	"internal/pipeline": 2, "internal/lake": 2, "internal/catalog": 2, "internal/job": 2, "internal/auth": 2, "packs": 2,
+	"internal/pipeline": 3, "internal/lake": 3, "internal/catalog": 3, "internal/job": 3, "internal/auth": 3, "packs": 3,
 	// engines
-	"internal/mapping": 3, "internal/ingest": 4, "internal/receipt": 5, "internal/story": 5,
+	"internal/mapping": 4, "internal/ingest": 5, "internal/receipt": 6, "internal/story": 6,
 	// adapters: other systems
-	"internal/store": 6, "internal/source/okta": 6, "internal/source/okta/emulator": 6, "internal/destination/s3": 6,
-	"internal/lake/s3": 6, "internal/lake/s3server": 6,
+	"internal/store": 7, "internal/source/okta": 7, "internal/source/okta/emulator": 7, "internal/destination/s3": 7,
+	"internal/lake/s3": 7, "internal/lake/s3server": 8,
 	// doors: wire format <-> nouns, no rules
-	"internal/portapi": 7, "internal/web": 7, "internal/server": 7, "internal/door": 7,
+	"internal/portapi": 9, "internal/web": 9, "internal/server": 9,
 	// roof
-	"cmd/longshore": 8, "tools/testsum": 8,
+	"cmd/longshore": 10, "tools/testsum": 10, "e2e": 10,
 }
 
 // adapters may be named by the roof and by tests alone.
@@ -68,7 +68,7 @@ func TestImportsRunDown(t *testing.T) {
 				t.Errorf("%s imports %s, which has no floor", f.path, to)
 			case height >= from:
 				t.Errorf("%s imports %s: imports run down, and %s (floor %d) does not lie below %s (floor %d)", f.path, to, to, height, f.pkg, from)
-			case adapters[to] && f.pkg != "cmd/longshore":
+			case adapters[to] && f.pkg != "cmd/longshore" && !(f.pkg == "internal/lake/s3server" && to == "internal/lake/s3"): // its own client
 				t.Errorf("%s imports the adapter %s: only cmd names an adapter", f.path, to)
 			}
 		}

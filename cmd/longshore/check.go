@@ -65,7 +65,7 @@ func runCheck(cmd *cobra.Command, asJSON, credentials bool) error {
 		r.Org += " (demo org)"
 	}
 	r.probeOkta(ctx, source)
-	a, err := openApp(ctx, cfg, newLog(cmd.ErrOrStderr()))
+	a, err := openToRead(ctx, cfg, newLog(cmd.ErrOrStderr()))
 	if err != nil {
 		_ = r.print(cmd.OutOrStdout(), asJSON) // what is known already is worth seeing
 		return err
@@ -174,8 +174,8 @@ func (a *app) printCredentials(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if a.s3 != nil {
-		fmt.Fprintf(w, "S3 endpoint %s   bucket %s   access key %s   secret key %s\n", a.s3.URL(), a.bucket.Name(), a.s3keys.access, a.s3keys.secret)
+	if a.s3url != "" {
+		fmt.Fprintf(w, "S3 endpoint %s   bucket %s   access key %s   secret key %s\n", a.s3url, a.bucket.Name(), a.s3keys.access, a.s3keys.secret)
 	}
 	fmt.Fprintf(w, "API client id %s   client secret %s\n", id, secret)
 	return nil

@@ -35,7 +35,7 @@ same mappings give the same bytes on any machine. The number of entities and the
 				}()
 				w = f
 			}
-			a, err := openApp(cmd.Context(), cfg, newLog(cmd.ErrOrStderr()))
+			a, err := openToRead(cmd.Context(), cfg, newLog(cmd.ErrOrStderr()))
 			if err != nil {
 				return err
 			}

@@ -26,6 +26,7 @@ func (a *app) doors(ctx context.Context, w *worker) (s *server.Server, signIn st
 		return nil, "", err
 	}
 	screens, err := web.New(web.Config{Catalog: a.catalog, Ledger: a.objects, Syncs: a.syncs, Bucket: a.bucket, Search: lakeSearch{a},
+		SignedIn:  func(r *http.Request) bool { _, err := keeper.Session(r); return err == nil },
 		StartSync: w.startSync, Version: version(), OrgURL: a.orgURL(), Log: a.log})
 	if err != nil {
 		return nil, "", err
@@ -40,7 +41,7 @@ func (a *app) doors(ctx context.Context, w *worker) (s *server.Server, signIn st
 			{Prefix: "/v1/", Handler: api, AnyOrigin: true},
 			{Prefix: "/ingest/", Handler: api, AnyOrigin: true},
 			{Prefix: auth.LoginPath, Handler: keeper.Login()},
-			{Prefix: "/", Handler: signedIn(keeper, screens)},
+			{Prefix: "/", Handler: screens},
 		},
 		Ready:    a.store.Ping,
 		Registry: registry,
@@ -71,17 +72,6 @@ func (a *app) keeper(ctx context.Context) (*auth.Keeper, error) {
 		return nil, err
 	}
 	return auth.New(auth.Config{Credentials: []auth.Credential{{ClientID: id, ClientSecret: secret}}, Key: key, OrgID: org})
-}
-
-// signedIn lets browsers with a session in.
-func signedIn(keeper *auth.Keeper, screens http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, err := keeper.Authenticate(r); err != nil {
-			http.Error(w, "Sign in with the link that longshore printed when it started.", http.StatusUnauthorized)
-			return
-		}
-		screens.ServeHTTP(w, r)
-	})
 }
 
 // startSync begins a run of the connection of that name, or joins the one under way.

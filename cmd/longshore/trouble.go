@@ -2,20 +2,28 @@ package main
 
 import (
 	"context"
+	"errors"
 	"sync"
+	"syscall"
+	"time"
 
 	"longshore/internal/fault"
+	"longshore/internal/store"
 )
 
 // maxFailuresInARow is how many jobs may fail, one after another and tried again in between, before a waiting command
 // says that it is hopeless.
 const maxFailuresInARow = 5
 
+// maxStall is how long after a failure nothing may succeed.
+const maxStall = 45 * time.Second
+
 // trouble remembers how jobs fail, for a command that waits for them.
 type trouble struct {
 	mu    sync.Mutex
 	last  error
 	inRow int
+	since time.Time // of the first failure in the row
 }
 
 // note takes a job's end and returns its error.
@@ -29,6 +37,9 @@ func (t *trouble) note(ctx context.Context, err error) error {
 		t.last, t.inRow = nil, 0
 		return nil
 	}
+	if t.inRow == 0 {
+		t.since = time.Now()
+	}
 	t.last = err
 	t.inRow++
 	return err
@@ -41,7 +52,9 @@ func (t *trouble) hopeless() error {
 	if t.last == nil {
 		return nil
 	}
-	if t.inRow >= maxFailuresInARow || fault.Is(t.last, fault.Denied) || fault.Is(t.last, fault.Invalid) {
+	var f *fault.Error
+	full := errors.As(t.last, &f) && f.Code == store.DiskFull || errors.Is(t.last, syscall.ENOSPC)
+	if full || t.inRow >= maxFailuresInARow || time.Since(t.since) > maxStall || fault.Is(t.last, fault.Denied) || fault.Is(t.last, fault.Invalid) {
 		return t.last
 	}
 	return nil

@@ -122,8 +122,8 @@ func (a *app) greet(ctx context.Context, say *sayer, pack packs.Pack) error {
 		}
 	}
 	say.f("Data: %s   pack: %s\n", a.cfg.data, pack.Name)
-	if a.s3 != nil {
-		say.f("Lake: bucket %s at %s\n", a.bucket.Name(), a.s3.URL())
+	if a.s3url != "" {
+		say.f("Lake: bucket %s at %s\n", a.bucket.Name(), a.s3url)
 	} else {
 		say.f("Lake: bucket %s\n", a.bucket.Name())
 	}
@@ -136,7 +136,7 @@ func (a *app) greet(ctx context.Context, say *sayer, pack packs.Pack) error {
 		return err
 	}
 	say.f("\nCredentials, made now, shown once and kept sealed in the data folder (show them again: longshore check --credentials):\n")
-	if a.s3 != nil {
+	if a.s3url != "" {
 		say.f("  S3   access key %s   secret key %s\n", a.s3keys.access, a.s3keys.secret)
 	}
 	if a.cfg.clientID == "" {

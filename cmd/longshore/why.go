@@ -25,7 +25,7 @@ holds the id, with the verdict of each mapping and the clause, property or value
 			if err != nil {
 				return err
 			}
-			a, err := openApp(cmd.Context(), cfg, newLog(cmd.ErrOrStderr()))
+			a, err := openToRead(cmd.Context(), cfg, newLog(cmd.ErrOrStderr()))
 			if err != nil {
 				return err
 			}

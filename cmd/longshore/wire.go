@@ -37,6 +37,11 @@ const (
 	// connectionName and namespace are those of the connection that up makes; the guide calls the namespace "okta".
 	connectionName = "okta"
 	namespace      = "okta"
+
+	// s3URLSetting names the setting that says where the embedded endpoint listens: commands beside it read there.
+	s3URLSetting = "s3-url"
+	// folderInUse is the code of the fault of a data folder that another process works on.
+	folderInUse = "folder_in_use"
 )
 
 // app is everything, built once and closed once.
@@ -52,7 +57,8 @@ type app struct {
 	catalog  *catalog.Catalog
 	entities *store.Catalog // below catalog
 
-	s3     *s3server.Server // nil with an outside bucket
+	s3     *s3server.Server // nil with an outside bucket, and beside another process
+	s3url  string           // of the embedded endpoint
 	s3keys s3Keys
 	bucket lake.Bucket
 	layout lake.Layout
@@ -66,13 +72,16 @@ type s3Keys struct{ access, secret string }
 
 // openApp takes the data folder and opens all that lies in it. The caller closes.
 func openApp(ctx context.Context, cfg config, log *slog.Logger) (_ *app, err error) {
-	a := &app{cfg: cfg, log: log, layout: lake.Layout{BucketPath: cfg.s3Prefix, PathFormat: lake.GuideFormat}, demo: cfg.oktaURL == ""}
+	a := newApp(cfg, log)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.Close())
 		}
 	}()
 	if err := a.takeFolder(); err != nil {
+		return nil, err
+	}
+	if err := a.clearTemp(); err != nil {
 		return nil, err
 	}
 	if a.store, err = store.Open(ctx, filepath.Join(cfg.data, "longshore.db")); err != nil {
@@ -90,14 +99,68 @@ func openApp(ctx context.Context, cfg config, log *slog.Logger) (_ *app, err err
 	if err := a.openBucket(ctx); err != nil {
 		return nil, err
 	}
+	a.openNouns()
+	return a, nil
+}
+
+// openToRead opens the data folder for a command that only reads: alone, or beside the process that works on it. In
+// the second case the embedded S3 endpoint is that process's.
+func openToRead(ctx context.Context, cfg config, log *slog.Logger) (_ *app, err error) {
+	a, err := openApp(ctx, cfg, log)
+	var f *fault.Error
+	if !errors.As(err, &f) || f.Code != folderInUse {
+		return a, err
+	}
+	a = newApp(cfg, log)
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.Close())
+		}
+	}()
+	if a.store, err = store.Attach(ctx, filepath.Join(cfg.data, "longshore.db")); err != nil {
+		return nil, err
+	}
+	if a.seal, err = store.OpenSealer(filepath.Join(cfg.data, "keys.json")); err != nil {
+		return nil, err
+	}
+	url, err := a.store.Setting(ctx, s3URLSetting)
+	if err != nil {
+		return nil, err
+	}
+	if a.cfg.s3Bucket == "" && url == "" {
+		return nil, fault.Errorf(fault.Unavailable, "the longshore that works on %s has not started its S3 endpoint yet", cfg.data).WithHint("try again in a moment")
+	}
+	if a.cfg.s3Bucket == "" {
+		if a.s3keys, err = a.embeddedKeys(ctx); err != nil {
+			return nil, err
+		}
+		a.s3url = url
+		a.bucket, err = lakes3.Open(ctx, lakes3.Config{Endpoint: url, Region: "us-east-1", Bucket: a.embeddedBucket(), AccessKey: a.s3keys.access,
+			SecretKey: a.s3keys.secret, PathStyle: true})
+	} else {
+		err = a.openBucket(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	a.openNouns()
+	return a, nil
+}
+
+func newApp(cfg config, log *slog.Logger) *app {
+	return &app{cfg: cfg, log: log, layout: lake.Layout{BucketPath: cfg.s3Prefix, PathFormat: lake.GuideFormat}, demo: cfg.oktaURL == ""}
+}
+
+// openNouns builds what lies over the database and the bucket.
+func (a *app) openNouns() {
 	queueObject := func(ctx context.Context, tx *sql.Tx, objectID, pass int64) error {
 		return a.queue.EnqueueIngest(ctx, tx, job.IngestArgs{ObjectID: objectID, Pass: pass})
 	}
 	a.objects = a.store.Objects(a.seal, time.Now, queueObject)
-	a.syncs = a.store.Syncs(a.bucket.Name(), time.Now, a.queue.EnqueueSync, queueObject)
+	queueSync := func(ctx context.Context, tx *sql.Tx, syncID int64) error { return a.queue.EnqueueSync(ctx, tx, syncID) }
+	a.syncs = a.store.Syncs(a.bucket.Name(), time.Now, queueSync, queueObject)
 	a.entities = a.store.Catalog()
 	a.catalog = catalog.New(a.entities, time.Now)
-	return a, nil
 }
 
 // Close gives everything back. It may be called on a half-opened app.
@@ -134,9 +197,23 @@ func (a *app) takeFolder() error {
 		pid, _ := os.ReadFile(owner)
 		a.lock = nil
 		return fault.Errorf(fault.Conflict, "the data folder %s is in use by another longshore (process %s)", a.cfg.data, strings.TrimSpace(string(pid))).
-			WithHint("stop that process first, or use another folder with --data")
+			WithCode(folderInUse, nil).WithHint("stop that process first, or use another folder with --data; what that process serves can sync and ingest too")
 	}
 	if err := os.WriteFile(owner, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o600); err != nil {
+		return fmt.Errorf("write to the data folder: %w", err)
+	}
+	return nil
+}
+
+// temp is where objects grow before they are put: on the data folder's disk, which has the room.
+func (a *app) temp() string { return filepath.Join(a.cfg.data, "tmp") }
+
+// clearTemp removes what a killed process left there.
+func (a *app) clearTemp() error {
+	if err := os.RemoveAll(a.temp()); err != nil {
+		return fmt.Errorf("clear the data folder: %w", err)
+	}
+	if err := os.MkdirAll(a.temp(), 0o700); err != nil {
 		return fmt.Errorf("write to the data folder: %w", err)
 	}
 	return nil
@@ -160,7 +237,11 @@ func (a *app) openBucket(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		cfg.Endpoint = a.s3.URL()
+		a.s3url = a.s3.URL()
+		cfg.Endpoint = a.s3url
+		if err := a.store.SetSetting(ctx, s3URLSetting, a.s3url); err != nil {
+			return err
+		}
 	}
 	bucket, err := lakes3.Open(ctx, cfg)
 	if err != nil {
@@ -289,7 +370,7 @@ func (a *app) watcher() *ingest.Watcher {
 // sync moves records from the source to the lake.
 func (a *app) sync(progress func(stream string, pages, rows int64)) *pipeline.Sync {
 	return &pipeline.Sync{Source: a.source, Store: a.syncs, Now: time.Now, Progress: progress,
-		Destination: &dest.Destination{Bucket: a.bucket, Layout: a.layout}}
+		Destination: &dest.Destination{Bucket: a.bucket, Layout: a.layout, TempDir: a.temp()}}
 }
 
 // ingestHandler is the queue's handler of lake objects.

@@ -55,6 +55,12 @@ func (k *Keeper) SignIn(secret string) (*http.Cookie, error) {
 	if !ok || now.After(expires) {
 		return nil, unauthorized("this sign-in link has been used or has expired")
 	}
+	return k.session()
+}
+
+// session makes the cookie of a signed-in browser.
+func (k *Keeper) session() (*http.Cookie, error) {
+	now := k.now()
 	text, err := k.sign(k.sessionKey, claims{OrgID: k.orgID}, BrowserID, now, now.Add(sessionLife))
 	if err != nil {
 		return nil, err
@@ -75,21 +81,35 @@ func (k *Keeper) Session(r *http.Request) (Principal, error) {
 	return Principal{ID: c.Subject}, nil
 }
 
-// Login is the door of sign-in links: GET /login/{secret} sets the session cookie and goes to the start page. A HEAD, as
-// link checkers send, uses nothing up.
+// maxFormBytes is far above a client id and secret.
+const maxFormBytes = 4 << 10
+
+// Login is the door of sign-in: GET /login/{secret} of a one-time link, or POST /login/ with client_id and client_secret,
+// sets the session cookie and goes to the start page. A HEAD, as link checkers send, uses nothing up.
 func (k *Keeper) Login() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Cache-Control", "no-store")
 		h.Set("Referrer-Policy", "no-referrer")
-		if r.Method != http.MethodGet {
-			h.Set("Allow", http.MethodGet)
-			http.Error(w, "only GET is answered here", http.StatusMethodNotAllowed)
+		var cookie *http.Cookie
+		var err error
+		switch r.Method {
+		case http.MethodGet:
+			cookie, err = k.SignIn(strings.TrimPrefix(r.URL.Path, LoginPath))
+		case http.MethodPost:
+			r.Body = http.MaxBytesReader(w, r.Body, maxFormBytes)
+			if !k.known(r.PostFormValue("client_id"), r.PostFormValue("client_secret")) {
+				http.Redirect(w, r, "/?signin=wrong", http.StatusSeeOther)
+				return
+			}
+			cookie, err = k.session()
+		default:
+			h.Set("Allow", "GET, POST")
+			http.Error(w, "only GET and POST are answered here", http.StatusMethodNotAllowed)
 			return
 		}
-		cookie, err := k.SignIn(strings.TrimPrefix(r.URL.Path, LoginPath))
-		if err != nil {
-			http.Error(w, "This sign-in link has been used or has expired. Start longshore again, or ask it for a new link.", http.StatusUnauthorized)
+		if err != nil { // used or expired: the start page says how else to sign in
+			http.Redirect(w, r, "/", http.StatusSeeOther)
 			return
 		}
 		cookie.Secure = r.TLS != nil

@@ -347,7 +347,7 @@ func (r *record) mark() *Stamp {
 // conflicts reports whether another record of the same generation of the same stream has claimed the identifier with
 // other content.
 func (r *record) conflicts(c *Change, s Stamp, b *batch) bool {
-	return r.there && c.Version.Generation > 0 && r.Digest != nil && r.Head.Lane == s.Lane && r.Head.Stream == s.Stream &&
+	return r.there && c.Version.Generation > 0 && s.Stream != "" && r.Digest != nil && r.Head.Lane == s.Lane && r.Head.Stream == s.Stream &&
 		r.Head.Version.Generation == s.Version.Generation && r.Head.Version != s.Version && !bytes.Equal(r.Digest, b.digest(r.rules, c))
 }
 

@@ -71,9 +71,9 @@ type Lane string
 
 // Origin is where a Change came from, for provenance: the lake object and line, and the stream it belongs to.
 type Origin struct {
-	ObjectID int64 // the store's id of the lake object; 0 for an API write
-	Line     int64 // 1-based
-	Stream   string
+	ObjectID int64  // the store's id of the lake object; 0 for an API write
+	Line     int64  // 1-based
+	Stream   string // of the snapshot; "" for what is no part of one, such as a webhook call
 }
 
 // Change is one write that a mapping or an API call asks of the catalog. It lends its byte slices until Apply returns.

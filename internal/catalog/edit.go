@@ -101,8 +101,12 @@ func (e *edit) write(d *draft, s Stamp) int {
 	if first || e.change.Op == OpReplace {
 		e.applyDefaults()
 	}
+	newest := rec.Head.compare(&s) == 0
+	if newest && slices.ContainsFunc(e.flags, Flag.notStored) {
+		e.flags = slices.DeleteFunc(slices.Clone(e.flags), Flag.notStored)
+	}
 	for _, f := range d.flags {
-		if o := rec.owner("." + rootOf(f)); o == nil || o.compare(&s) <= 0 {
+		if o := rec.owner("." + rootOf(f)); f.notStored() && newest || !f.notStored() && (o == nil || o.compare(&s) <= 0) {
 			e.flags = append(slices.Clip(e.flags), f)
 		}
 	}
@@ -311,6 +315,10 @@ func rootOf(f Flag) string {
 	name, _, _ := strings.Cut(f.Property, ".")
 	return name
 }
+
+// notStored reports that the flag is about something that the entity does not hold: such flags are those of its newest
+// change alone.
+func (f Flag) notStored() bool { return strings.HasSuffix(f.Want, "not stored") }
 
 // dropFlags forgets what was wrong with a field that gets another value.
 func (e *edit) dropFlags(field string) {

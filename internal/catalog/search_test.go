@@ -386,6 +386,53 @@ func compareBy(sort []catalog.Sort, a, b catalog.Entity) int {
 	return strings.Compare(a.Identifier, b.Identifier)
 }
 
+func TestSearchTextLooksAtIdentifierAndTitle(t *testing.T) {
+	b := newBench(t, thing)
+	titled := func(id, title string) catalog.Change {
+		c := call(t, "thing", id, `{"s":"needle"}`)
+		c.Title = []byte(title)
+		return c
+	}
+	b.apply(titled("Needle-1", `null`), titled("x2", `"a NEEDLE%"`), titled("x3", `"hay"`))
+	for text, want := range map[string]string{"needle": "Needle-1 x2", "LE%": "x2", "_": "", "x3": "x3", "": "Needle-1 x2 x3"} {
+		page, err := b.Search(t.Context(), catalog.SearchRequest{Blueprint: "thing", Text: text})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, e := range page.Entities {
+			got = append(got, e.Identifier)
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("text %q finds %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestSearchTakesQueriesUpToItsLimits(t *testing.T) {
+	b := newBench(t, thing)
+	b.write(call(t, "thing", "a", `{"s":"v990"}`))
+	for _, combinator := range []string{"or", "and"} {
+		rules := make([]string, 999)
+		for i := range rules {
+			rules[i] = fmt.Sprintf(`{"property":"s","operator":"%s","value":"v%d"}`, map[string]string{"or": "=", "and": "!="}[combinator], i)
+		}
+		n, err := b.CountMatches(t.Context(), catalog.SearchRequest{Query: json.RawMessage(`{"combinator":"` + combinator + `","rules":[` + strings.Join(rules, ",") + `]}`)})
+		if want := map[string]int64{"or": 1, "and": 0}[combinator]; err != nil || n != want {
+			t.Errorf("999 rules joined by %s: %d %v, want %d", combinator, n, err, want)
+		}
+	}
+	values := `"v990"` + strings.Repeat(`,"x"`, 9_999)
+	n, err := b.CountMatches(t.Context(), catalog.SearchRequest{Query: json.RawMessage(`{"property":"s","operator":"in","value":[` + values + `]}`)})
+	if err != nil || n != 1 {
+		t.Errorf("a list of 10000 values: %d %v, want 1", n, err)
+	}
+	deep := strings.Repeat(`{"combinator":"and","rules":[`, 32) + `{"property":"s","operator":"isNotEmpty"}` + strings.Repeat(`]}`, 32)
+	if n, err := b.CountMatches(t.Context(), catalog.SearchRequest{Query: json.RawMessage(deep)}); err != nil || n != 1 {
+		t.Errorf("32 deep: %d %v, want 1", n, err)
+	}
+}
+
 func TestSearchRefusesWhatItCannotRead(t *testing.T) {
 	b := newBench(t, thing)
 	for _, query := range []string{`{"operator":"relatedTo","blueprint":"thing","value":"a"}`, `{"property":"s","operator":"like","value":"a"}`, `{"combinator":"nor","rules":[]}`,

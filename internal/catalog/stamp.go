@@ -25,9 +25,6 @@ func (s *Stamp) wrote(field string) bool {
 
 // owner returns the newest change that wrote the field, or nil.
 func (s *State) owner(field string) *Stamp {
-	if s.ID == 0 && len(s.Head.Fields) == 0 {
-		return nil
-	}
 	if s.Head.wrote(field) {
 		return &s.Head
 	}

@@ -83,6 +83,10 @@ func (c *chunk) add(ctx context.Context, line lake.Line) error {
 	}
 	c.judged = append(c.judged, Judged{Line: line.Number, Verdict: make([]Verdict, c.plan.set.Len())})
 	ev := mapping.Event{Body: line.Body, Headers: line.Headers, Query: line.Query, ObjectKey: c.objectKey}
+	stream := c.object.Stream
+	if line.Headers != nil { // a webhook call: the next one may well say something else of the same entity
+		stream = ""
+	}
 	version := catalog.Version{Generation: line.Generation, ExtractedAt: line.ExtractedAt, ObjectKey: c.object.Key, Line: line.Number}
 	return c.run.Apply(ctx, ev, func(out mapping.Outcome) error {
 		if out.Change == nil {
@@ -90,8 +94,8 @@ func (c *chunk) add(ctx context.Context, line lake.Line) error {
 			return nil
 		}
 		change := clone(out.Change)
-		change.Version = version
-		change.Origin = catalog.Origin{ObjectID: c.object.ID, Line: line.Number, Stream: c.object.Stream}
+		change.Version, change.Actor = version, change.Source
+		change.Origin = catalog.Origin{ObjectID: c.object.ID, Line: line.Number, Stream: stream}
 		c.bytes += changeBytes(&change)
 		c.changes = append(c.changes, change)
 		c.places = append(c.places, place{record, out.Mapping})

@@ -50,13 +50,16 @@ func keep(line lake.Line) RecordLine {
 }
 
 // Search reads objects from the lake and yields the lines whose text holds the needle, until yield returns false.
-// An object that cannot be read is told to trouble and passed by.
+// An object that cannot be read is told to trouble and passed by; a bucket that does not answer ends the search.
 func Search(ctx context.Context, bucket lake.Bucket, objects []Object, needle string, yield func(Object, RecordLine) bool, trouble func(Object, error)) error {
 	for _, o := range objects {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		more, err := searchOne(ctx, bucket, o, []byte(needle), yield)
+		if fault.Is(err, fault.Unavailable) || fault.Is(err, fault.Denied) {
+			return err
+		}
 		if err != nil {
 			trouble(o, err)
 		}

@@ -69,8 +69,17 @@ func NewReceiver(store CallStore, bucket lake.Bucket, layout lake.Layout, now fu
 
 // Known returns fault.NotFound when no webhook has the key, so that a door need not read the body first.
 func (r *Receiver) Known(ctx context.Context, key string) error {
-	_, err := r.store.WebhookByKey(ctx, key)
+	_, err := r.webhook(ctx, key)
 	return err
+}
+
+// webhook tells a key that nobody has from trouble of ours, which the sender is to wait out.
+func (r *Receiver) webhook(ctx context.Context, key string) (Webhook, error) {
+	hook, err := r.store.WebhookByKey(ctx, key)
+	if err != nil && !fault.Is(err, fault.NotFound) {
+		return hook, fault.Errorf(fault.Unavailable, "read the webhook: %w", err)
+	}
+	return hook, err
 }
 
 // Receive takes a call at the webhook of that key. When it returns without error, the call is durable (or dropped by
@@ -83,7 +92,7 @@ func (r *Receiver) Receive(ctx context.Context, key string, call Call) (Taken, e
 		return Taken{}, err
 	}
 	defer func() { <-r.places }()
-	hook, err := r.store.WebhookByKey(ctx, key)
+	hook, err := r.webhook(ctx, key)
 	if err != nil {
 		return Taken{}, err
 	}

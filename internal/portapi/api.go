@@ -90,6 +90,7 @@ type Config struct {
 type API struct {
 	Config
 	routes router
+	origin *http.CrossOriginProtection
 }
 
 // New returns the handler of /v1/* and /ingest/*.
@@ -103,7 +104,7 @@ func New(cfg Config) *API {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	a := &API{Config: cfg}
+	a := &API{Config: cfg, origin: http.NewCrossOriginProtection()}
 	a.routes = a.table()
 	return a
 }
@@ -177,6 +178,10 @@ func (a *API) authenticated(w http.ResponseWriter, r *http.Request, names map[st
 	who, err := a.Keeper.Authenticate(r)
 	if err != nil {
 		return err
+	}
+	// A session rides along with whatever a page of this machine sends, another port's too; a token does not.
+	if !who.Machine && a.origin.Check(r) != nil {
+		return &statusError{status: http.StatusForbidden, code: "cross_origin", message: "a page of another origin may not do this with a browser's session"}
 	}
 	return route.handle(w, &request{Request: r, names: names, who: who})
 }

@@ -31,9 +31,9 @@ func (a *API) writeEntity(w http.ResponseWriter, r *request, status int, e catal
 	return writeJSON(w, status, entityAnswer{true, wire[0]})
 }
 
-// wirePage shows entities. A blueprint that was deleted meanwhile leaves its entities bare.
+// wirePage shows entities.
 func (a *API) wirePage(ctx context.Context, list []catalog.Entity, v view) ([]members, error) {
-	shapes, err := a.shapes(ctx)
+	shapes, err := a.shapes(ctx, list)
 	if err != nil {
 		return nil, err
 	}

@@ -38,15 +38,18 @@ func newShape(b catalog.Blueprint) (shape, error) {
 	return s, nil
 }
 
-// shapes returns the shape of every blueprint.
-func (a *API) shapes(ctx context.Context) (map[string]shape, error) {
-	list, err := a.Catalog.Blueprints(ctx)
-	if err != nil {
-		return nil, err
-	}
-	all := make(map[string]shape, len(list))
-	for _, b := range list {
-		if all[b.Identifier], err = newShape(b); err != nil {
+// shapes returns the shapes of the entities' blueprints. A blueprint that was deleted meanwhile leaves its entities bare.
+func (a *API) shapes(ctx context.Context, list []catalog.Entity) (map[string]shape, error) {
+	all := map[string]shape{}
+	for _, e := range list {
+		if _, known := all[e.Blueprint]; known {
+			continue
+		}
+		b, err := a.Catalog.Blueprint(ctx, e.Blueprint)
+		if err != nil && !fault.Is(err, fault.NotFound) {
+			return nil, err
+		}
+		if all[e.Blueprint], err = newShape(b); err != nil {
 			return nil, err
 		}
 	}

@@ -18,7 +18,7 @@ type callAnswer struct {
 func (a *API) postCall(w http.ResponseWriter, r *request) error {
 	key := r.names["key"]
 	if err := a.Receiver.Known(r.Context(), key); err != nil {
-		return unknownKey(err)
+		return a.toSender(r, err)
 	}
 	body, err := r.read(ingest.MaxCallBytes)
 	if err != nil {
@@ -33,15 +33,22 @@ func (a *API) postCall(w http.ResponseWriter, r *request) error {
 	}
 	taken, err := a.Receiver.Receive(r.Context(), key, call)
 	if err != nil {
-		return unknownKey(err)
+		return a.toSender(r, err)
 	}
 	return writeJSON(w, http.StatusAccepted, callAnswer{true, taken.EventID, taken.Dropped})
 }
 
-// unknownKey keeps the key out of the answer to a call at a door that is not there.
-func unknownKey(err error) error {
-	if fault.Is(err, fault.NotFound) {
+// toSender is the error as a sender may know it, who has no credentials: neither the key at a door that is not there,
+// nor what it is of ours that does not answer.
+func (a *API) toSender(r *request, err error) error {
+	switch fault.KindOf(err) {
+	case fault.NotFound:
 		return fault.Errorf(fault.NotFound, "no webhook has this key").WithCode("not_found", map[string]any{"resource": "Webhook"})
+	case fault.Unavailable:
+		if r.Context().Err() == nil {
+			a.Log.Error("a webhook call could not be taken", "error", err)
+		}
+		return fault.Errorf(fault.Unavailable, "the call cannot be taken now: send it again later")
 	}
 	return err
 }

@@ -69,7 +69,7 @@ func (a *API) toWireWebhook(r *request, w ingest.Webhook) (members, error) {
 		doc.put("integrationType", "custom")
 	}
 	doc.put("webhookKey", w.Key)
-	doc.put("url", a.origin(r)+"/ingest/"+url.PathEscape(w.Key))
+	doc.put("url", a.publicURL(r)+"/ingest/"+url.PathEscape(w.Key))
 	doc.put("createdAt", stamp(w.CreatedAt))
 	doc.put("createdBy", w.CreatedBy)
 	doc.put("updatedAt", stamp(w.UpdatedAt))
@@ -77,8 +77,8 @@ func (a *API) toWireWebhook(r *request, w ingest.Webhook) (members, error) {
 	return doc, nil
 }
 
-// origin is the address under which clients reach us.
-func (a *API) origin(r *request) string {
+// publicURL is the address under which clients reach us.
+func (a *API) publicURL(r *request) string {
 	if a.PublicURL != "" {
 		return strings.TrimRight(a.PublicURL, "/")
 	}

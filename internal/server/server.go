@@ -135,7 +135,8 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	stop, done := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer done()
-	time.AfterFunc(stopTimeout/3, cancel)
+	late := time.AfterFunc(stopTimeout/3, cancel)
+	defer late.Stop()
 	err := web.Shutdown(stop)
 	if err != nil {
 		err = errors.Join(err, web.Close())

@@ -11,6 +11,8 @@ type dialect struct {
 	truth func(column, key string) string // 1 or 0 for a boolean
 	json  func(column, key string) string // the canonical text of a list or object
 	kind  func(column, key string) string // 'text', 'number', 'boolean', 'array', 'object', NULL when not there or null
+	// equalText compares a string member with a text, in the shape that an expression index on the member answers.
+	equalText func(column, key, text string) string
 	// elements is a FROM item of a list's elements; elementText, elementNum and elementTruth read one.
 	elements                              func(column, key string) string
 	elementText, elementNum, elementTruth string
@@ -37,6 +39,9 @@ var sqlite = dialect{
 	kind: func(c, k string) string {
 		return "CASE json_type(" + c + "," + path(k) + ") WHEN 'integer' THEN 'number' WHEN 'real' THEN 'number' WHEN 'true' THEN 'boolean' " +
 			"WHEN 'false' THEN 'boolean' WHEN 'null' THEN NULL ELSE json_type(" + c + "," + path(k) + ") END"
+	},
+	equalText: func(c, k, text string) string {
+		return "(json_extract(" + c + "," + path(k) + ") = " + text + " AND json_type(" + c + "," + path(k) + ") = 'text')"
 	},
 	elements: func(c, k string) string {
 		return "json_each(CASE json_type(" + c + "," + path(k) + ") WHEN 'array' THEN json_extract(" + c + "," + path(k) + ") ELSE '[]' END) AS el"

@@ -62,7 +62,20 @@ func (q *query) where() string {
 	if len(q.conditions) == 0 {
 		return ""
 	}
+	const few = 16 // as plain terms, for the planner
+	if len(q.conditions) > few {
+		return "WHERE " + strings.Join(q.conditions[:few], " AND ") + " AND " + balanced(q.conditions[few:], " AND ")
+	}
 	return "WHERE " + strings.Join(q.conditions, " AND ")
+}
+
+// balanced joins terms as a tree of even depth: SQLite refuses expressions deeper than 1,000, and a chain is as deep as long.
+func balanced(terms []string, operator string) string {
+	if len(terms) <= 4 {
+		return "(" + strings.Join(terms, operator) + ")"
+	}
+	half := len(terms) / 2
+	return "(" + balanced(terms[:half], operator) + operator + balanced(terms[half:], operator) + ")"
 }
 
 func (t *catalogTx) compile(ctx context.Context, f catalog.Find) (*query, error) {
@@ -99,7 +112,9 @@ func asciiLower(r rune) rune {
 	return r
 }
 
-// rule compiles a node: an expression that is true or false, never NULL.
+// rule compiles a node: an expression that is true where the node holds. Negation stands at conditions alone, where NULL
+// counts as false before it; above them are AND and OR, for which a NULL in WHERE is as good as false. So conditions
+// stay plain terms, which an index can answer.
 func (q *query) rule(r catalog.Rule) string {
 	if r.Combinator != "" {
 		if len(r.Rules) == 0 {
@@ -109,16 +124,13 @@ func (q *query) rule(r catalog.Rule) string {
 		for i, sub := range r.Rules {
 			parts[i] = q.rule(sub)
 		}
-		return "(" + strings.Join(parts, " "+strings.ToUpper(r.Combinator)+" ") + ")"
+		return balanced(parts, " "+strings.ToUpper(r.Combinator)+" ")
 	}
 	condition := q.condition(r)
-	if strings.HasPrefix(condition, "e.") && !r.Negate {
-		return condition // a column that is never NULL: plain, for its index
-	}
 	if r.Negate {
 		return "NOT coalesce(" + condition + ", 1 = 0)"
 	}
-	return "coalesce(" + condition + ", 1 = 0)"
+	return condition
 }
 
 // subject is how to read what a condition looks at: SQL that is NULL where there is nothing of that kind. list is a
@@ -231,6 +243,9 @@ func (q *query) text(s string) string { return "CAST(" + q.bind(s) + " AS TEXT)"
 
 // plain compiles what an index can answer: a text compared with a column or with a property that has an expression index.
 func (q *query) plain(r catalog.Rule) string {
+	if r.Operator == catalog.OpEqual && r.Subject.Kind == catalog.ValueProperty && r.Values[0].Kind == catalog.TextValue {
+		return q.sql.equalText("e.properties", r.Subject.Name, q.text(r.Values[0].Text))
+	}
 	if r.Operator != catalog.OpEqual && r.Operator != catalog.OpIn || r.Subject.Kind != catalog.MetaProperty {
 		return ""
 	}

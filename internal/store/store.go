@@ -13,7 +13,8 @@ import (
 	"runtime"
 
 	"github.com/pressly/goose/v3"
-	_ "modernc.org/sqlite" // the "sqlite" driver, pure Go
+	driver "modernc.org/sqlite" // registers "sqlite", pure Go
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"longshore/internal/fault"
 )
@@ -36,6 +37,16 @@ func Open(ctx context.Context, path string) (*Store, error) {
 		return nil, fault.Errorf(fault.Denied, "create the data folder: %w", err).
 			WithHint("choose a folder that you can write with --data or LONGSHORE_DATA")
 	}
+	return open(ctx, path, (*Store).migrate)
+}
+
+// Attach opens the database at path beside the process that works on it, and leaves its schema alone.
+// Errors: fault.Invalid when the schema is not this program's.
+func Attach(ctx context.Context, path string) (*Store, error) {
+	return open(ctx, path, (*Store).checkSchema)
+}
+
+func open(ctx context.Context, path string, prepare func(*Store, context.Context) error) (*Store, error) {
 	s := &Store{path: path}
 	var err error
 	if s.write, err = sql.Open("sqlite", dsn(path, false)); err != nil {
@@ -46,7 +57,7 @@ func Open(ctx context.Context, path string) (*Store, error) {
 		return nil, fmt.Errorf("open database %s: %w", path, err)
 	}
 	s.read.SetMaxOpenConns(max(4, runtime.NumCPU()))
-	if err := s.migrate(ctx); err != nil {
+	if err := prepare(s, ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
@@ -68,28 +79,49 @@ func dsn(path string, readOnly bool) string {
 	return "file:" + (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath() + "?" + q.Encode()
 }
 
+// migrate brings the schema up to date.
 func (s *Store) migrate(ctx context.Context) error {
-	dir, err := fs.Sub(migrations, "migrations/sqlite")
+	p, current, target, err := s.versions(ctx)
 	if err != nil {
 		return err
-	}
-	p, err := goose.NewProvider(goose.DialectSQLite3, s.write, dir)
-	if err != nil {
-		return fmt.Errorf("read migrations: %w", err)
-	}
-	current, target, err := p.GetVersions(ctx)
-	if err != nil {
-		return fault.Errorf(fault.Invalid, "read the schema version of %s: %w", s.path, err).
-			WithHint("is this a Longshore database? Choose another --data folder, or restore a backup")
-	}
-	if current > target {
-		return fault.Errorf(fault.Invalid, "the data in %s was written by a newer Longshore (schema %d, this program knows %d)", s.path, current, target).
-			WithHint("run that newer version, or choose another --data folder")
 	}
 	if _, err := p.Up(ctx); err != nil {
 		return fmt.Errorf("bring the schema of %s from %d to %d: %w", s.path, current, target, err)
 	}
 	return nil
+}
+
+// checkSchema demands that the schema is up to date.
+func (s *Store) checkSchema(ctx context.Context) error {
+	_, current, target, err := s.versions(ctx)
+	if err != nil {
+		return err
+	}
+	if current < target {
+		return fault.Errorf(fault.Invalid, "the data in %s is being worked on by an older Longshore (schema %d, this program's is %d)", s.path, current, target).
+			WithHint("stop the older one first, or use its program")
+	}
+	return nil
+}
+
+// versions tells the schema's version and this program's, and refuses a newer one.
+func (s *Store) versions(ctx context.Context) (p *goose.Provider, current, target int64, err error) {
+	dir, err := fs.Sub(migrations, "migrations/sqlite")
+	if err != nil {
+		return nil, 0, 0, err
+	}
+	if p, err = goose.NewProvider(goose.DialectSQLite3, s.write, dir); err != nil {
+		return nil, 0, 0, fmt.Errorf("read migrations: %w", err)
+	}
+	if current, target, err = p.GetVersions(ctx); err != nil {
+		return nil, 0, 0, fault.Errorf(fault.Invalid, "read the schema version of %s: %w", s.path, err).
+			WithHint("is this a Longshore database? Choose another --data folder, or restore a backup")
+	}
+	if current > target {
+		return nil, 0, 0, fault.Errorf(fault.Invalid, "the data in %s was written by a newer Longshore (schema %d, this program knows %d)", s.path, current, target).
+			WithHint("run that newer version, or choose another --data folder")
+	}
+	return p, current, target, nil
 }
 
 // Close closes the database.
@@ -114,14 +146,33 @@ func (s *Store) Reader() *sql.DB { return s.read }
 func (s *Store) InTx(ctx context.Context, fn func(tx *sql.Tx) error) error {
 	tx, err := s.write.BeginTx(ctx, nil)
 	if err != nil {
-		return fmt.Errorf("begin transaction: %w", err)
+		return fmt.Errorf("begin transaction: %w", s.explain(err))
 	}
-	defer tx.Rollback() //nolint:errcheck // after Commit it does nothing
+	defer tx.Rollback() // after Commit it does nothing
 	if err := fn(tx); err != nil {
-		return err
+		return s.explain(err)
 	}
 	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("commit: %w", err)
+		return fmt.Errorf("commit: %w", s.explain(err))
 	}
 	return nil
+}
+
+// DiskFull is the code of the fault for a disk without room, here and in the lake.
+const DiskFull = "disk_full"
+
+// explain gives the database's errors that an operator can mend their kind and hint.
+func (s *Store) explain(err error) error {
+	var e *driver.Error
+	if !errors.As(err, &e) || fault.KindOf(err) != fault.Internal {
+		return err
+	}
+	switch e.Code() & 0xff {
+	case sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR:
+		return fault.Errorf(fault.Unavailable, "the database %s cannot be written: %w", s.path, err).WithCode(DiskFull, nil).
+			WithHint("make room on that disk, or check it; nothing is lost: start again and it goes on where it stopped")
+	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN:
+		return fault.Errorf(fault.Denied, "the database %s cannot be written: %w", s.path, err).WithHint("check the rights of the data folder")
+	}
+	return err
 }

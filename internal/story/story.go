@@ -154,12 +154,13 @@ func (t *Teller) records(ctx context.Context, s *Story, limit int) error {
 	needle := s.ID
 	if i := strings.LastIndexByte(needle, '/'); i > 0 && len(s.Entities) > 0 {
 		// A composite identifier stands in no record: the record that wrote its entity does.
-		return t.origins(ctx, s, objects)
+		return t.judge(ctx, s, t.writers(ctx, s, objects))
 	}
 	var own, mentions []hit
 	err = ingest.Search(ctx, t.Bucket, objects, needle, func(o ingest.Object, line ingest.RecordLine) bool {
 		h := hit{o, line, ownID(line.Body) == s.ID}
 		switch {
+		case s.wrote(h): // told first
 		case h.own && len(own) < limit:
 			own = append(own, h)
 		case !h.own && len(mentions) < limit:
@@ -174,12 +175,22 @@ func (t *Teller) records(ctx context.Context, s *Story, limit int) error {
 	if err != nil {
 		return err
 	}
-	all := append(own, mentions...)
+	all := append(append(t.writers(ctx, s, objects), own...), mentions...)
 	if len(all) > limit {
 		s.More += len(all) - limit
 		all = all[:limit]
 	}
 	return t.judge(ctx, s, all)
+}
+
+// wrote reports whether the line wrote an entity of the story.
+func (s *Story) wrote(h hit) bool {
+	for _, e := range s.Entities {
+		if e.originID == h.object.ID && e.originLine == h.line.Number {
+			return true
+		}
+	}
+	return false
 }
 
 // ownID is the id, uuid or label under which a record goes, or "".
@@ -194,8 +205,8 @@ func ownID(body []byte) string {
 	return r.UUID
 }
 
-// origins tells the records that wrote the entities found.
-func (t *Teller) origins(ctx context.Context, s *Story, objects []ingest.Object) error {
+// writers returns the records that wrote the entities of the story.
+func (t *Teller) writers(ctx context.Context, s *Story, objects []ingest.Object) []hit {
 	var hits []hit
 	for _, e := range s.Entities {
 		for _, o := range objects {
@@ -210,7 +221,7 @@ func (t *Teller) origins(ctx context.Context, s *Story, objects []ingest.Object)
 			hits = append(hits, hit{o, line, true})
 		}
 	}
-	return t.judge(ctx, s, hits)
+	return hits
 }
 
 func (t *Teller) judge(ctx context.Context, s *Story, hits []hit) error {
@@ -301,7 +312,7 @@ func (s Story) Print(w io.Writer) error {
 		}
 	}
 	for _, r := range s.Records {
-		what := "mentioned in"
+		what := "Mentioned in"
 		if r.Own {
 			what = "Record"
 		}
@@ -310,13 +321,7 @@ func (s Story) Print(w io.Writer) error {
 			fmt.Fprintf(&b, "  sync %d, stream %s, %d pages from %s, read at %s\n", r.SyncID, r.Stream, r.Pages, r.Request, r.ExtractedAt.Format(time.RFC3339))
 		}
 		fmt.Fprintf(&b, "  roll-up: %s\n", r.RollUp)
-		for _, v := range r.Verdicts {
-			fmt.Fprintf(&b, "    mapping %d → %s: %s", v.Mapping, v.Blueprint, v.Code)
-			if !v.Detail.Empty() {
-				fmt.Fprintf(&b, ": %s", v.Detail)
-			}
-			b.WriteString("\n")
-		}
+		r.printVerdicts(&b)
 	}
 	if s.More > 0 {
 		fmt.Fprintf(&b, "%d more records hold %s; --records shows more\n", s.More, s.ID)
@@ -326,4 +331,29 @@ func (s Story) Print(w io.Writer) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// printVerdicts lists what each mapping made of the record. Mappings that passed by a record which another one took are
+// only counted.
+func (r Record) printVerdicts(b *strings.Builder) {
+	filtered := 0
+	for _, v := range r.Verdicts {
+		if v.Code == verdict.Filtered.String() {
+			filtered++
+		}
+	}
+	brief := filtered < len(r.Verdicts)
+	for _, v := range r.Verdicts {
+		if brief && v.Code == verdict.Filtered.String() {
+			continue
+		}
+		fmt.Fprintf(b, "    mapping %d → %s: %s", v.Mapping, v.Blueprint, v.Code)
+		if !v.Detail.Empty() {
+			fmt.Fprintf(b, ": %s", v.Detail)
+		}
+		b.WriteString("\n")
+	}
+	if brief && filtered > 0 {
+		fmt.Fprintf(b, "    %d other mappings filtered it (--json names each clause)\n", filtered)
+	}
 }

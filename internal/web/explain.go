@@ -1,6 +1,9 @@
 package web
 
-import "longshore/internal/verdict"
+import (
+	"longshore/internal/ingest"
+	"longshore/internal/verdict"
+)
 
 // The tones of a verdict: what a person should feel about it. Colour never stands alone: each has a word and a shape.
 const (
@@ -88,4 +91,13 @@ func severity(c verdict.Code) int {
 		return 2
 	}
 	return 3
+}
+
+// groupTone is the tone of a group of verdicts. A record that changed nothing still breaks the rules that its entity
+// was kept with: it stays something to look at.
+func groupTone(g ingest.VerdictGroup) string {
+	if g.Code == verdict.Unchanged && len(brokenRules(g.Detail)) > 0 {
+		return toneAmber
+	}
+	return explain(g.Code).Tone
 }

@@ -21,17 +21,16 @@ type flow struct {
 	Mappings   []*mappingFlow
 	Blueprints []blueprintFlow
 
-	HasAPI                     bool // rows of the source are known: a sync was chosen
-	API, InLake, Read, Judged  int64
-	Kept, Flagged, Grey, Lost  int64 // records by the tone of their roll-up
-	Objects                    int
-	Entities                   int64
-	Troubled                   []ingest.Object // failed, unrouted, gone
-	byName                     map[string]*streamFlow
-	links                      map[linkKey]*linkFlow
-	groups                     []ingest.VerdictGroup // one a stream × mapping × code × explanation
-	mappingNames               map[string][]string
-	outOfMappings, outOfStream map[string]int64
+	HasAPI                    bool // rows of the source are known: a sync was chosen
+	API, InLake, Read, Judged int64
+	Flagged, Lost             int64 // over the streams
+	Objects                   int
+	Entities                  int64
+	Troubled                  []ingest.Object // failed, unrouted, gone
+	byName                    map[string]*streamFlow
+	links                     map[linkKey]*linkFlow
+	groups                    []ingest.VerdictGroup // one a stream × mapping × code × explanation
+	mappingNames              map[string][]string
 }
 
 type streamFlow struct {
@@ -40,11 +39,20 @@ type streamFlow struct {
 	API, InLake, Read, Judged int64
 	Objects                   int
 	Sums                      map[verdict.Code]int64 // roll-ups
-	Kept, Flagged, Grey, Lost int64
+	Flagged, Lost             int64                  // verdicts of the mappings, and lines that are no record: what the links lead to
+	StillFlagged              int64                  // of Flagged: unchanged, and flagged before
 }
 
-// Bar is the stream's roll-ups as parts of a bar, the most telling first.
-func (s *streamFlow) Bar() []barPart { return barOf(s.Sums) }
+// Bar is the stream's roll-ups as parts of a bar.
+func (s *streamFlow) Bar() []barPart { return flaggedBar(s.Sums, s.StillFlagged) }
+
+// flaggedBar draws the unchanged records that are still flagged with the flagged ones.
+func flaggedBar(sums map[verdict.Code]int64, still int64) []barPart {
+	sums, still = maps.Clone(sums), min(still, sums[verdict.Unchanged])
+	sums[verdict.Unchanged] -= still
+	sums[verdict.KeptWithFlags] += still
+	return barOf(sums)
+}
 
 // OK reports whether the stream's numbers add up.
 func (s *streamFlow) OK(hasAPI bool) bool {
@@ -56,6 +64,7 @@ type mappingFlow struct {
 	Index                                 int
 	Blueprint                             string
 	Wanted, Kept, Flagged, Lost, Filtered int64
+	StillFlagged                          int64 // of Flagged: unchanged, and flagged before
 	Sums                                  map[verdict.Code]int64
 }
 
@@ -108,7 +117,7 @@ func (s *site) flowOf(ctx context.Context, run *pipeline.Run) (*flow, error) {
 	}
 	for _, st := range f.Streams {
 		f.API, f.InLake, f.Read, f.Judged = f.API+st.API, f.InLake+st.InLake, f.Read+st.Read, f.Judged+st.Judged
-		f.Kept, f.Flagged, f.Grey, f.Lost = f.Kept+st.Kept, f.Flagged+st.Flagged, f.Grey+st.Grey, f.Lost+st.Lost
+		f.Flagged, f.Lost = f.Flagged+st.Flagged, f.Lost+st.Lost
 	}
 	return f, nil
 }
@@ -127,16 +136,22 @@ func (s *streamFlow) addSums(sums map[verdict.Code]int64) {
 	for code, n := range sums {
 		s.Sums[code] += n
 		s.Judged += n
-		switch explain(code).Tone {
-		case toneKept:
-			s.Kept += n
-		case toneAmber:
-			s.Flagged += n
-		case toneRed:
-			s.Lost += n
-		default:
-			s.Grey += n
+		if code == verdict.MalformedLine {
+			s.Lost += n // a lost line that no mapping has a verdict on
 		}
+	}
+}
+
+// addGroup counts what a mapping made of records of the stream.
+func (s *streamFlow) addGroup(g ingest.VerdictGroup) {
+	switch groupTone(g) {
+	case toneAmber:
+		s.Flagged += g.N
+		if g.Code == verdict.Unchanged {
+			s.StillFlagged += g.N
+		}
+	case toneRed:
+		s.Lost += g.N
 	}
 }
 
@@ -187,7 +202,8 @@ func (s *site) addMappings(ctx context.Context, f *flow) error {
 			found[key] = m
 			f.Mappings = append(f.Mappings, m)
 		}
-		m.add(g.Code, g.N)
+		m.add(g)
+		f.stream(g.Stream).addGroup(g)
 		if g.Code != verdict.Filtered {
 			key.stream = g.Stream
 			if f.links[key] == nil {
@@ -206,23 +222,26 @@ func (s *site) addMappings(ctx context.Context, f *flow) error {
 func (m *mappingFlow) Bar() []barPart {
 	wanted := maps.Clone(m.Sums)
 	delete(wanted, verdict.Filtered)
-	return barOf(wanted)
+	return flaggedBar(wanted, m.StillFlagged)
 }
 
-func (m *mappingFlow) add(code verdict.Code, n int64) {
-	m.Sums[code] += n
-	if code == verdict.Filtered {
-		m.Filtered += n
+func (m *mappingFlow) add(g ingest.VerdictGroup) {
+	m.Sums[g.Code] += g.N
+	if g.Code == verdict.Filtered {
+		m.Filtered += g.N
 		return
 	}
-	m.Wanted += n
-	switch explain(code).Tone {
+	m.Wanted += g.N
+	switch groupTone(g) {
 	case toneAmber:
-		m.Flagged += n
+		m.Flagged += g.N
+		if g.Code == verdict.Unchanged {
+			m.StillFlagged += g.N
+		}
 	case toneRed:
-		m.Lost += n
+		m.Lost += g.N
 	default:
-		m.Kept += n
+		m.Kept += g.N
 	}
 }
 

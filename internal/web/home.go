@@ -35,12 +35,11 @@ type homePage struct {
 
 // runTile is a sync in the strip of the last ones.
 type runTile struct {
-	Run            pipeline.Run
-	Rows           int64
-	H              float64 // of 28, the more rows the higher
-	Took           string
-	Shown          bool
-	StatusSentence string
+	Run   pipeline.Run
+	Rows  int64
+	H     float64 // of 28, the more rows the higher
+	Took  string
+	Shown bool
 }
 
 // flowColumn heads a column of the picture.

@@ -70,6 +70,7 @@ func TestScreensShowTheData(t *testing.T) {
 		{"/entity/okta_role_assignment/00u-not-read/SUPER_ADMIN", []string{"waiting"}},
 		{"/entity/okta_user/00u-not-read", []string{"not in the catalog", "Waiting for it", "Look for it in the lake"}},
 		{"/verdicts", []string{"Kept with flags", "status (required)", "No mapping wanted it", "Not a record", "in identifier: .body.id", "class=\"treemap"}},
+		{"/verdicts?code=over-limit", []string{"No verdict passes the filter"}},
 		{"/verdicts?tone=red", []string{"Expression failed", "Not a record"}},
 		{"/objects", []string{"users/…/4_1_0", "unrouted", "another writer"}},
 		{"/objects?state=troubled", []string{"unrouted"}},
@@ -327,7 +328,7 @@ func TestExports(t *testing.T) {
 	h := newWorld(t, true).handler(t)
 	got := get(t, h, "/catalog/okta_role_assignment/export?format=csv&f=type:is:SUPER_ADMIN")
 	rows, err := csv.NewReader(got.Body).ReadAll()
-	if err != nil || len(rows) != 3 || strings.Join(rows[0], ",") != "title,identifier,type,user" {
+	if err != nil || len(rows) != 3 || strings.Join(rows[0], ",") != "title,user,type,identifier" {
 		t.Errorf("CSV: %v, %q", err, rows)
 	}
 	got = get(t, h, "/catalog/okta_user/export?format=jsonl&sort=$identifier")

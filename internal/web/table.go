@@ -336,7 +336,6 @@ func (t *tablePage) addLinks(next string) {
 	}
 	slices.SortFunc(t.Hold, func(a, b hidden) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortFunc(t.HoldCols, func(a, b hidden) int { return cmp.Compare(a.Name, b.Name) })
-	t.Subjects = []subject{{"$identifier", "Identifier", "Entity"}, {"$title", "Title", "Entity"}, {"$updatedAt", "Updated", "Entity"}, {"$createdAt", "Created", "Entity"}}
 	for _, p := range t.Blueprint.Properties {
 		t.Subjects = append(t.Subjects, subject{p.Name, cmp.Or(p.Title, p.Name), "Properties"})
 	}
@@ -345,13 +344,15 @@ func (t *tablePage) addLinks(next string) {
 			t.Subjects = append(t.Subjects, subject{">" + rel.Name, cmp.Or(rel.Title, rel.Name), "Relations"})
 		}
 	}
+	t.Subjects = append(t.Subjects, []subject{{"$identifier", "Identifier", "Entity"}, {"$title", "Title", "Entity"},
+		{"$updatedAt", "Updated", "Entity"}, {"$createdAt", "Created", "Entity"}}...)
 }
 
 // defaultScalars is how many properties a table shows unless told otherwise.
 const defaultScalars = 6
 
-// addColumns lists the columns there are, and takes those that the address names, or the sensible ones: the first
-// scalar properties that any of the rows has, and the relations. Later pages keep the columns of the first.
+// addColumns lists the columns there are, and takes those that the address names, or the sensible ones: the single
+// relations, the first scalar properties that any of the rows has, and the relations to many. Later pages keep the columns of the first.
 func (t *tablePage) addColumns(rows []catalog.Entity) {
 	filled := map[string]bool{}
 	for _, e := range rows {
@@ -362,7 +363,16 @@ func (t *tablePage) addColumns(rows []catalog.Entity) {
 			filled[">"+name] = filled[">"+name] || len(idsOf(value)) > 0
 		}
 	}
-	all := []tableColumn{{Field: "$title", Label: "Title", Kind: "title"}, {Field: "$identifier", Label: "Identifier", Kind: "id"}}
+	all := []tableColumn{{Field: "$title", Label: "Title", Kind: "title"}}
+	// Whom and what an entity is about comes before how it is described.
+	relations := func(many bool) {
+		for _, rel := range t.Blueprint.Relations {
+			if rel.Many == many {
+				all = append(all, tableColumn{Field: ">" + rel.Name, Label: cmp.Or(rel.Title, rel.Name), Kind: "relation", Chosen: filled[">"+rel.Name] || len(rows) == 0, target: rel.Target})
+			}
+		}
+	}
+	relations(false)
 	scalars := 0
 	for _, p := range t.Blueprint.Properties {
 		c := tableColumn{Field: p.Name, Label: cmp.Or(p.Title, p.Name), Kind: "text"}
@@ -380,9 +390,8 @@ func (t *tablePage) addColumns(rows []catalog.Entity) {
 		}
 		all = append(all, c)
 	}
-	for _, rel := range t.Blueprint.Relations {
-		all = append(all, tableColumn{Field: ">" + rel.Name, Label: cmp.Or(rel.Title, rel.Name), Kind: "relation", Chosen: filled[">"+rel.Name] || len(rows) == 0, target: rel.Target})
-	}
+	relations(true)
+	all = append(all, tableColumn{Field: "$identifier", Label: "Identifier", Kind: "id"})
 	all = append(all, tableColumn{Field: "$updatedAt", Label: "Updated", Kind: "time"}, tableColumn{Field: "$createdAt", Label: "Created", Kind: "time"})
 	for i := range all {
 		c := &all[i]

@@ -12,7 +12,6 @@ import (
 
 	"longshore/internal/fault"
 	"longshore/internal/ingest"
-	"longshore/internal/pipeline"
 	"longshore/internal/verdict"
 )
 
@@ -77,8 +76,9 @@ func (v verdictState) filter() ingest.VerdictFilter {
 	return f
 }
 
-func (v verdictState) wants(code verdict.Code) bool {
-	return (v.Code == verdict.None || v.Code == code) && (v.Tone == "" || explain(code).Tone == v.Tone)
+func (v verdictState) wants(g ingest.VerdictGroup) bool {
+	return (v.Code == verdict.None || v.Code == g.Code) && (v.Tone == "" || groupTone(g) == v.Tone) && (v.Webhook == "" || v.Webhook == g.Webhook) &&
+		(v.Rule == "" || slices.Contains(brokenRules(g.Detail), v.Rule))
 }
 
 type verdictsPage struct {
@@ -200,7 +200,7 @@ func (s *site) addGroups(ctx context.Context, p *verdictsPage) error {
 	}
 	byCode := map[verdict.Code]*verdictSection{}
 	for _, g := range groups {
-		if !p.State.wants(g.Code) || p.State.Webhook != "" && g.Webhook != p.State.Webhook || p.State.Rule != "" && !slices.Contains(brokenRules(g.Detail), p.State.Rule) {
+		if !p.State.wants(g) {
 			continue
 		}
 		section := byCode[g.Code]
@@ -218,8 +218,8 @@ func (s *site) addGroups(ctx context.Context, p *verdictsPage) error {
 		section.Groups = append(section.Groups, one)
 	}
 	for code, section := range byCode {
-		if code == verdict.KeptWithFlags && p.State.Rule == "" && !p.State.Pick {
-			section.Rules = p.State.rulesOf(section.Groups)
+		if (code == verdict.KeptWithFlags || code == verdict.Unchanged) && p.State.Rule == "" && !p.State.Pick {
+			section.Rules = p.State.rulesOf(code, section.Groups)
 		}
 		p.Sections = append(p.Sections, *section)
 	}
@@ -274,7 +274,7 @@ func (s *site) addOptions(ctx context.Context, p *verdictsPage) error {
 		add("stream "+st.Stream, func(v *verdictState) { v.Stream = "" })
 	}
 	if st.Code != verdict.None {
-		add("verdict "+st.Code.String(), func(v *verdictState) { v.Code = verdict.None })
+		add(explain(st.Code).Label, func(v *verdictState) { v.Code = verdict.None })
 	}
 	if st.Tone != "" {
 		add(map[string]string{toneKept: "kept", toneAmber: "kept, to look at", toneGrey: "not wanted", toneRed: "lost"}[st.Tone], func(v *verdictState) { v.Tone = "" })
@@ -343,7 +343,7 @@ type brokenRule struct {
 }
 
 // rulesOf sums groups by the rules that their records break; a record that breaks several counts for each.
-func (v verdictState) rulesOf(groups []verdictGroup) []brokenRule {
+func (v verdictState) rulesOf(code verdict.Code, groups []verdictGroup) []brokenRule {
 	type key struct{ stream, blueprint, name string }
 	sums := map[key]int64{}
 	var most int64
@@ -357,7 +357,7 @@ func (v verdictState) rulesOf(groups []verdictGroup) []brokenRule {
 	var list []brokenRule
 	for k, n := range sums {
 		list = append(list, brokenRule{k.stream, k.blueprint, k.name, n, v.url(func(v *verdictState) {
-			v.Stream, v.Code, v.Tone, v.Rule = k.stream, verdict.KeptWithFlags, "", k.name
+			v.Stream, v.Code, v.Tone, v.Rule = k.stream, code, "", k.name
 		}), 1000 * float64(n) / float64(most)})
 	}
 	slices.SortFunc(list, func(a, b brokenRule) int { return cmp.Or(cmp.Compare(b.N, a.N), cmp.Compare(a.Name, b.Name)) })
@@ -371,10 +371,4 @@ type treeCell struct {
 	URL        string
 	Label      string // as much as fits, "" when nothing does
 	Count      string
-}
-
-// statusLabel is a status in a word.
-func statusLabel(status pipeline.Status) string {
-	return map[pipeline.Status]string{pipeline.Pending: "waits", pipeline.Running: "is read", pipeline.Complete: "complete", pipeline.Partial: "partial",
-		pipeline.Failed: "failed", pipeline.Succeeded: "succeeded", pipeline.Cancelled: "cancelled"}[status]
 }

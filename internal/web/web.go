@@ -20,6 +20,9 @@ type Config struct {
 	Bucket  Bucket
 	Search  Search // nil: a pasted id is looked up in the catalog alone, and the page says so
 
+	// SignedIn says whether the request is of a browser that is signed in. nil: every request is.
+	SignedIn func(*http.Request) bool
+
 	// StartSync begins a run of the connection, or joins the one under way. nil: pages have no button for it.
 	StartSync func(ctx context.Context, connection string) error
 
@@ -40,7 +43,7 @@ type site struct {
 const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; " +
 	"form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 
-// New returns the handler of all screens and their assets. It takes every request as signed in.
+// New returns the handler of all screens and their assets.
 func New(c Config) (http.Handler, error) {
 	if c.Now == nil {
 		c.Now = time.Now
@@ -73,7 +76,7 @@ func New(c Config) (http.Handler, error) {
 	mux.Handle("/", s.handle(func(http.ResponseWriter, *http.Request) error {
 		return fault.Errorf(fault.NotFound, "there is no such page").WithHint("the address may be mistyped, or cut short")
 	}))
-	return secured(http.NewCrossOriginProtection().Handler(mux)), nil
+	return secured(http.NewCrossOriginProtection().Handler(s.guard(mux))), nil
 }
 
 func secured(next http.Handler) http.Handler {
@@ -132,6 +135,7 @@ type page struct {
 	Title  string
 	Nav    string // the entry of the menu that is lit
 	Status int    // 0 means 200
+	Bare   bool   // without menu and org: the reader is not signed in
 	Live   bool   // the page changes by itself: it is renewed every second
 	Data   any
 

@@ -50,7 +50,8 @@ func (b *Bucket) fault(doing, what string, err error) error {
 	case "NoSuchKey", "NotFound":
 		return say(fault.NotFound, "it does not exist")
 	case "NoSpaceLeftOnDevice", "QuotaExceeded", "XMinioStorageFull", "InsufficientStorage":
-		return say(fault.Unavailable, "the store has no space left ("+code+")").WithHint("free some space where the store keeps its objects")
+		return say(fault.Unavailable, "the store has no space left ("+code+")").WithCode("disk_full", nil).
+			WithHint("free some space where the store keeps its objects")
 	}
 	return b.faultByStatus(status, code, say, err)
 }

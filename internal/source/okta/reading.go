@@ -109,7 +109,7 @@ func children(spec childSpec) func(context.Context, *reading, state) error {
 
 // children visits the parents page by page. Every parent visited, and every page of parents without one to visit,
 // makes at least one page, so that the state moves on. A parent that has gone since, or that the credential may not
-// read (Okta lets nobody list the members of "Okta Administrators"), is a gap.
+// read, is a gap.
 func (r *reading) children(ctx context.Context, spec childSpec, from state) error {
 	if !from.belongsTo(spec.parents) {
 		return foreignState()

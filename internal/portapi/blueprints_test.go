@@ -1,0 +1,96 @@
+package portapi_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestAccessToken(t *testing.T) {
+	h := newHouse(t)
+	const path = "/v1/auth/access_token"
+	a := h.call("POST", path, `{"clientId": "client_1", "clientSecret": "s3cret"}`, "Authorization:").want(200, "").is("10800", "expiresIn").is(`"Bearer"`, "tokenType")
+	if token := strings.Trim(a.at("accessToken"), `"`); strings.Count(token, ".") != 2 || token != h.token {
+		t.Errorf("accessToken %q, want the active JWT", token)
+	}
+	h.call("POST", path, `{"clientId": "client_1", "clientSecret": "wrong"}`, "Authorization:").want(401, "invalid_credentials")
+	h.call("POST", path, `{"clientId": "client_1"}`, "Authorization:").want(422, "invalid_request")
+	h.call("POST", path, `{"clientId": "client_1", "clientSecret": "s3cret", "more": 1}`, "Authorization:").want(422, "invalid_request")
+	for _, header := range []string{"Authorization:", "Authorization: Bearer x.y.z", "Authorization: Basic YTpi"} {
+		h.call("GET", "/v1/blueprints", "", header).want(401, "unauthorized")
+	}
+}
+
+func TestOrganizationHasNoFeatureFlags(t *testing.T) {
+	newHouse(t).call("GET", "/v1/organization", "").want(200, "").golden("organization")
+}
+
+func TestBlueprintIsEchoedWithWhatClientsCountOn(t *testing.T) {
+	h := newCatalogHouse(t)
+	h.call("GET", "/v1/blueprints/okta_user?exclude_calculated_properties=true", "").want(200, "").golden("blueprint")
+	h.call("GET", "/v1/blueprints/okta_group", "").want(200, "").golden("blueprint-bare")
+	h.call("POST", "/v1/blueprints", groupBlueprint).want(409, "identifier_taken")
+	if a := h.call("GET", "/v1/blueprints", "").want(200, ""); a.at("blueprints", "1", "identifier") != `"okta_user"` {
+		t.Errorf("list: %s", a.body)
+	}
+}
+
+func TestPutReplacesAndPatchMerges(t *testing.T) {
+	h := newCatalogHouse(t)
+	path := "/v1/blueprints/okta_group"
+	h.call("PATCH", path, `{"schema": {"properties": {"name": {"type": "string"}}}, "aggregationProperties": {"members": {"title": "Members", "target": "okta_user",
+		"calculationSpec": {"func": "count", "calculationBy": "entities"}}}}`).want(200, "").is(`{"type":"string"}`, "blueprint", "schema", "properties", "name").
+		is(`{"type":"number","default":0}`, "blueprint", "schema", "properties", "size")
+	h.call("PUT", path, groupBlueprint).want(200, "").is("{}", "blueprint", "aggregationProperties").is("", "blueprint", "schema", "properties", "name")
+	h.call("PATCH", path, `{"schema": {"properties": {"size": {"type": "string"}}}}`).want(422, "forbidden_type_change")
+	h.call("PUT", "/v1/blueprints/nope", groupBlueprint).want(404, "not_found")
+	answer := h.call("GET", path, "")
+	h.call("PUT", path, answer.at("blueprint")).want(200, "") // clients send back what they were given
+}
+
+func TestPendingTargetsAreTakenUnlessRefused(t *testing.T) {
+	h := newHouse(t)
+	body := `{"identifier": "a", "title": "A", "schema": {"properties": {}}, "relations": {"b": {"target": "b"}}}`
+	h.call("POST", "/v1/blueprints?pending_targets=false", body).want(404, "not_found").is(`"b"`, "details", "withValue")
+	h.call("POST", "/v1/blueprints", body).want(201, "")
+	h.call("POST", "/v1/blueprints/a/entities", `{"identifier": "1", "relations": {"b": "x"}}`).want(404, "not_found")
+}
+
+func TestGuidesDocumentsInTheGuidesOrder(t *testing.T) {
+	h := newHouse(t)
+	dir := filepath.Join("..", "..", "packs", "guide")
+	for _, name := range []string{"okta_user", "okta_role_assignment", "okta_event", "okta_role", "okta_permission"} {
+		doc, err := os.ReadFile(filepath.Join(dir, "blueprint-"+name+".json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.call("POST", "/v1/blueprints", string(doc)).want(201, "").is(`"`+name+`"`, "blueprint", "identifier")
+	}
+}
+
+func TestDeleteBlueprint(t *testing.T) {
+	h := newCatalogHouse(t)
+	h.call("POST", users, `{"identifier": "00u0", "properties": {"status": "ACTIVE"}}`).want(201, "")
+	h.call("DELETE", "/v1/blueprints/okta_user", "").want(403, "has_dependents")
+	h.call("DELETE", "/v1/blueprints/okta_group", "").want(403, "has_dependents") // a relation points at it
+	a := h.call("DELETE", "/v1/blueprints/okta_user/all-entities?delete_blueprint=true&run_id=", "").want(200, "")
+	id := strings.Trim(a.at("migrationId"), `"`)
+	h.call("GET", "/v1/migrations/"+id, "").want(200, "").is(`"COMPLETED"`, "migration", "status").is(`"okta_user"`, "migration", "sourceBlueprint").
+		is(`"client_1"`, "migration", "actor").is("{}", "migration", "mapping")
+	h.call("GET", "/v1/migrations/m_nope", "").want(404, "not_found")
+	h.call("GET", "/v1/blueprints/okta_user", "").want(404, "not_found")
+	h.call("DELETE", "/v1/blueprints/okta_group", "").want(200, "")
+	h.call("DELETE", "/v1/blueprints/okta_group/all-entities", "").want(404, "not_found")
+}
+
+func TestAuditLogTellsChangesAndNothingForNone(t *testing.T) {
+	h := newCatalogHouse(t)
+	body := `{"identifier": "00u1", "properties": {"status": "ACTIVE"}}`
+	h.call("POST", users+"?upsert=true&merge=true", body).want(201, "")
+	h.call("POST", users+"?upsert=true&merge=true", body).want(200, "")
+	h.call("GET", "/v1/audit-log?blueprint=okta_user&entity=00u1&resources=entity", "").want(200, "").golden("audit-log")
+	h.call("GET", "/v1/audit-log?action=DELETE", "").want(200, "").is("[]", "audits")
+	h.call("GET", "/v1/audit-log?status=FAILURE", "").want(200, "").is("[]", "audits")
+	h.call("GET", "/v1/audit-log?limit=0", "").want(422, "invalid_request")
+}
