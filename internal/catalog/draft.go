@@ -95,7 +95,11 @@ func (b *batch) digest(r *rules, c *Change) []byte {
 	h := &b.hasher
 	h.Reset()
 	var n [8]byte
-	binary.LittleEndian.PutUint64(n[:], r.hash+uint64(c.Op))
+	how := 2 * uint64(c.Op)
+	if c.Lenient { // the same content can be kept leniently and rejected strictly
+		how++
+	}
+	binary.LittleEndian.PutUint64(n[:], r.hash+how)
 	_, _ = h.Write(n[:])
 	put := func(name string, value []byte) {
 		binary.LittleEndian.PutUint32(n[:4], uint32(len(name)))

@@ -354,6 +354,10 @@ func (r Record) printVerdicts(b *strings.Builder) {
 		b.WriteString("\n")
 	}
 	if brief && filtered > 0 {
-		fmt.Fprintf(b, "    %d other mappings filtered it (--json names each clause)\n", filtered)
+		noun := "mappings"
+		if filtered == 1 {
+			noun = "mapping"
+		}
+		fmt.Fprintf(b, "    %d other %s filtered it (--json names each clause)\n", filtered, noun)
 	}
 }
