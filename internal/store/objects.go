@@ -191,7 +191,7 @@ func (b *Objects) Object(ctx context.Context, id int64) (ingest.Object, error) {
 	return o, nil
 }
 
-// List returns the objects that the filter names, newest first, at most limit (0: all).
+// List returns the objects that the filter names: with a limit the newest of them, newest first; with 0 all, oldest first.
 func (b *Objects) List(ctx context.Context, f ingest.ObjectFilter, limit int) ([]ingest.Object, error) {
 	where, args := objectWhere(f)
 	if limit > 0 {
