@@ -78,7 +78,7 @@ func (s *sayer) run(run pipeline.Run) {
 		}
 		s.ended[fmt.Sprint(run.ID, st.Stream)] = true
 		s.clear()
-		fmt.Fprintf(s.w, "  read %-24s %7d rows, %d pages, %s\n", st.Stream, st.APIRows, st.Pages, st.Status)
+		fmt.Fprintf(s.w, "  read %-24s %7d rows in %3d pages, %s\n", st.Stream, st.APIRows, st.Pages, st.Status)
 	}
 }
 

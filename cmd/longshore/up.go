@@ -110,6 +110,7 @@ func runUp(cmd *cobra.Command, o upOptions) error {
 			if !ok {
 				return errSilent
 			}
+			say.f("\nLook at it: longshore up shows the screens on http://%s\n", cfg.listen)
 			return nil
 		}
 		say.f("\nOpen %s\nKeeps syncing every %s. Stop with Ctrl-C.\n", signIn, conn.Every)
