@@ -50,9 +50,6 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	case errors.As(err, &usage):
 		fmt.Fprintf(stderr, "longshore: %v\n", err)
 		return exitUsage
-	case ctx.Err() != nil && errors.Is(err, context.Canceled):
-		fmt.Fprintln(stderr, "longshore: stopped; what is durable is kept, and the next run goes on from there")
-		return exitFailed
 	}
 	fmt.Fprintf(stderr, "longshore: %v\n", err)
 	if hint := fault.HintOf(err); hint != "" {

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"compress/gzip"
-	"context"
 	"database/sql"
 	"io"
 	"io/fs"
@@ -41,17 +40,6 @@ func TestScripts(t *testing.T) {
 			"org": org, "hold": hold, "newer": newer, "cutline": cutLine, "alterline": alterLine, "countlines": countLines,
 		},
 	})
-}
-
-// Ctrl-C is no error of the program's: it says that it stopped, and what becomes of the work.
-func TestInterruptedCommandSaysThatItStopped(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	var out, errs bytes.Buffer
-	code := run(ctx, []string{"up", "--once", "--data", filepath.Join(t.TempDir(), "data"), "--s3-listen", "127.0.0.1:0"}, nil, &out, &errs)
-	if code != exitFailed || !strings.HasPrefix(errs.String(), "longshore: stopped; ") || strings.Count(errs.String(), "\n") != 1 {
-		t.Errorf("exit %d, said %q; want 1 and one line that it stopped", code, errs.String())
-	}
 }
 
 // org starts a small stand-in org and points the settings at it: org [TOKEN]. The org's own token is "right".
