@@ -13,7 +13,6 @@ import (
 	"github.com/itchyny/gojq"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
-
 	"longshore/packs"
 	"longshore/packs/samples"
 )

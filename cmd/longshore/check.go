@@ -10,7 +10,6 @@ import (
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
-
 	"longshore/internal/fault"
 	lakes3 "longshore/internal/lake/s3"
 	"longshore/internal/source/okta"

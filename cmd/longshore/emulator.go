@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-
 	"longshore/internal/fault"
 	"longshore/internal/source/okta/emulator"
 )

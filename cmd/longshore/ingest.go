@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-
 	"longshore/internal/ingest"
 	"longshore/internal/job"
 	"longshore/internal/receipt"

@@ -15,7 +15,6 @@ import (
 
 	"github.com/gofrs/flock"
 	"github.com/rogpeppe/go-internal/testscript"
-
 	"longshore/internal/source/okta/emulator"
 )
 

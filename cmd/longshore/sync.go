@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
-
 	"longshore/internal/fault"
 	"longshore/internal/job"
 	"longshore/internal/pipeline"

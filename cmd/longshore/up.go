@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
-
 	"longshore/internal/job"
 	"longshore/internal/pipeline"
 	"longshore/internal/receipt"

@@ -22,8 +22,10 @@ func (c *clock) now() time.Time { return c.at }
 
 func keeper(t *testing.T, c *clock) *auth.Keeper {
 	t.Helper()
-	k, err := auth.New(auth.Config{Credentials: []auth.Credential{{"client_a", "secret-a"}, {"client_b", "secret-b"}}, Key: bytes.Repeat([]byte{7}, 32),
-		OrgID: "org_1", Now: c.now})
+	k, err := auth.New(auth.Config{
+		Credentials: []auth.Credential{{"client_a", "secret-a"}, {"client_b", "secret-b"}}, Key: bytes.Repeat([]byte{7}, 32),
+		OrgID: "org_1", Now: c.now,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,8 +112,10 @@ func TestWrongCredentialsAndTokens(t *testing.T) {
 	head, rest, _ := strings.Cut(token.Text, ".")
 	body, _, _ := strings.Cut(rest, ".")
 	none := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none","typ":"JWT"}`))
-	for name, text := range map[string]string{"no signature": head + "." + body + ".", "alg none": none + "." + body + ".", "cut": token.Text[:len(token.Text)-2],
-		"empty": "", "long": strings.Repeat("a", 1<<20)} {
+	for name, text := range map[string]string{
+		"no signature": head + "." + body + ".", "alg none": none + "." + body + ".", "cut": token.Text[:len(token.Text)-2],
+		"empty": "", "long": strings.Repeat("a", 1<<20),
+	} {
 		if _, err := k.Verify(text); !fault.Is(err, fault.Denied) {
 			t.Errorf("%s: %v, want denied", name, err)
 		}

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/zeebo/xxh3"
-
 	"longshore/internal/fault"
 )
 

@@ -13,7 +13,6 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
-
 	"longshore/internal/fault"
 )
 
@@ -89,9 +88,14 @@ var portFormats = []*jsonschema.Format{
 	{Name: "user", Validate: stringFormat(isEmail)},
 	{Name: "date-time", Validate: stringFormat(isDateTime)},
 	{Name: "timer", Validate: stringFormat(isDateTime)},
-	{Name: "team", Validate: anyText}, {Name: "markdown", Validate: anyText}, {Name: "yaml", Validate: anyText},
-	{Name: "proto", Validate: anyText}, {Name: "blueprints", Validate: anyText}, {Name: "entity", Validate: anyText},
-	{Name: "blueprint", Validate: anyText}, {Name: "labeled-url", Validate: anyText},
+	{Name: "team", Validate: anyText},
+	{Name: "markdown", Validate: anyText},
+	{Name: "yaml", Validate: anyText},
+	{Name: "proto", Validate: anyText},
+	{Name: "blueprints", Validate: anyText},
+	{Name: "entity", Validate: anyText},
+	{Name: "blueprint", Validate: anyText},
+	{Name: "labeled-url", Validate: anyText},
 }
 
 func anyText(any) error { return nil }
@@ -220,8 +224,10 @@ func valueAt(v any, path []string) any {
 }
 
 // displayMembers say nothing about which values fit.
-var displayMembers = []string{"type", "title", "description", "icon", "format", "enum", "enumColors", "colorized", "dateFormat", "spec",
-	"specAuthentication", "default"}
+var displayMembers = []string{
+	"type", "title", "description", "icon", "format", "enum", "enumColors", "colorized", "dateFormat", "spec",
+	"specAuthentication", "default",
+}
 
 // quickCheck returns a check that looks at bytes, for definitions made of a type, a format and an enum; nil for others.
 func quickCheck(p Property) func([]byte) bool {

@@ -20,6 +20,7 @@ type objectsStore = ingest.Store
 func (m *meddling) Object(ctx context.Context, id int64) (ingest.Object, error) {
 	return m.Objects.Object(ctx, id)
 }
+
 func (m *meddling) Route(ctx context.Context, namespace string) (ingest.Webhook, error) {
 	w, err := m.Objects.Route(ctx, namespace)
 	if m.afterRoute != nil {
@@ -29,15 +30,19 @@ func (m *meddling) Route(ctx context.Context, namespace string) (ingest.Webhook,
 	}
 	return w, err
 }
+
 func (m *meddling) MappingVersion(ctx context.Context, webhook, digest string, doc []byte) (int64, error) {
 	return m.Objects.MappingVersion(ctx, webhook, digest, doc)
 }
+
 func (m *meddling) InTx(ctx context.Context, fn func(tx *sql.Tx) error) error {
 	return m.Objects.InTx(ctx, fn)
 }
+
 func (m *meddling) Progress(ctx context.Context, tx *sql.Tx, o ingest.Object, from int64) (bool, error) {
 	return m.Objects.Progress(ctx, tx, o, from)
 }
+
 func (m *meddling) SaveVerdicts(ctx context.Context, tx *sql.Tx, o ingest.Object, from int64, judged []ingest.Judged) error {
 	return m.Objects.SaveVerdicts(ctx, tx, o, from, judged)
 }

@@ -47,8 +47,10 @@ func TestEveryVerdictIsGivenAsOftenAsItsRecordsAsk(t *testing.T) {
 	b.look()
 	b.take()
 
-	want := map[verdict.Code]int64{verdict.Upserted: 1 + 4, verdict.Unchanged: 2, verdict.KeptWithFlags: 3, verdict.SupersededByNewer: 5, verdict.NoMappingMatched: 6,
-		verdict.ExpressionError: 7, verdict.SchemaReject: 8, verdict.IdentifierConflict: 9, verdict.OverLimit: 10, verdict.MalformedLine: 11}
+	want := map[verdict.Code]int64{
+		verdict.Upserted: 1 + 4, verdict.Unchanged: 2, verdict.KeptWithFlags: 3, verdict.SupersededByNewer: 5, verdict.NoMappingMatched: 6,
+		verdict.ExpressionError: 7, verdict.SchemaReject: 8, verdict.IdentifierConflict: 9, verdict.OverLimit: 10, verdict.MalformedLine: 11,
+	}
 	if got := b.sums("things"); got != codes(want) {
 		t.Errorf("roll-ups:\n%s\nwant\n%s", got, codes(want))
 	}

@@ -7,7 +7,6 @@ import (
 	"io"
 
 	"github.com/klauspost/compress/flate"
-
 	"longshore/internal/verdict"
 )
 

@@ -5,9 +5,8 @@ import (
 	"reflect"
 	"testing"
 
-	"pgregory.net/rapid"
-
 	"longshore/internal/verdict"
+	"pgregory.net/rapid"
 )
 
 func TestLedgerReadsBackWhatWasWritten(t *testing.T) {

@@ -10,7 +10,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/itchyny/gojq"
-
 	"longshore/internal/fault"
 )
 

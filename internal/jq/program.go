@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/itchyny/gojq"
-
 	"longshore/internal/fault"
 )
 

@@ -10,7 +10,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/klauspost/compress/gzip"
-
 	"longshore/internal/fault"
 )
 

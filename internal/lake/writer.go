@@ -16,7 +16,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/klauspost/compress/gzip"
-
 	"longshore/internal/fault"
 )
 

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/gzip"
-
 	"longshore/internal/fault"
 	"longshore/internal/lake"
 )

@@ -49,8 +49,10 @@ func (n *numbers) Read(_ context.Context, stream string, state json.RawMessage) 
 				return
 			}
 			n.reads = append(n.reads, fmt.Sprintf("%s/%d", stream, at))
-			page := pipeline.Page{EmittedAt: time.UnixMilli(1000), State: fmt.Append(nil, at+1), Cursor: fmt.Sprintf("/%s?page=%d&limit=2", stream, at),
-				Statuses: map[int]int{200: 1}, Gaps: n.gaps[stream][at]}
+			page := pipeline.Page{
+				EmittedAt: time.UnixMilli(1000), State: fmt.Append(nil, at+1), Cursor: fmt.Sprintf("/%s?page=%d&limit=2", stream, at),
+				Statuses: map[int]int{200: 1}, Gaps: n.gaps[stream][at],
+			}
 			for i := at * 2; i < min(at*2+2, n.rows[stream]); i++ {
 				page.Records = append(page.Records, fmt.Appendf(nil, `{"id":"%s%d"}`, stream, i))
 			}
@@ -376,8 +378,10 @@ func (s stoppingStore) FinishRun(ctx context.Context, id int64, status pipeline.
 // with no page read twice but those whose object was not durable yet.
 func TestStoppedAnywhereEndsLikeAnUndisturbedRun(t *testing.T) {
 	source := func() *numbers {
-		return &numbers{rows: map[string]int{"a": 5, "b": 4, "logs": 3}, gaps: map[string]map[int][]string{"b": {1: {"404 on x"}}},
-			fails: map[string]map[int]error{"logs": {1: fault.Errorf(fault.Denied, "no more")}}}
+		return &numbers{
+			rows: map[string]int{"a": 5, "b": 4, "logs": 3}, gaps: map[string]map[int][]string{"b": {1: {"404 on x"}}},
+			fails: map[string]map[int]error{"logs": {1: fault.Errorf(fault.Denied, "no more")}},
+		}
 	}
 	run := func(at int) (*stops, string, map[string][]string) {
 		b := newBench(t, source())

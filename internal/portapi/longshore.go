@@ -145,8 +145,10 @@ type lakeObject struct {
 }
 
 func toWireObject(o ingest.Object) lakeObject {
-	wire := lakeObject{o.ID, o.Bucket, o.Key, o.ETag, o.Namespace, o.Stream, o.SyncID, o.Bytes, nil, string(o.State), o.Pass, o.Webhook, o.LinesDone, o.Records,
-		o.Error, stamp(o.FoundAt), stamp(o.IngestedAt)}
+	wire := lakeObject{
+		o.ID, o.Bucket, o.Key, o.ETag, o.Namespace, o.Stream, o.SyncID, o.Bytes, nil, string(o.State), o.Pass, o.Webhook, o.LinesDone, o.Records,
+		o.Error, stamp(o.FoundAt), stamp(o.IngestedAt),
+	}
 	if o.RowsWritten >= 0 {
 		wire.RowsWritten = &o.RowsWritten
 	}
@@ -264,11 +266,15 @@ type wireStream struct {
 }
 
 func toWireRun(run pipeline.Run) wireRun {
-	wire := wireRun{run.ID, run.Connection.Name, run.Connection.Source, run.Connection.Namespace, stamp(run.StartedAt), stamp(run.FinishedAt), string(run.Status),
-		run.Cause, run.Error, make([]wireStream, len(run.Streams))}
+	wire := wireRun{
+		run.ID, run.Connection.Name, run.Connection.Source, run.Connection.Namespace, stamp(run.StartedAt), stamp(run.FinishedAt), string(run.Status),
+		run.Cause, run.Error, make([]wireStream, len(run.Streams)),
+	}
 	for i, s := range run.Streams {
-		wire.Streams[i] = wireStream{s.Stream, s.Mode, s.Generation, string(s.Status), s.Pages, s.APIRows, s.LakeRows, s.LakeBytes, s.Statuses, s.Gaps, s.Error,
-			stamp(s.StartedAt), stamp(s.FinishedAt)}
+		wire.Streams[i] = wireStream{
+			s.Stream, s.Mode, s.Generation, string(s.Status), s.Pages, s.APIRows, s.LakeRows, s.LakeBytes, s.Statuses, s.Gaps, s.Error,
+			stamp(s.StartedAt), stamp(s.FinishedAt),
+		}
 	}
 	return wire
 }

@@ -15,7 +15,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-
 	"longshore/internal/fault"
 )
 
@@ -154,7 +153,8 @@ func (s *Server) chain() http.Handler {
 	doors := slices.Clone(s.cfg.Doors)
 	slices.SortStableFunc(doors, func(a, b Door) int { return len(b.Prefix) - len(a.Prefix) })
 	metrics := promhttp.HandlerFor(s.cfg.Registry, promhttp.HandlerOpts{
-		ErrorLog: slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelWarn), ErrorHandling: promhttp.ContinueOnError})
+		ErrorLog: slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelWarn), ErrorHandling: promhttp.ContinueOnError,
+	})
 	same := http.NewCrossOriginProtection()
 	same.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		writeError(w, http.StatusForbidden, "cross_origin", "a page of another origin may not do this")

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-
 	"longshore/internal/fault"
 	"longshore/internal/server"
 )
@@ -110,7 +109,10 @@ func TestCrossOriginWritesAreRefusedWhereCookiesCount(t *testing.T) {
 		method, path, site string
 		want               int
 	}{
-		{"POST", "/x", "cross-site", 403}, {"POST", "/x", "same-origin", 200}, {"POST", "/x", "", 200}, {"GET", "/x", "cross-site", 200},
+		{"POST", "/x", "cross-site", 403},
+		{"POST", "/x", "same-origin", 200},
+		{"POST", "/x", "", 200},
+		{"GET", "/x", "cross-site", 200},
 		{"POST", "/ingest/k", "cross-site", 200},
 	} {
 		r := httptest.NewRequest(c.method, c.path, nil)
@@ -171,9 +173,11 @@ func TestMetricsShowTheFigures(t *testing.T) {
 	if answer.StatusCode != 200 {
 		t.Fatalf("status %d: %s", answer.StatusCode, body)
 	}
-	for _, line := range []string{"longshore_lake_objects_waiting 3", `longshore_records{verdict="upserted"} 120`,
+	for _, line := range []string{
+		"longshore_lake_objects_waiting 3", `longshore_records{verdict="upserted"} 120`,
 		`longshore_last_sync_status{connection="okta",status="succeeded"} 1`, `longshore_last_sync_finished_seconds{connection="okta"} 160`,
-		`longshore_http_answers_total{door="/v1/",status="200"} 1`} {
+		`longshore_http_answers_total{door="/v1/",status="200"} 1`,
+	} {
 		if !strings.Contains(body, line+"\n") {
 			t.Errorf("missing %s in\n%s", line, body)
 		}

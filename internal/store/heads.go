@@ -7,7 +7,6 @@ import (
 	"fmt"
 
 	"github.com/zeebo/xxh3"
-
 	"longshore/internal/catalog"
 	"longshore/internal/fault"
 )
@@ -107,8 +106,10 @@ func (t *catalogTx) stamp(ctx context.Context, m mark) (catalog.Stamp, error) {
 		c.writers[m.Writer], c.keys[m.Key] = w, key
 		c.Unlock()
 	}
-	s = catalog.Stamp{Lane: w.Lane, Stream: w.Stream, Fields: w.Fields,
-		Version: catalog.Version{Generation: m.Generation, ExtractedAt: m.ExtractedAt, ObjectKey: key, Line: m.Line}}
+	s = catalog.Stamp{
+		Lane: w.Lane, Stream: w.Stream, Fields: w.Fields,
+		Version: catalog.Version{Generation: m.Generation, ExtractedAt: m.ExtractedAt, ObjectKey: key, Line: m.Line},
+	}
 	return s, nil
 }
 
@@ -323,8 +324,10 @@ func (t *catalogTx) entities(ctx context.Context, query string, args ...any) ([]
 		var blueprint, created, updated int64
 		var team sql.NullString
 		var properties, relations []byte
-		err := r.Scan(append([]any{&e.ID, &blueprint, &e.Identifier, &e.Title, &e.Icon, &team, &properties, &relations, &created, &e.CreatedBy,
-			&updated, &e.UpdatedBy, &e.Source}, h.into()...)...)
+		err := r.Scan(append([]any{
+			&e.ID, &blueprint, &e.Identifier, &e.Title, &e.Icon, &team, &properties, &relations, &created, &e.CreatedBy,
+			&updated, &e.UpdatedBy, &e.Source,
+		}, h.into()...)...)
 		e.Blueprint = n.blueprint[blueprint]
 		e.Properties, e.Relations = properties, relations
 		if team.Valid {

@@ -181,9 +181,11 @@ func (q *query) subject(s catalog.Subject) subject {
 
 func (q *query) member(column, key string) subject {
 	d := q.sql
-	return subject{text: d.text(column, key), num: d.num(column, key), truth: d.truth(column, key), json: d.json(column, key),
+	return subject{
+		text: d.text(column, key), num: d.num(column, key), truth: d.truth(column, key), json: d.json(column, key),
 		millis: d.millis("(" + d.text(column, key) + ")"), list: d.elements(column, key),
-		missing: "(" + d.kind(column, key) + ") IS NULL", empty: "(" + d.json(column, key) + ") = '[]'"}
+		missing: "(" + d.kind(column, key) + ") IS NULL", empty: "(" + d.json(column, key) + ") = '[]'",
+	}
 }
 
 func (q *query) condition(r catalog.Rule) string {

@@ -16,7 +16,6 @@ import (
 	"github.com/versity/versitygw/backend/posix"
 	"github.com/versity/versitygw/s3api"
 	"github.com/versity/versitygw/s3api/middlewares"
-
 	"longshore/internal/fault"
 	"longshore/internal/lake"
 	"longshore/internal/lake/s3"

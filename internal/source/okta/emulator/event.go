@@ -120,8 +120,15 @@ func (o *Org) throttled(e *logEvent) {
 	u := o.user(o.staff.places[partWorkflows])
 	e.by(o, &u, scriptAgent)
 	e.token = o.id(kindToken, 1)
-	e.debug = [][2]string{{"operationRateLimitSubtype", "ssws_token"}, {"operationRateLimitTimeUnit", "MINUTES"}, {"operationRateLimitScopeType", "token"},
-		{"operationRateLimitSecondsToReset", itoa(e.d.below(60))}, {"operationRateLimitThreshold", "60"}, {"operationRateLimitTimeSpan", "1"}, {"operationRateLimitType", "web_request"}}
+	e.debug = [][2]string{
+		{"operationRateLimitSubtype", "ssws_token"},
+		{"operationRateLimitTimeUnit", "MINUTES"},
+		{"operationRateLimitScopeType", "token"},
+		{"operationRateLimitSecondsToReset", itoa(e.d.below(60))},
+		{"operationRateLimitThreshold", "60"},
+		{"operationRateLimitTimeSpan", "1"},
+		{"operationRateLimitType", "web_request"},
+	}
 	e.targets = []target{{id: uuidOf(e.d.next(), e.d.next()), typ: "Bucket UUID"}, {id: e.token, typ: "Token", alternate: "unknown", name: "workflows"}}
 }
 
