@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+
 	"longshore/internal/fault"
 	lakes3 "longshore/internal/lake/s3"
 	"longshore/internal/source/okta"

@@ -13,6 +13,7 @@ import (
 	"github.com/knadh/koanf/v2"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
 	"longshore/internal/fault"
 )
 
@@ -128,7 +129,7 @@ func loadFile(cmd *cobra.Command, k *koanf.Koanf) error {
 	if path == "" {
 		path = "longshore.yaml"
 		if _, err := os.Stat(path); err != nil {
-			return nil
+			return nil //nolint:nilerr // this file is optional
 		}
 	}
 	if err := k.Load(file.Provider(path), yaml.Parser()); err != nil {

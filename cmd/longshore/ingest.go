@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
 	"longshore/internal/ingest"
 	"longshore/internal/job"
 	"longshore/internal/receipt"

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
 	"longshore/internal/catalog"
 	"longshore/internal/fault"
 	"longshore/internal/ingest"

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
 	"longshore/internal/auth"
 	"longshore/internal/fault"
 	"longshore/internal/ingest"

@@ -5,10 +5,10 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+
 	"longshore/internal/fault"
 	"longshore/internal/job"
 	"longshore/internal/pipeline"
-	"longshore/packs"
 )
 
 func newSync() *cobra.Command {
@@ -84,7 +84,7 @@ func runSync(cmd *cobra.Command, name string, streams []string, full bool) error
 // named returns the connection of that name; the one that up makes is made here too.
 func (a *app) named(ctx context.Context, name string) (pipeline.Connection, error) {
 	if name == connectionName {
-		return a.connection(ctx, packs.Pack{})
+		return a.connection(ctx)
 	}
 	all, err := a.syncs.Connections(ctx)
 	if err != nil {

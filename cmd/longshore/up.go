@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
+
 	"longshore/internal/job"
 	"longshore/internal/pipeline"
 	"longshore/internal/receipt"
@@ -76,7 +77,7 @@ func runUp(cmd *cobra.Command, o upOptions) error {
 	if err := a.applyPack(ctx, pack); err != nil {
 		return err
 	}
-	conn, err := a.connection(ctx, pack)
+	conn, err := a.connection(ctx)
 	if err != nil {
 		return err
 	}

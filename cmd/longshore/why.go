@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+
 	"longshore/internal/fault"
 	"longshore/internal/story"
 )

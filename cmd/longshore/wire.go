@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+
 	"longshore/internal/catalog"
 	dest "longshore/internal/destination/s3"
 	"longshore/internal/fault"

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/zeebo/xxh3"
+
 	"longshore/internal/fault"
 )
 
@@ -62,7 +63,7 @@ func (c *Catalog) Write(ctx context.Context, change Change) (Result, error) {
 		}
 		return nil
 	})
-	if err == errValidated { //nolint:errorlint // made above, never wrapped
+	if err == errValidated {
 		err = nil
 	}
 	return result, err

@@ -3,6 +3,7 @@ package catalog
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/mail"
 	"net/url"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
+
 	"longshore/internal/fault"
 )
 
@@ -140,8 +142,8 @@ func (c *check) flags(value []byte) []Flag {
 	if err == nil {
 		return nil
 	}
-	wrong, ok := err.(*jsonschema.ValidationError)
-	if !ok {
+	var wrong *jsonschema.ValidationError
+	if !errors.As(err, &wrong) {
 		return []Flag{{Property: c.name, Rule: "schema", Want: err.Error(), Value: excerpt(value)}}
 	}
 	return c.leaves(nil, wrong, decoded)

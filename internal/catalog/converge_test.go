@@ -6,8 +6,9 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"longshore/internal/catalog"
 	"pgregory.net/rapid"
+
+	"longshore/internal/catalog"
 )
 
 const item = `{"identifier":"item","title":"Item","schema":{"properties":{"a":{"type":"string"},"b":{"type":"number"},

@@ -9,9 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"longshore/internal/catalog"
 	"longshore/internal/fault"
-	"pgregory.net/rapid"
 )
 
 const thing = `{"identifier":"thing","title":"Thing","schema":{"properties":{"s":{"type":"string"},"n":{"type":"number"},"b":{"type":"boolean"},

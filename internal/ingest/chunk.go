@@ -81,7 +81,7 @@ func (c *chunk) add(ctx context.Context, line lake.Line) error {
 			Code:   lineCode(line.Err),
 			Detail: verdict.Detail{Message: line.Err.Message, Value: excerpt([]byte(line.Err.Excerpt))},
 		}})
-		return nil
+		return nil //nolint:nilerr // the verdict tells of it
 	}
 	c.judged = append(c.judged, Judged{Line: line.Number, Verdict: make([]Verdict, c.plan.set.Len())})
 	ev := mapping.Event{Body: line.Body, Headers: line.Headers, Query: line.Query, ObjectKey: c.objectKey}

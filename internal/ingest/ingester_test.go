@@ -175,16 +175,25 @@ func TestWebhookMadeMeanwhileIsNotMissed(t *testing.T) {
 	b := newBench(t, thing)
 	b.put(key("things", 0), zip(line(1, 1, `{"kind":"thing","id":"a"}`)))
 	b.look()
-	b.Store = &meddling{Objects: b.objects, afterRoute: func() { b.webhook("okta", `[`+mapThing+`]`) }}
+	b.Store = &meddling{Store: b.objects, afterRoute: func() { b.webhook("okta", `[`+mapThing+`]`) }}
 	b.take()
 	b.want(b.only("things"), ingest.Done, 1, "")
 }
 
 // meddling lets something happen after the first look for a webhook.
 type meddling struct {
-	objectsStore
-	Objects    ingest.Store
+	ingest.Store
 	afterRoute func()
+}
+
+func (m *meddling) Route(ctx context.Context, namespace string) (ingest.Webhook, error) {
+	w, err := m.Store.Route(ctx, namespace)
+	if m.afterRoute != nil {
+		meddle := m.afterRoute
+		m.afterRoute = nil
+		meddle()
+	}
+	return w, err
 }
 
 func TestDisabledWebhookLeavesObjectsUntilEnabled(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/klauspost/compress/flate"
+
 	"longshore/internal/verdict"
 )
 

@@ -5,8 +5,9 @@ import (
 	"reflect"
 	"testing"
 
-	"longshore/internal/verdict"
 	"pgregory.net/rapid"
+
+	"longshore/internal/verdict"
 )
 
 func TestLedgerReadsBackWhatWasWritten(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/itchyny/gojq"
+
 	"longshore/internal/fault"
 )
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/itchyny/gojq"
+
 	"longshore/internal/fault"
 )
 

@@ -414,7 +414,7 @@ func segmentOf(name string) (string, bool) {
 
 func (f *Folder) lock(key string) *sync.RWMutex {
 	h := fnv.New32a()
-	io.WriteString(h, key)
+	_, _ = io.WriteString(h, key)
 	return &f.locks[h.Sum32()%folderLockRows]
 }
 

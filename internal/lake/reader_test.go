@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/klauspost/compress/gzip"
+
 	"longshore/internal/fault"
 	"longshore/internal/lake"
 )

@@ -16,6 +16,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/klauspost/compress/gzip"
+
 	"longshore/internal/fault"
 )
 

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/gzip"
+
 	"longshore/internal/fault"
 	"longshore/internal/lake"
 )

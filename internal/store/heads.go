@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/zeebo/xxh3"
+
 	"longshore/internal/catalog"
 	"longshore/internal/fault"
 )
@@ -62,11 +63,7 @@ func (t *catalogTx) putTexts(ctx context.Context, texts map[int64]string) error 
 // text reads an interned text.
 func (t *catalogTx) text(ctx context.Context, id int64) (string, error) {
 	var body string
-	s, err := t.prepare(ctx, `SELECT body FROM texts WHERE id = $1`)
-	if err != nil {
-		return "", err
-	}
-	if err := s.QueryRowContext(ctx, id).Scan(&body); err != nil {
+	if err := t.row(ctx, `SELECT body FROM texts WHERE id = $1`, []any{id}, &body); err != nil {
 		return "", fmt.Errorf("read interned text %d: %w", id, err)
 	}
 	return body, nil

@@ -124,11 +124,9 @@ func (t *catalogTx) Pending(ctx context.Context, samples int) (catalog.PendingRe
 			return report, err
 		}
 	}
-	s, err := t.prepare(ctx, `SELECT count(*) FROM pending_relations p JOIN entities e ON e.blueprint_id = p.target_blueprint_id AND e.identifier = p.target_identifier`)
-	if err != nil {
-		return report, err
-	}
-	return report, s.QueryRowContext(ctx).Scan(&report.Resolvable)
+	err = t.row(ctx, `SELECT count(*) FROM pending_relations p JOIN entities e ON e.blueprint_id = p.target_blueprint_id AND e.identifier = p.target_identifier`,
+		nil, &report.Resolvable)
+	return report, err
 }
 
 // Rename implements catalog.Tx.

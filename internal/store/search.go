@@ -38,11 +38,8 @@ func (t *catalogTx) Count(ctx context.Context, f catalog.Find) (int64, error) {
 		return 0, err
 	}
 	var n int64
-	s, err := t.prepare(ctx, `SELECT count(*) FROM entities e `+q.where())
-	if err != nil {
-		return 0, err
-	}
-	return n, s.QueryRowContext(ctx, q.args...).Scan(&n)
+	err = t.row(ctx, `SELECT count(*) FROM entities e `+q.where(), q.args, &n)
+	return n, err
 }
 
 // query is a search on its way to SQL.

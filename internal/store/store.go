@@ -13,9 +13,10 @@ import (
 	"runtime"
 
 	"github.com/pressly/goose/v3"
-	"longshore/internal/fault"
 	driver "modernc.org/sqlite" // registers "sqlite", pure Go
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"longshore/internal/fault"
 )
 
 //go:embed migrations/sqlite/*.sql

@@ -155,7 +155,7 @@ func (s *site) makes(ctx context.Context, o ingest.Object, text recordText) ([]m
 		}
 		set, err := mapping.Compile(hook.Identifier, hook.Mappings, mapping.Options{Strict: hook.Strict})
 		if err != nil {
-			return nil, nil // the verdicts say so
+			return nil, nil //nolint:nilerr // the verdicts say so
 		}
 		var list []made
 		event := mapping.Event{Body: text.Body, Headers: text.Headers, Query: text.Query, ObjectKey: o.Key}

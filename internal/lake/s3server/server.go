@@ -16,6 +16,7 @@ import (
 	"github.com/versity/versitygw/backend/posix"
 	"github.com/versity/versitygw/s3api"
 	"github.com/versity/versitygw/s3api/middlewares"
+
 	"longshore/internal/fault"
 	"longshore/internal/lake"
 	"longshore/internal/lake/s3"
@@ -202,7 +203,7 @@ func (s *Server) Stop(ctx context.Context) error {
 		done := make(chan error, 1)
 		go func() {
 			err := s.gateway.ShutDown()
-			<-s.ended // always an error, of the listener that was closed
+			<-s.ended //nolint:errcheck // always an error, of the listener that was closed
 			if err == nil {
 				err = os.Chdir(s.workDir)
 				running.Unlock()

@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/versity/versitygw/backend/meta"
+
 	"longshore/internal/fault"
 	"longshore/internal/lake"
 	"longshore/internal/lake/laketest"
