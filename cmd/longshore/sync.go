@@ -38,11 +38,7 @@ longshore ingest or longshore up takes it into the catalog. The connection made 
 
 func runSync(cmd *cobra.Command, name string, streams []string, full bool) error {
 	ctx := cmd.Context()
-	cfg, err := loadConfig(cmd)
-	if err != nil {
-		return err
-	}
-	a, err := openApp(ctx, cfg, newLog(cmd.ErrOrStderr()))
+	a, err := openFor(cmd)
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+	"github.com/spf13/cobra"
 
 	"longshore/internal/catalog"
 	dest "longshore/internal/destination/s3"
@@ -101,6 +102,15 @@ func openApp(ctx context.Context, cfg config, log *slog.Logger) (_ *app, err err
 	}
 	a.openNouns()
 	return a, nil
+}
+
+// openFor is openApp with the settings of a command.
+func openFor(cmd *cobra.Command) (*app, error) {
+	cfg, err := loadConfig(cmd)
+	if err != nil {
+		return nil, err
+	}
+	return openApp(cmd.Context(), cfg, newLog(cmd.ErrOrStderr()))
 }
 
 // openToRead opens the data folder for a command that only reads: alone, or beside the process that works on it. In
