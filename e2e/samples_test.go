@@ -68,9 +68,11 @@ func documented(t *testing.T) map[string]counts {
 }
 
 // meant is the blueprint that a stream's records are meant for.
-var meant = map[string]string{"users": "okta_user", "groups": "okta_group", "group_members": "okta_group_membership", "custom_roles": "okta_role",
+var meant = map[string]string{
+	"users": "okta_user", "groups": "okta_group", "group_members": "okta_group_membership", "custom_roles": "okta_role",
 	"permissions": "okta_permission", "resource_sets": "okta_resource_set", "user_role_assignments": "okta_role_assignment",
-	"group_role_assignments": "okta_role_assignment", "client_role_assignments": "okta_role_assignment", "logs": "okta_event"}
+	"group_role_assignments": "okta_role_assignment", "client_role_assignments": "okta_role_assignment", "logs": "okta_event",
+}
 
 // Records of real orgs, put into the lake as Airbyte would and ingested with either pack: every record has a verdict of
 // each mapping, the counts are those of docs/packs.md, and the okta pack loses none.

@@ -32,8 +32,10 @@ var floor = map[string]int{
 }
 
 // adapters may be named by the roof and by tests alone.
-var adapters = map[string]bool{"internal/store": true, "internal/source/okta": true, "internal/source/okta/emulator": true,
-	"internal/destination/s3": true, "internal/lake/s3": true, "internal/lake/s3server": true}
+var adapters = map[string]bool{
+	"internal/store": true, "internal/source/okta": true, "internal/source/okta/emulator": true,
+	"internal/destination/s3": true, "internal/lake/s3": true, "internal/lake/s3server": true,
+}
 
 // testSupport packages are imported by tests alone, and may import anything.
 var testSupport = map[string]bool{"internal/lake/laketest": true, "packs/samples": true, "tools/ui": true}

@@ -2,6 +2,7 @@ package packs_test
 
 import (
 	"encoding/json"
+	"errors"
 	"regexp"
 	"slices"
 	"sort"
@@ -288,8 +289,8 @@ func (m *model) flags(t *testing.T, blueprint string, properties map[string]any)
 	if err == nil {
 		return nil
 	}
-	invalid, ok := err.(*jsonschema.ValidationError)
-	if !ok {
+	var invalid *jsonschema.ValidationError
+	if !errors.As(err, &invalid) {
 		t.Fatal(err)
 	}
 	var flags []string

@@ -112,8 +112,10 @@ func TestOktaIdentifiersAreUnique(t *testing.T) {
 // A role that stands in the list and in assignments has one label and kind, whichever record comes last.
 func TestOktaStandardRolesAgreeAcrossStreams(t *testing.T) {
 	m := open(t, "okta")
-	for _, id := range []string{"SUPER_ADMIN", "ORG_ADMIN", "APP_ADMIN", "USER_ADMIN", "GROUP_MEMBERSHIP_ADMIN", "HELP_DESK_ADMIN", "API_ACCESS_MANAGEMENT_ADMIN",
-		"READ_ONLY_ADMIN", "REPORT_ADMIN", "MOBILE_ADMIN", "ACCESS_CERTIFICATIONS_ADMIN", "ACCESS_REQUESTS_ADMIN", "WORKFLOWS_ADMIN", "NEW_KIND_ADMIN"} {
+	for _, id := range []string{
+		"SUPER_ADMIN", "ORG_ADMIN", "APP_ADMIN", "USER_ADMIN", "GROUP_MEMBERSHIP_ADMIN", "HELP_DESK_ADMIN", "API_ACCESS_MANAGEMENT_ADMIN",
+		"READ_ONLY_ADMIN", "REPORT_ADMIN", "MOBILE_ADMIN", "ACCESS_CERTIFICATIONS_ADMIN", "ACCESS_REQUESTS_ADMIN", "WORKFLOWS_ADMIN", "NEW_KIND_ADMIN",
+	} {
 		listed := passed(m.apply(t, "custom_roles", []byte(`{"id":"`+id+`","label":"one spelling"}`)))[0]
 		held := passed(m.apply(t, "group_role_assignments", []byte(`{"id":"gra1","type":"`+id+`","label":"another spelling","assignmentType":"GROUP","groupId":"00g1"}`)))[0]
 		if listed.Identifier != id || held.Identifier != id || listed.Title != held.Title || held.Title == nil {

@@ -56,9 +56,11 @@ func (c tally) shared() int {
 	return n
 }
 
-var mainBlueprint = map[string]string{"users": "okta_user", "groups": "okta_group", "group_members": "okta_group_membership", "custom_roles": "okta_role",
+var mainBlueprint = map[string]string{
+	"users": "okta_user", "groups": "okta_group", "group_members": "okta_group_membership", "custom_roles": "okta_role",
 	"permissions": "okta_permission", "resource_sets": "okta_resource_set", "user_role_assignments": "okta_role_assignment",
-	"group_role_assignments": "okta_role_assignment", "client_role_assignments": "okta_role_assignment", "logs": "okta_event"}
+	"group_role_assignments": "okta_role_assignment", "client_role_assignments": "okta_role_assignment", "logs": "okta_event",
+}
 
 func count(t *testing.T, m *model, stream string, records [][]byte) tally {
 	c := tally{records: len(records), holders: map[string]map[string]bool{}, clauses: map[string]int{}, flags: map[string]int{}}

@@ -89,9 +89,11 @@ func loadConfig(cmd *cobra.Command) (config, error) {
 	if err := k.Load(confmap.Provider(over, "."), nil); err != nil {
 		return config{}, err
 	}
-	c := config{data: k.String("data"), listen: k.String("listen"), s3Listen: k.String("s3-listen"), s3Endpoint: k.String("s3-endpoint"),
+	c := config{
+		data: k.String("data"), listen: k.String("listen"), s3Listen: k.String("s3-listen"), s3Endpoint: k.String("s3-endpoint"),
 		s3Bucket: k.String("s3-bucket"), s3Region: k.String("s3-region"), s3Prefix: k.String("s3-prefix"), oktaURL: k.String("okta-url"),
-		oktaToken: k.String("okta-token"), clientID: k.String("client-id"), clientSecret: k.String("client-secret")}
+		oktaToken: k.String("okta-token"), clientID: k.String("client-id"), clientSecret: k.String("client-secret"),
+	}
 	// The embedded S3 endpoint works in a folder of its own: every path must be absolute from here on.
 	var err error
 	if c.data, err = filepath.Abs(c.data); err != nil {
@@ -131,7 +133,7 @@ func loadFile(cmd *cobra.Command, k *koanf.Koanf) error {
 	if path == "" {
 		path = "longshore.yaml"
 		if _, err := os.Stat(path); err != nil {
-			return nil
+			return nil //nolint:nilerr // this file is optional
 		}
 	}
 	if err := k.Load(file.Provider(path), yaml.Parser()); err != nil {

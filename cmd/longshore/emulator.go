@@ -57,7 +57,7 @@ func runEmulator(cmd *cobra.Command, listen string, o emulator.Options) error {
 			return err
 		}
 	}
-	l, err := net.Listen("tcp", listen)
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", listen)
 	if err != nil {
 		return fault.Errorf(fault.Conflict, "listen on %s: %w", listen, err).WithHint("another program has this port: choose one with --listen")
 	}

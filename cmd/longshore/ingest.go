@@ -56,11 +56,7 @@ func runIngest(cmd *cobra.Command, o ingestOptions) error {
 	if !o.replay && (o.since != "" || o.prefix != "") {
 		return &usageError{fmt.Errorf("--since and --prefix choose what to read again: add --replay")}
 	}
-	cfg, err := loadConfig(cmd)
-	if err != nil {
-		return err
-	}
-	a, err := openApp(ctx, cfg, newLog(cmd.ErrOrStderr()))
+	a, err := openFor(cmd)
 	if err != nil {
 		return err
 	}

@@ -49,7 +49,7 @@ func (a *app) applyPack(ctx context.Context, pack packs.Pack) error {
 }
 
 // connection makes the connection between the org and the lake, or returns the one that is there.
-func (a *app) connection(ctx context.Context, pack packs.Pack) (pipeline.Connection, error) {
+func (a *app) connection(ctx context.Context) (pipeline.Connection, error) {
 	all, err := a.syncs.Connections(ctx)
 	if err != nil {
 		return pipeline.Connection{}, err

@@ -78,8 +78,10 @@ func runMap(cmd *cobra.Command, o mapOptions, files []string) error {
 		return err
 	}
 	defer done()
-	t := &mapTrial{o: o, set: set, apply: apply, out: bufio.NewWriterSize(cmd.OutOrStdout(), 1<<16), counts: map[int]map[verdict.Code]int64{},
-		rollUps: map[verdict.Code]int64{}}
+	t := &mapTrial{
+		o: o, set: set, apply: apply, out: bufio.NewWriterSize(cmd.OutOrStdout(), 1<<16), counts: map[int]map[verdict.Code]int64{},
+		rollUps: map[verdict.Code]int64{},
+	}
 	if len(files) == 0 {
 		files = []string{"-"}
 	}
@@ -308,8 +310,10 @@ type wireEntity struct {
 }
 
 func entityLine(c catalog.Change) wireEntity {
-	e := wireEntity{Blueprint: c.Blueprint, Identifier: c.Identifier, Query: c.IdentifierQuery, Title: c.Title, Icon: c.Icon, Team: c.Team,
-		Properties: map[string]json.RawMessage{}, Relations: map[string]json.RawMessage{}}
+	e := wireEntity{
+		Blueprint: c.Blueprint, Identifier: c.Identifier, Query: c.IdentifierQuery, Title: c.Title, Icon: c.Icon, Team: c.Team,
+		Properties: map[string]json.RawMessage{}, Relations: map[string]json.RawMessage{},
+	}
 	if c.Op == catalog.OpDelete {
 		e.Operation = "delete"
 	}

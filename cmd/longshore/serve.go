@@ -25,14 +25,18 @@ func (a *app) doors(ctx context.Context, w *worker) (s *server.Server, signIn st
 	if err != nil {
 		return nil, "", err
 	}
-	screens, err := web.New(web.Config{Catalog: a.catalog, Ledger: a.objects, Syncs: a.syncs, Bucket: a.bucket, Search: lakeSearch{a},
+	screens, err := web.New(web.Config{
+		Catalog: a.catalog, Ledger: a.objects, Syncs: a.syncs, Bucket: a.bucket, Search: lakeSearch{a},
 		SignedIn:  func(r *http.Request) bool { _, err := keeper.Session(r); return err == nil },
-		StartSync: w.startSync, Version: version(), OrgURL: a.orgURL(), Log: a.log})
+		StartSync: w.startSync, Version: version(), OrgURL: a.orgURL(), Log: a.log,
+	})
 	if err != nil {
 		return nil, "", err
 	}
-	api := portapi.New(portapi.Config{Keeper: keeper, Catalog: a.catalog, Webhooks: a.objects, Ledger: a.objects, Syncs: a.syncs, Log: a.log,
-		Receiver: ingest.NewReceiver(a.objects, a.bucket, a.layout, time.Now, a.log)})
+	api := portapi.New(portapi.Config{
+		Keeper: keeper, Catalog: a.catalog, Webhooks: a.objects, Ledger: a.objects, Syncs: a.syncs, Log: a.log,
+		Receiver: ingest.NewReceiver(a.objects, a.bucket, a.layout, time.Now, a.log),
+	})
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(server.NewCollector(a.figures()))
 	s, err = server.Open(server.Config{

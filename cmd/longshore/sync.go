@@ -9,7 +9,6 @@ import (
 	"longshore/internal/fault"
 	"longshore/internal/job"
 	"longshore/internal/pipeline"
-	"longshore/packs"
 )
 
 func newSync() *cobra.Command {
@@ -39,11 +38,7 @@ longshore ingest or longshore up takes it into the catalog. The connection made 
 
 func runSync(cmd *cobra.Command, name string, streams []string, full bool) error {
 	ctx := cmd.Context()
-	cfg, err := loadConfig(cmd)
-	if err != nil {
-		return err
-	}
-	a, err := openApp(ctx, cfg, newLog(cmd.ErrOrStderr()))
+	a, err := openFor(cmd)
 	if err != nil {
 		return err
 	}
@@ -85,7 +80,7 @@ func runSync(cmd *cobra.Command, name string, streams []string, full bool) error
 // named returns the connection of that name; the one that up makes is made here too.
 func (a *app) named(ctx context.Context, name string) (pipeline.Connection, error) {
 	if name == connectionName {
-		return a.connection(ctx, packs.Pack{})
+		return a.connection(ctx)
 	}
 	all, err := a.syncs.Connections(ctx)
 	if err != nil {

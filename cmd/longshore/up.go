@@ -83,7 +83,7 @@ func runUp(cmd *cobra.Command, o upOptions) error {
 	if err := a.applyPack(ctx, pack); err != nil {
 		return err
 	}
-	conn, err := a.connection(ctx, pack)
+	conn, err := a.connection(ctx)
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+	"github.com/spf13/cobra"
 
 	"longshore/internal/catalog"
 	dest "longshore/internal/destination/s3"
@@ -103,6 +104,15 @@ func openApp(ctx context.Context, cfg config, log *slog.Logger) (_ *app, err err
 	return a, nil
 }
 
+// openFor is openApp with the settings of a command.
+func openFor(cmd *cobra.Command) (*app, error) {
+	cfg, err := loadConfig(cmd)
+	if err != nil {
+		return nil, err
+	}
+	return openApp(cmd.Context(), cfg, newLog(cmd.ErrOrStderr()))
+}
+
 // openToRead opens the data folder for a command that only reads: alone, or beside the process that works on it. In
 // the second case the embedded S3 endpoint is that process's.
 func openToRead(ctx context.Context, cfg config, log *slog.Logger) (_ *app, err error) {
@@ -135,8 +145,10 @@ func openToRead(ctx context.Context, cfg config, log *slog.Logger) (_ *app, err 
 			return nil, err
 		}
 		a.s3url = url
-		a.bucket, err = lakes3.Open(ctx, lakes3.Config{Endpoint: url, Region: "us-east-1", Bucket: a.embeddedBucket(), AccessKey: a.s3keys.access,
-			SecretKey: a.s3keys.secret, PathStyle: true})
+		a.bucket, err = lakes3.Open(ctx, lakes3.Config{
+			Endpoint: url, Region: "us-east-1", Bucket: a.embeddedBucket(), AccessKey: a.s3keys.access,
+			SecretKey: a.s3keys.secret, PathStyle: true,
+		})
 	} else {
 		err = a.openBucket(ctx)
 	}
@@ -232,8 +244,10 @@ func (a *app) openBucket(ctx context.Context) error {
 			return err
 		}
 		cfg = lakes3.Config{Region: "us-east-1", Bucket: a.embeddedBucket(), AccessKey: a.s3keys.access, SecretKey: a.s3keys.secret, PathStyle: true}
-		a.s3, err = s3server.Start(ctx, s3server.Config{Dir: filepath.Join(a.cfg.data, "lake"), Listen: a.cfg.s3Listen, AccessKey: cfg.AccessKey,
-			SecretKey: cfg.SecretKey, Region: cfg.Region})
+		a.s3, err = s3server.Start(ctx, s3server.Config{
+			Dir: filepath.Join(a.cfg.data, "lake"), Listen: a.cfg.s3Listen, AccessKey: cfg.AccessKey,
+			SecretKey: cfg.SecretKey, Region: cfg.Region,
+		})
 		if err != nil {
 			return err
 		}
@@ -369,8 +383,10 @@ func (a *app) watcher() *ingest.Watcher {
 
 // sync moves records from the source to the lake.
 func (a *app) sync(progress func(stream string, pages, rows int64)) *pipeline.Sync {
-	return &pipeline.Sync{Source: a.source, Store: a.syncs, Now: time.Now, Progress: progress,
-		Destination: &dest.Destination{Bucket: a.bucket, Layout: a.layout, TempDir: a.temp()}}
+	return &pipeline.Sync{
+		Source: a.source, Store: a.syncs, Now: time.Now, Progress: progress,
+		Destination: &dest.Destination{Bucket: a.bucket, Layout: a.layout, TempDir: a.temp()},
+	}
 }
 
 // ingestHandler is the queue's handler of lake objects.

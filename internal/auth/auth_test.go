@@ -22,8 +22,10 @@ func (c *clock) now() time.Time { return c.at }
 
 func keeper(t *testing.T, c *clock) *auth.Keeper {
 	t.Helper()
-	k, err := auth.New(auth.Config{Credentials: []auth.Credential{{"client_a", "secret-a"}, {"client_b", "secret-b"}}, Key: bytes.Repeat([]byte{7}, 32),
-		OrgID: "org_1", Now: c.now})
+	k, err := auth.New(auth.Config{
+		Credentials: []auth.Credential{{"client_a", "secret-a"}, {"client_b", "secret-b"}}, Key: bytes.Repeat([]byte{7}, 32),
+		OrgID: "org_1", Now: c.now,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,8 +112,10 @@ func TestWrongCredentialsAndTokens(t *testing.T) {
 	head, rest, _ := strings.Cut(token.Text, ".")
 	body, _, _ := strings.Cut(rest, ".")
 	none := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none","typ":"JWT"}`))
-	for name, text := range map[string]string{"no signature": head + "." + body + ".", "alg none": none + "." + body + ".", "cut": token.Text[:len(token.Text)-2],
-		"empty": "", "long": strings.Repeat("a", 1<<20)} {
+	for name, text := range map[string]string{
+		"no signature": head + "." + body + ".", "alg none": none + "." + body + ".", "cut": token.Text[:len(token.Text)-2],
+		"empty": "", "long": strings.Repeat("a", 1<<20),
+	} {
 		if _, err := k.Verify(text); !fault.Is(err, fault.Denied) {
 			t.Errorf("%s: %v, want denied", name, err)
 		}
@@ -131,30 +135,30 @@ func TestNewRefusesWhatCannotBeSafe(t *testing.T) {
 	}
 }
 
-func open(k *auth.Keeper, method, path string) *http.Response {
+func open(k *auth.Keeper, method, path string) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	k.Login().ServeHTTP(w, httptest.NewRequest(method, path, nil))
-	return w.Result()
+	return w
 }
 
 func TestSignInLinkWorksOnce(t *testing.T) {
 	c := start()
 	k := keeper(t, c)
 	link := k.SignInPath()
-	if got := open(k, http.MethodHead, link).StatusCode; got != http.StatusMethodNotAllowed {
+	if got := open(k, http.MethodHead, link).Code; got != http.StatusMethodNotAllowed {
 		t.Errorf("HEAD: %d, want 405", got)
 	}
 	answer := open(k, http.MethodGet, link)
-	if answer.StatusCode != http.StatusSeeOther || answer.Header.Get("Location") != "/" {
-		t.Fatalf("first use: %d to %q, want 303 to /", answer.StatusCode, answer.Header.Get("Location"))
+	if answer.Code != http.StatusSeeOther || answer.Header().Get("Location") != "/" {
+		t.Fatalf("first use: %d to %q, want 303 to /", answer.Code, answer.Header().Get("Location"))
 	}
-	cookie := answer.Cookies()[0]
+	cookie := answer.Result().Cookies()[0]
 	if !cookie.HttpOnly || cookie.SameSite != http.SameSiteStrictMode || cookie.MaxAge != 12*3600 {
 		t.Errorf("cookie = %+v, want HttpOnly, Strict, 12 hours", cookie)
 	}
 	again := open(k, http.MethodGet, link)
-	if again.StatusCode != http.StatusSeeOther || len(again.Cookies()) != 0 {
-		t.Errorf("second use: %d with %d cookies, want 303 to the start page without", again.StatusCode, len(again.Cookies()))
+	if again.Code != http.StatusSeeOther || len(again.Result().Cookies()) != 0 {
+		t.Errorf("second use: %d with %d cookies, want 303 to the start page without", again.Code, len(again.Result().Cookies()))
 	}
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
 	r.AddCookie(cookie)
@@ -172,8 +176,8 @@ func TestSignInLinkExpires(t *testing.T) {
 	k := keeper(t, c)
 	link := k.SignInPath()
 	c.at = c.at.Add(time.Hour + time.Second)
-	if got := open(k, http.MethodGet, link); len(got.Cookies()) != 0 {
-		t.Errorf("an hour later: %d with %d cookies, want none", got.StatusCode, len(got.Cookies()))
+	if got := open(k, http.MethodGet, link); len(got.Result().Cookies()) != 0 {
+		t.Errorf("an hour later: %d with %d cookies, want none", got.Code, len(got.Result().Cookies()))
 	}
 }
 
@@ -197,7 +201,7 @@ func TestNeitherTokenNorSessionPassesForTheOther(t *testing.T) {
 	c := start()
 	k := keeper(t, c)
 	token, _, _ := k.Token("client_a", "secret-a")
-	cookie := open(k, http.MethodGet, k.SignInPath()).Cookies()[0]
+	cookie := open(k, http.MethodGet, k.SignInPath()).Result().Cookies()[0]
 	if _, err := k.Verify(cookie.Value); err == nil {
 		t.Error("a session was taken for an access token")
 	}

@@ -63,8 +63,10 @@ func New(cfg Config) (*Keeper, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Keeper{credentials: cfg.Credentials, orgID: cfg.OrgID, now: cfg.Now, tokenKey: derive(cfg.Key, "access token"),
-		sessionKey: derive(cfg.Key, "session"), active: map[string]Token{}, links: map[[32]byte]time.Time{}}, nil
+	return &Keeper{
+		credentials: cfg.Credentials, orgID: cfg.OrgID, now: cfg.Now, tokenKey: derive(cfg.Key, "access token"),
+		sessionKey: derive(cfg.Key, "session"), active: map[string]Token{}, links: map[[32]byte]time.Time{},
+	}, nil
 }
 
 func derive(key []byte, purpose string) []byte {

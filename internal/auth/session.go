@@ -117,8 +117,3 @@ func (k *Keeper) Login() http.Handler {
 		http.Redirect(w, r, "/", http.StatusSeeOther)
 	})
 }
-
-// SignOut returns the cookie that ends a browser's session.
-func SignOut() *http.Cookie {
-	return &http.Cookie{Name: SessionCookie, Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteStrictMode}
-}

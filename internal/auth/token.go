@@ -69,8 +69,10 @@ func (k *Keeper) Verify(token string) (Principal, error) {
 func (k *Keeper) sign(key []byte, c claims, subject string, now, expires time.Time) (string, error) {
 	id := make([]byte, 12)
 	_, _ = rand.Read(id) // never fails
-	c.RegisteredClaims = jwt.RegisteredClaims{ID: hex.EncodeToString(id), Subject: subject, Issuer: "longshore",
-		IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(expires)}
+	c.RegisteredClaims = jwt.RegisteredClaims{
+		ID: hex.EncodeToString(id), Subject: subject, Issuer: "longshore",
+		IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(expires),
+	}
 	return jwt.NewWithClaims(jwt.SigningMethodHS256, c).SignedString(key)
 }
 

@@ -63,7 +63,7 @@ func (c *Catalog) Write(ctx context.Context, change Change) (Result, error) {
 		}
 		return nil
 	})
-	if err == errValidated { //nolint:errorlint // made above, never wrapped
+	if err == errValidated {
 		err = nil
 	}
 	return result, err

@@ -23,18 +23,25 @@ func userChanges(n int, generation int64) []catalog.Change {
 	for i := range changes {
 		id := fmt.Sprintf("00u%08d", i)
 		properties := []catalog.Field{
-			{Name: "id", Value: fmt.Appendf(nil, "%q", id)}, {Name: "status", Value: []byte(`"ACTIVE"`)}, {Name: "created", Value: []byte(`"2024-01-02T03:04:05.000Z"`)},
-			{Name: "activated", Value: []byte(`"2024-01-02T03:04:05.000Z"`)}, {Name: "statusChanged", Value: []byte(`null`)}, {Name: "lastLogin", Value: []byte(`null`)},
-			{Name: "lastUpdated", Value: []byte(`"2024-05-02T03:04:05.000Z"`)}, {Name: "passwordChanged", Value: []byte(`"2024-01-02T03:04:05.000Z"`)},
+			{Name: "id", Value: fmt.Appendf(nil, "%q", id)},
+			{Name: "status", Value: []byte(`"ACTIVE"`)},
+			{Name: "created", Value: []byte(`"2024-01-02T03:04:05.000Z"`)},
+			{Name: "activated", Value: []byte(`"2024-01-02T03:04:05.000Z"`)},
+			{Name: "statusChanged", Value: []byte(`null`)},
+			{Name: "lastLogin", Value: []byte(`null`)},
+			{Name: "lastUpdated", Value: []byte(`"2024-05-02T03:04:05.000Z"`)},
+			{Name: "passwordChanged", Value: []byte(`"2024-01-02T03:04:05.000Z"`)},
 			{Name: "type", Value: []byte(`{"id":"oty1"}`)},
 			{Name: "profile", Value: fmt.Appendf(nil, `{"firstName":"Given%d","lastName":"Family%d","login":"u%d@example.com","email":"u%d@example.com","department":"Engineering","title":"Engineer","city":"Berlin","mobilePhone":null,"secondEmail":null,"employeeNumber":"%d","costCenter":"cc-100","organization":"Example","division":"North","userType":"Employee"}`, i, i, i, i, i)},
 			{Name: "credentials", Value: []byte(`{"provider":{"type":"OKTA","name":"OKTA"},"password":{},"emails":[{"value":"x@example.com","status":"VERIFIED","type":"PRIMARY"}]}`)},
 			{Name: "_links", Value: fmt.Appendf(nil, `{"self":{"href":"https://acme.okta.com/api/v1/users/%s"}}`, id)},
 		}
-		changes[i] = catalog.Change{Blueprint: "okta_user", Identifier: id, Title: fmt.Appendf(nil, `"Given%d Family%d"`, i, i), Properties: properties,
+		changes[i] = catalog.Change{
+			Blueprint: "okta_user", Identifier: id, Title: fmt.Appendf(nil, `"Given%d Family%d"`, i, i), Properties: properties,
 			Relations: []catalog.Field{{Name: "manager", Value: fmt.Appendf(nil, `"00u%08d"`, i/10)}, {Name: "groups", Value: []byte(`["g1","g2"]`)}},
 			Lenient:   true, Lane: "webhook/okta/0", Version: catalog.Version{Generation: generation, ExtractedAt: 1e12 + generation, ObjectKey: "okta/users/2026_01_01_1700000000_0.jsonl.gz", Line: int64(i + 1)},
-			Origin: catalog.Origin{ObjectID: generation, Line: int64(i + 1), Stream: "users"}, Actor: "okta", Source: "webhook/okta"}
+			Origin: catalog.Origin{ObjectID: generation, Line: int64(i + 1), Stream: "users"}, Actor: "okta", Source: "webhook/okta",
+		}
 	}
 	return changes
 }

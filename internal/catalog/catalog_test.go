@@ -142,9 +142,11 @@ func sortedKeys[V any](m map[string]V) []string {
 
 // record is a lenient change as the pipeline makes it: version n of generation 1.
 func record(t testing.TB, blueprint, id string, n int64, properties string) catalog.Change {
-	return catalog.Change{Blueprint: blueprint, Identifier: id, Properties: fields(t, properties), Lenient: true, Lane: "webhook/okta/0",
+	return catalog.Change{
+		Blueprint: blueprint, Identifier: id, Properties: fields(t, properties), Lenient: true, Lane: "webhook/okta/0",
 		Version: catalog.Version{Generation: n, ExtractedAt: 1000 * n, ObjectKey: "users/1.jsonl.gz", Line: n},
-		Origin:  catalog.Origin{ObjectID: 7, Line: n, Stream: "users"}, Actor: "okta", Source: "webhook/okta"}
+		Origin:  catalog.Origin{ObjectID: 7, Line: n, Stream: "users"}, Actor: "okta", Source: "webhook/okta",
+	}
 }
 
 // call is a strict change as the API makes it.

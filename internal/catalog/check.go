@@ -3,6 +3,7 @@ package catalog
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/mail"
 	"net/url"
@@ -89,9 +90,14 @@ var portFormats = []*jsonschema.Format{
 	{Name: "user", Validate: stringFormat(isEmail)},
 	{Name: "date-time", Validate: stringFormat(isDateTime)},
 	{Name: "timer", Validate: stringFormat(isDateTime)},
-	{Name: "team", Validate: anyText}, {Name: "markdown", Validate: anyText}, {Name: "yaml", Validate: anyText},
-	{Name: "proto", Validate: anyText}, {Name: "blueprints", Validate: anyText}, {Name: "entity", Validate: anyText},
-	{Name: "blueprint", Validate: anyText}, {Name: "labeled-url", Validate: anyText},
+	{Name: "team", Validate: anyText},
+	{Name: "markdown", Validate: anyText},
+	{Name: "yaml", Validate: anyText},
+	{Name: "proto", Validate: anyText},
+	{Name: "blueprints", Validate: anyText},
+	{Name: "entity", Validate: anyText},
+	{Name: "blueprint", Validate: anyText},
+	{Name: "labeled-url", Validate: anyText},
 }
 
 func anyText(any) error { return nil }
@@ -136,8 +142,8 @@ func (c *check) flags(value []byte) []Flag {
 	if err == nil {
 		return nil
 	}
-	wrong, ok := err.(*jsonschema.ValidationError)
-	if !ok {
+	var wrong *jsonschema.ValidationError
+	if !errors.As(err, &wrong) {
 		return []Flag{{Property: c.name, Rule: "schema", Want: err.Error(), Value: excerpt(value)}}
 	}
 	return c.leaves(nil, wrong, decoded)
@@ -220,8 +226,10 @@ func valueAt(v any, path []string) any {
 }
 
 // displayMembers say nothing about which values fit.
-var displayMembers = []string{"type", "title", "description", "icon", "format", "enum", "enumColors", "colorized", "dateFormat", "spec",
-	"specAuthentication", "default"}
+var displayMembers = []string{
+	"type", "title", "description", "icon", "format", "enum", "enumColors", "colorized", "dateFormat", "spec",
+	"specAuthentication", "default",
+}
 
 // quickCheck returns a check that looks at bytes, for definitions made of a type, a format and an enum; nil for others.
 func quickCheck(p Property) func([]byte) bool {

@@ -22,14 +22,18 @@ func drawChanges(t *rapid.T, tb testing.TB) []catalog.Change {
 		n        int64
 	}
 	used := map[seen]bool{}
-	values := map[string][]string{".a": {`"x"`, `"y"`, `null`, `5`}, ".b": {`1`, `1.0`, `null`, `"no"`}, ".c": {`[]`, `[1,{"z":1,"a":2}]`, `null`},
-		".d": {`"e"`, `null`}, ">one": {`"i1"`, `"i2"`, `null`, `["i1","i3"]`}, ">many": {`["i1","i2"]`, `[]`, `"i3"`, `null`}}
+	values := map[string][]string{
+		".a": {`"x"`, `"y"`, `null`, `5`}, ".b": {`1`, `1.0`, `null`, `"no"`}, ".c": {`[]`, `[1,{"z":1,"a":2}]`, `null`},
+		".d": {`"e"`, `null`}, ">one": {`"i1"`, `"i2"`, `null`, `["i1","i3"]`}, ">many": {`["i1","i2"]`, `[]`, `"i3"`, `null`},
+	}
 	var changes []catalog.Change
 	for range rapid.IntRange(1, 24).Draw(t, "changes") {
-		c := catalog.Change{Blueprint: "item", Lenient: true, Actor: "t",
+		c := catalog.Change{
+			Blueprint: "item", Lenient: true, Actor: "t",
 			Op:         rapid.SampledFrom([]catalog.Op{catalog.OpMerge, catalog.OpMerge, catalog.OpMerge, catalog.OpReplace, catalog.OpDelete}).Draw(t, "op"),
 			Identifier: fmt.Sprintf("i%d", rapid.IntRange(1, 3).Draw(t, "id")),
-			Lane:       catalog.Lane(rapid.SampledFrom([]string{"w/0", "w/1", "w/2"}).Draw(t, "lane"))}
+			Lane:       catalog.Lane(rapid.SampledFrom([]string{"w/0", "w/1", "w/2"}).Draw(t, "lane")),
+		}
 		n := rapid.Int64Range(1, 12).Draw(t, "version")
 		c.Version = catalog.Version{Generation: 1 + n/6, ExtractedAt: n % 6, ObjectKey: "k", Line: n}
 		c.Origin = catalog.Origin{ObjectID: 1, Line: n, Stream: "s"}

@@ -277,8 +277,10 @@ func (d *draft) relation(r *rules, c *Change, f Field) error {
 		return d.wrong(c, Flag{Property: f.Name, Rule: "unknown-relation", Want: "a relation of the blueprint; not stored", Value: excerpt(f.Value)})
 	}
 	if rel.InverseOf != "" {
-		return d.wrong(c, Flag{Property: f.Name, Rule: "unknown-relation",
-			Want: fmt.Sprintf("nothing: it is read from %s.%s; not stored", rel.Target, rel.InverseOf), Value: excerpt(f.Value)})
+		return d.wrong(c, Flag{
+			Property: f.Name, Rule: "unknown-relation",
+			Want: fmt.Sprintf("nothing: it is read from %s.%s; not stored", rel.Target, rel.InverseOf), Value: excerpt(f.Value),
+		})
 	}
 	value, err := d.canonical(f.Name, f.Value)
 	if err != nil {

@@ -255,8 +255,10 @@ func (e *edit) audit(action string, before, after []Field) {
 	if !e.rec.rules.history {
 		return
 	}
-	entry := AuditEntry{At: e.b.now, Kind: "entity", Action: action, Blueprint: e.rec.key.Blueprint, Identifier: e.rec.key.Identifier,
-		Actor: e.change.Actor, Source: e.change.Source, Origin: e.change.Origin}
+	entry := AuditEntry{
+		At: e.b.now, Kind: "entity", Action: action, Blueprint: e.rec.key.Blueprint, Identifier: e.rec.key.Identifier,
+		Actor: e.change.Actor, Source: e.change.Source, Origin: e.change.Origin,
+	}
 	if action != "CREATE" {
 		entry.Before = fieldsJSON(before)
 	}

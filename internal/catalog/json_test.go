@@ -93,12 +93,16 @@ func decoded(t *testing.T, text []byte) any {
 
 // TestQuickCheckAgreesWithTheSchema holds the byte-wise check against the JSON Schema library.
 func TestQuickCheckAgreesWithTheSchema(t *testing.T) {
-	definitions := []string{`{"type":"string"}`, `{"type":"number","title":"N"}`, `{"type":"boolean"}`, `{"type":"object"}`, `{"type":"array"}`,
+	definitions := []string{
+		`{"type":"string"}`, `{"type":"number","title":"N"}`, `{"type":"boolean"}`, `{"type":"object"}`, `{"type":"array"}`,
 		`{"type":"string","format":"date-time"}`, `{"type":"string","format":"url"}`, `{"type":"string","format":"timer"}`, `{"type":"string","format":"markdown"}`,
 		`{"type":"string","enum":["a","é","\u0041",5]}`, `{"type":"string","enum":["a","b"],"enumColors":{"a":"red"}}`, `{"type":"string","minLength":2}`,
-		`{"type":"string","format":"team"}`, `{"type":"string","format":"email"}`}
-	values := []string{`"a"`, `"é"`, `"A"`, `""`, `5`, `-1.5`, `true`, `false`, `{}`, `{"a":1}`, `[]`, `[1]`, `"2024-01-02T03:04:05Z"`, `"2024-01-02T03:04:05.123+02:00"`,
-		`"2024-01-02"`, `"2024-13-02T03:04:05Z"`, `"https://a.example/x?y=%20"`, `"//a"`, `"no url"`, `"a@b.example"`, `"a\nb"`, `"http://\u0001"`, `"b"`}
+		`{"type":"string","format":"team"}`, `{"type":"string","format":"email"}`,
+	}
+	values := []string{
+		`"a"`, `"é"`, `"A"`, `""`, `5`, `-1.5`, `true`, `false`, `{}`, `{"a":1}`, `[]`, `[1]`, `"2024-01-02T03:04:05Z"`, `"2024-01-02T03:04:05.123+02:00"`,
+		`"2024-01-02"`, `"2024-13-02T03:04:05Z"`, `"https://a.example/x?y=%20"`, `"//a"`, `"no url"`, `"a@b.example"`, `"a\nb"`, `"http://\u0001"`, `"b"`,
+	}
 	rapid.Check(t, func(rt *rapid.T) {
 		var p Property
 		p.Name = "p"

@@ -396,8 +396,10 @@ func (c *Catalog) dropBlueprint(ctx context.Context, tx Tx, m *model, id string,
 	if err := tx.DeleteBlueprint(ctx, id); err != nil {
 		return err
 	}
-	return tx.AddHistory(ctx, []AuditEntry{{At: c.now().UTC(), Kind: "blueprint", Action: "DELETE", Blueprint: id, Actor: w.Actor, Source: w.Source,
-		Before: m.rules[id].Doc}})
+	return tx.AddHistory(ctx, []AuditEntry{{
+		At: c.now().UTC(), Kind: "blueprint", Action: "DELETE", Blueprint: id, Actor: w.Actor, Source: w.Source,
+		Before: m.rules[id].Doc,
+	}})
 }
 
 // DeleteAllEntities empties a blueprint, and removes it too when asked. The lake may bring the entities back: nothing

@@ -159,8 +159,10 @@ var operators = map[string]struct {
 	"isEmpty": {OpEmpty, false}, "isNotEmpty": {OpEmpty, true}, "isExpired": {OpExpired, false}, "isNotExpired": {OpExpired, true},
 }
 
-var metaProperties = map[string]bool{"$identifier": true, "$title": true, "$team": true, "$icon": true, "$blueprint": true, "$createdAt": true,
-	"$createdBy": true, "$updatedAt": true, "$updatedBy": true, "$datasource": true}
+var metaProperties = map[string]bool{
+	"$identifier": true, "$title": true, "$team": true, "$icon": true, "$blueprint": true, "$createdAt": true,
+	"$createdBy": true, "$updatedAt": true, "$updatedBy": true, "$datasource": true,
+}
 
 func (p *queryParser) condition(w wireRule, raw json.RawMessage) (Rule, error) {
 	known, ok := operators[w.Operator]

@@ -112,8 +112,10 @@ func (b *batch) createMissing(r *rules, c *Change, d *draft) error {
 		if found[ref.Target] || ref.Target == self || b.rules[ref.Target.Blueprint] == nil || strings.HasPrefix(ref.Target.Blueprint, "_") {
 			continue
 		}
-		err := b.side(&Change{Blueprint: ref.Target.Blueprint, Identifier: ref.Target.Identifier, Lenient: true,
-			Lane: c.Lane, Version: c.Version, Origin: c.Origin, Actor: c.Actor, Source: c.Source})
+		err := b.side(&Change{
+			Blueprint: ref.Target.Blueprint, Identifier: ref.Target.Identifier, Lenient: true,
+			Lane: c.Lane, Version: c.Version, Origin: c.Origin, Actor: c.Actor, Source: c.Source,
+		})
 		if err != nil {
 			return err
 		}
@@ -239,8 +241,10 @@ func (b *batch) releaseFrom(target Key, n ReferrerCount, rel *Relation, c *Chang
 					target.Blueprint, k.Identifier, k.Blueprint, rel.Name).
 					WithCode("has_dependents", map[string]any{"blueprint": k.Blueprint, "entity": k.Identifier, "relation": rel.Name})
 			}
-			follow := Change{Blueprint: k.Blueprint, Identifier: k.Identifier, Op: OpDelete, DeleteDependents: true, Lenient: c.Lenient,
-				Lane: c.Lane, Version: c.Version, Origin: c.Origin, Actor: c.Actor, Source: c.Source}
+			follow := Change{
+				Blueprint: k.Blueprint, Identifier: k.Identifier, Op: OpDelete, DeleteDependents: true, Lenient: c.Lenient,
+				Lane: c.Lane, Version: c.Version, Origin: c.Origin, Actor: c.Actor, Source: c.Source,
+			}
 			if !rel.Required {
 				follow.Op, follow.DeleteDependents, follow.Lenient = OpMerge, false, true
 				follow.Relations = []Field{{rel.Name, without(e.Relations, rel.Name, target.Identifier)}}
@@ -298,8 +302,10 @@ func (b *batch) rename(rec *record, to string) (*record, error) {
 		return nil, err
 	}
 	if rec.rules.history {
-		b.history = append(b.history, AuditEntry{At: b.now, Kind: "entity", Action: "UPDATE", Blueprint: key.Blueprint, Identifier: to,
-			Before: textMember("identifier", rec.key.Identifier), After: textMember("identifier", to)})
+		b.history = append(b.history, AuditEntry{
+			At: b.now, Kind: "entity", Action: "UPDATE", Blueprint: key.Blueprint, Identifier: to,
+			Before: textMember("identifier", rec.key.Identifier), After: textMember("identifier", to),
+		})
 	}
 	// Whatever the batch knew of the entities that point here is out of date.
 	b.records, b.order = map[Key]*record{}, nil

@@ -89,8 +89,10 @@ func (c *Catalog) modelOf(ctx context.Context, view View) (*model, error) {
 }
 
 func newRules(b Blueprint) *rules {
-	r := &rules{Blueprint: b, checks: map[string]*check{}, relations: map[string]*Relation{}, derived: map[string]bool{}, history: true,
-		required: b.Required, hash: xxh3.Hash(b.Doc)}
+	r := &rules{
+		Blueprint: b, checks: map[string]*check{}, relations: map[string]*Relation{}, derived: map[string]bool{}, history: true,
+		required: b.Required, hash: xxh3.Hash(b.Doc),
+	}
 	for _, p := range b.Properties {
 		c := newCheck(p)
 		r.checks[p.Name] = &c

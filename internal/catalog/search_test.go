@@ -243,8 +243,10 @@ func drawQuery(t *rapid.T, depth int) map[string]any {
 		}
 		return map[string]any{"combinator": rapid.SampledFrom([]string{"and", "or"}).Draw(t, "combinator"), "rules": rules}
 	}
-	q := map[string]any{"operator": rapid.SampledFrom([]string{"=", "!=", ">", ">=", "<", "<=", "contains", "doesNotContains", "containsAny", "beginsWith",
-		"doesNotBeginsWith", "endsWith", "doesNotEndsWith", "in", "notIn", "between", "notBetween", "isEmpty", "isNotEmpty", "isExpired", "isNotExpired"}).Draw(t, "operator")}
+	q := map[string]any{"operator": rapid.SampledFrom([]string{
+		"=", "!=", ">", ">=", "<", "<=", "contains", "doesNotContains", "containsAny", "beginsWith",
+		"doesNotBeginsWith", "endsWith", "doesNotEndsWith", "in", "notIn", "between", "notBetween", "isEmpty", "isNotEmpty", "isExpired", "isNotExpired",
+	}).Draw(t, "operator")}
 	subject := rapid.SampledFrom([]string{"s", "n", "b", "l", "o", "t", `a\b=`, "nope", "$identifier", "$title", "$blueprint", "$icon", "$datasource", "$team", "$createdAt", ">one", ">many"}).Draw(t, "subject")
 	if subject[0] == '>' {
 		q["relation"] = subject[1:]
@@ -336,8 +338,16 @@ func TestSearchPagesCoverEverythingOnceInOrder(t *testing.T) {
 		changes = append(changes, c)
 	}
 	b.apply(changes...)
-	for _, sort := range [][]catalog.Sort{nil, {{Field: "s"}}, {{Field: "s", Desc: true}}, {{Field: "n", Desc: true}, {Field: "s"}}, {{Field: "$title"}}, {{Field: "$createdAt", Desc: true}},
-		{{Field: "$identifier", Desc: true}}, {{Field: "nope"}}} {
+	for _, sort := range [][]catalog.Sort{
+		nil,
+		{{Field: "s"}},
+		{{Field: "s", Desc: true}},
+		{{Field: "n", Desc: true}, {Field: "s"}},
+		{{Field: "$title"}},
+		{{Field: "$createdAt", Desc: true}},
+		{{Field: "$identifier", Desc: true}},
+		{{Field: "nope"}},
+	} {
 		whole, err := b.Search(t.Context(), catalog.SearchRequest{Blueprint: "thing", Sort: sort, Limit: 1000})
 		if err != nil || len(whole.Entities) != 57 || whole.Next != "" {
 			t.Fatalf("sort %v: %d entities, next %q, %v", sort, len(whole.Entities), whole.Next, err)
@@ -435,9 +445,11 @@ func TestSearchTakesQueriesUpToItsLimits(t *testing.T) {
 
 func TestSearchRefusesWhatItCannotRead(t *testing.T) {
 	b := newBench(t, thing)
-	for _, query := range []string{`{"operator":"relatedTo","blueprint":"thing","value":"a"}`, `{"property":"s","operator":"like","value":"a"}`, `{"combinator":"nor","rules":[]}`,
+	for _, query := range []string{
+		`{"operator":"relatedTo","blueprint":"thing","value":"a"}`, `{"property":"s","operator":"like","value":"a"}`, `{"combinator":"nor","rules":[]}`,
 		`{"property":"$nope","operator":"=","value":1}`, `{"property":"s","operator":">","value":"abc"}`, `[]`, `{"property":"s","operator":"between","value":{"preset":"soon"}}`,
-		strings.Repeat(`{"combinator":"and","rules":[`, 40) + strings.Repeat(`]}`, 40)} {
+		strings.Repeat(`{"combinator":"and","rules":[`, 40) + strings.Repeat(`]}`, 40),
+	} {
 		_, err := b.Search(t.Context(), catalog.SearchRequest{Query: json.RawMessage(query)})
 		wantFault(t, err, fault.Invalid, "invalid_request")
 	}

@@ -77,9 +77,11 @@ func damaged(err error) bool {
 func (c *chunk) add(ctx context.Context, line lake.Line) error {
 	record := len(c.judged)
 	if line.Err != nil {
-		c.judged = append(c.judged, Judged{Line: line.Number, RollUp: Verdict{Code: lineCode(line.Err),
-			Detail: verdict.Detail{Message: line.Err.Message, Value: excerpt([]byte(line.Err.Excerpt))}}})
-		return nil
+		c.judged = append(c.judged, Judged{Line: line.Number, RollUp: Verdict{
+			Code:   lineCode(line.Err),
+			Detail: verdict.Detail{Message: line.Err.Message, Value: excerpt([]byte(line.Err.Excerpt))},
+		}})
+		return nil //nolint:nilerr // the verdict tells of it
 	}
 	c.judged = append(c.judged, Judged{Line: line.Number, Verdict: make([]Verdict, c.plan.set.Len())})
 	ev := mapping.Event{Body: line.Body, Headers: line.Headers, Query: line.Query, ObjectKey: c.objectKey}
@@ -172,8 +174,10 @@ func ofResult(r *catalog.Result, blueprint string) Verdict {
 	case catalog.OutcomeSuperseded:
 		return Verdict{Code: verdict.SupersededByNewer}
 	case catalog.OutcomeConflict:
-		d := verdict.Detail{Property: "identifier", Rule: "unique", Value: excerpt([]byte(r.Identifier)),
-			Message: "another record of the same stream and generation wrote other content to this " + blueprint}
+		d := verdict.Detail{
+			Property: "identifier", Rule: "unique", Value: excerpt([]byte(r.Identifier)),
+			Message: "another record of the same stream and generation wrote other content to this " + blueprint,
+		}
 		d.More = appendDetail(d.More, flags) // it was written, and may break rules as well
 		return Verdict{verdict.IdentifierConflict, d}
 	default:

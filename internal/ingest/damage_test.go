@@ -93,7 +93,8 @@ func TestAlteredObjectIsTold(t *testing.T) {
 	b.webhook("okta", `[`+mapThing+`]`)
 	body := []byte(line(1, 1, `{"kind":"thing","id":"a"}`) + "\n")
 	_, err := b.bucket.Put(t.Context(), key("things", 0), bytes.NewReader(body), int64(len(body)), lake.PutOptions{Metadata: map[string]string{
-		lake.CommitMetadata: `{"rows":1,"sha256":"0000"}`}})
+		lake.CommitMetadata: `{"rows":1,"sha256":"0000"}`,
+	}})
 	must(t, err)
 	b.look()
 	b.take()

@@ -15,33 +15,6 @@ import (
 	"longshore/internal/lake"
 )
 
-type objectsStore = ingest.Store
-
-func (m *meddling) Object(ctx context.Context, id int64) (ingest.Object, error) {
-	return m.Objects.Object(ctx, id)
-}
-func (m *meddling) Route(ctx context.Context, namespace string) (ingest.Webhook, error) {
-	w, err := m.Objects.Route(ctx, namespace)
-	if m.afterRoute != nil {
-		meddle := m.afterRoute
-		m.afterRoute = nil
-		meddle()
-	}
-	return w, err
-}
-func (m *meddling) MappingVersion(ctx context.Context, webhook, digest string, doc []byte) (int64, error) {
-	return m.Objects.MappingVersion(ctx, webhook, digest, doc)
-}
-func (m *meddling) InTx(ctx context.Context, fn func(tx *sql.Tx) error) error {
-	return m.Objects.InTx(ctx, fn)
-}
-func (m *meddling) Progress(ctx context.Context, tx *sql.Tx, o ingest.Object, from int64) (bool, error) {
-	return m.Objects.Progress(ctx, tx, o, from)
-}
-func (m *meddling) SaveVerdicts(ctx context.Context, tx *sql.Tx, o ingest.Object, from int64, judged []ingest.Judged) error {
-	return m.Objects.SaveVerdicts(ctx, tx, o, from, judged)
-}
-
 // stops counts the steps on which an ingest depends, and fails at one.
 type stops struct {
 	at, n int
@@ -231,7 +204,7 @@ func TestLoserOfARaceIsNotDone(t *testing.T) {
 	b.look()
 	j := b.queued[0]
 	winner := &ingest.Ingester{Store: b.Store, Catalog: b.Catalog, Bucket: b.Bucket, Now: b.Now}
-	b.Store = &meddling{Objects: b.objects, afterRoute: func() {
+	b.Store = &meddling{Store: b.objects, afterRoute: func() {
 		done, err := winner.Ingest(t.Context(), j.object, j.pass, never(), completed)
 		if !done || err != nil {
 			t.Errorf("the winner: %t, %v", done, err)

@@ -47,8 +47,10 @@ func TestEveryVerdictIsGivenAsOftenAsItsRecordsAsk(t *testing.T) {
 	b.look()
 	b.take()
 
-	want := map[verdict.Code]int64{verdict.Upserted: 1 + 4, verdict.Unchanged: 2, verdict.KeptWithFlags: 3, verdict.SupersededByNewer: 5, verdict.NoMappingMatched: 6,
-		verdict.ExpressionError: 7, verdict.SchemaReject: 8, verdict.IdentifierConflict: 9, verdict.OverLimit: 10, verdict.MalformedLine: 11}
+	want := map[verdict.Code]int64{
+		verdict.Upserted: 1 + 4, verdict.Unchanged: 2, verdict.KeptWithFlags: 3, verdict.SupersededByNewer: 5, verdict.NoMappingMatched: 6,
+		verdict.ExpressionError: 7, verdict.SchemaReject: 8, verdict.IdentifierConflict: 9, verdict.OverLimit: 10, verdict.MalformedLine: 11,
+	}
 	if got := b.sums("things"); got != codes(want) {
 		t.Errorf("roll-ups:\n%s\nwant\n%s", got, codes(want))
 	}
@@ -173,16 +175,25 @@ func TestWebhookMadeMeanwhileIsNotMissed(t *testing.T) {
 	b := newBench(t, thing)
 	b.put(key("things", 0), zip(line(1, 1, `{"kind":"thing","id":"a"}`)))
 	b.look()
-	b.Store = &meddling{Objects: b.objects, afterRoute: func() { b.webhook("okta", `[`+mapThing+`]`) }}
+	b.Store = &meddling{Store: b.objects, afterRoute: func() { b.webhook("okta", `[`+mapThing+`]`) }}
 	b.take()
 	b.want(b.only("things"), ingest.Done, 1, "")
 }
 
 // meddling lets something happen after the first look for a webhook.
 type meddling struct {
-	objectsStore
-	Objects    ingest.Store
+	ingest.Store
 	afterRoute func()
+}
+
+func (m *meddling) Route(ctx context.Context, namespace string) (ingest.Webhook, error) {
+	w, err := m.Store.Route(ctx, namespace)
+	if m.afterRoute != nil {
+		meddle := m.afterRoute
+		m.afterRoute = nil
+		meddle()
+	}
+	return w, err
 }
 
 func TestDisabledWebhookLeavesObjectsUntilEnabled(t *testing.T) {

@@ -70,8 +70,10 @@ func (w *Watcher) Look(ctx context.Context) (fresh int, err error) {
 		if !ok {
 			continue
 		}
-		batch = append(batch, Object{Bucket: w.Bucket.Name(), Key: o.Key, ETag: o.ETag, Namespace: at.Namespace, Stream: at.Stream,
-			Bytes: o.Bytes, RowsWritten: -1})
+		batch = append(batch, Object{
+			Bucket: w.Bucket.Name(), Key: o.Key, ETag: o.ETag, Namespace: at.Namespace, Stream: at.Stream,
+			Bytes: o.Bytes, RowsWritten: -1,
+		})
 		if len(batch) == maxFoundBatch {
 			if err := record(); err != nil {
 				return fresh, err

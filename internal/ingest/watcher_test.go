@@ -17,8 +17,10 @@ func TestListingTakesRecordsAlone(t *testing.T) {
 	b := newBench(t, thing)
 	record := zip(line(1, 1, `{"kind":"thing","id":"a"}`))
 	b.put(key("things", 0), record)
-	for _, k := range []string{"data/okta/things/_EXAMPLE", "data/okta/things/test_1700000000000", "data/okta/things/year=2023/month=11/14_1_0.parquet",
-		"elsewhere/okta/things/year=2023/month=11/14_1_0.jsonl.gz", lake.ManifestKey("okta", "things", 1)} {
+	for _, k := range []string{
+		"data/okta/things/_EXAMPLE", "data/okta/things/test_1700000000000", "data/okta/things/year=2023/month=11/14_1_0.parquet",
+		"elsewhere/okta/things/year=2023/month=11/14_1_0.jsonl.gz", lake.ManifestKey("okta", "things", 1),
+	} {
 		b.put(k, record)
 	}
 	b.put("data/okta/things/year=2023/month=11/14_2_0.jsonl.gz", nil)

@@ -7,8 +7,10 @@ import (
 
 // A filter that is run clause by clause must decide as the whole does.
 func TestClausesDecideAsTheWhole(t *testing.T) {
-	filters := []string{`.a and .b`, `(.a | has("x")) and (.b and .c)`, `.a and empty`, `empty and .a`, `(.a, .b) and .c`, `.a and (.b, .c)`,
-		`.a and (.b | error("no"))`, `(.b | error("no")) and .a`, `.a and (.b or .c) and (.c | not)`, `.a == 1 and .b != 2 and .c`, `.a.x and .b`, `.a and .b // .c`}
+	filters := []string{
+		`.a and .b`, `(.a | has("x")) and (.b and .c)`, `.a and empty`, `empty and .a`, `(.a, .b) and .c`, `.a and (.b, .c)`,
+		`.a and (.b | error("no"))`, `(.b | error("no")) and .a`, `.a and (.b or .c) and (.c | not)`, `.a == 1 and .b != 2 and .c`, `.a.x and .b`, `.a and .b // .c`,
+	}
 	inputs := []string{`{}`, `{"a":1}`, `{"a":true,"b":true}`, `{"a":false,"b":true}`, `{"a":{"x":1},"b":1,"c":null}`, `{"a":{"x":1},"b":1,"c":0}`, `{"a":null,"b":[]}`, `{"a":1,"b":2,"c":3}`, `{"a":1,"b":3,"c":3}`, `5`}
 	for _, filter := range filters {
 		whole := compile(t, filter)

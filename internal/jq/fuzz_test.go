@@ -10,8 +10,10 @@ import (
 
 // FuzzPlainPath compares what a plain path finds as a span with what the interpreter answers.
 func FuzzPlainPath(f *testing.F) {
-	for _, text := range []string{`{"a":{"b":1,"b":2}}`, `{"a":null}`, `{"a":"x"}`, "{\"a\":\"\xff\"}", `{"\u0061":{"b":[1,{"c":"]}"}]}}`,
-		`{ "a" : { "b" : "\\\"" } , "b":1e5 }`, `[]`, `"\ud800"`, `{"a":1,"a":{"b":true}}`, `{"":{"b":0}}`, `{"a":{"\ud800":-0}}`} {
+	for _, text := range []string{
+		`{"a":{"b":1,"b":2}}`, `{"a":null}`, `{"a":"x"}`, "{\"a\":\"\xff\"}", `{"\u0061":{"b":[1,{"c":"]}"}]}}`,
+		`{ "a" : { "b" : "\\\"" } , "b":1e5 }`, `[]`, `"\ud800"`, `{"a":1,"a":{"b":true}}`, `{"":{"b":0}}`, `{"a":{"\ud800":-0}}`,
+	} {
 		f.Add([]byte(text), "a", "b")
 	}
 	f.Fuzz(func(t *testing.T, text []byte, first, second string) {

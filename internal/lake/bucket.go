@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"iter"
+	"strings"
 	"time"
 )
 
@@ -35,4 +36,16 @@ type Bucket interface {
 	Delete(ctx context.Context, key string) error
 	// Name is the bucket's name, for messages and records.
 	Name() string
+}
+
+// LowerKeys returns metadata as a Bucket keeps it: with lower-case keys; nil when there is none.
+func LowerKeys(metadata map[string]string) map[string]string {
+	if len(metadata) == 0 {
+		return nil
+	}
+	lower := make(map[string]string, len(metadata))
+	for k, v := range metadata {
+		lower[strings.ToLower(k)] = v
+	}
+	return lower
 }

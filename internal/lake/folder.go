@@ -92,7 +92,7 @@ func (f *Folder) Put(ctx context.Context, key string, body io.ReadSeeker, bytes 
 	if err != nil {
 		return Object{}, diskFault(fmt.Sprintf("put %q", key), err)
 	}
-	meta := sideFile{ETag: etag, Bytes: bytes, ModifiedNano: info.ModTime().UnixNano(), ContentType: opts.ContentType, Metadata: lowerKeys(opts.Metadata)}
+	meta := sideFile{ETag: etag, Bytes: bytes, ModifiedNano: info.ModTime().UnixNano(), ContentType: opts.ContentType, Metadata: LowerKeys(opts.Metadata)}
 	if err := f.publish(temp, path, side, meta, opts.IfAbsent); err != nil {
 		if errors.Is(err, fs.ErrExist) {
 			return Object{}, existsFault(key)
@@ -414,7 +414,7 @@ func segmentOf(name string) (string, bool) {
 
 func (f *Folder) lock(key string) *sync.RWMutex {
 	h := fnv.New32a()
-	io.WriteString(h, key)
+	_, _ = io.WriteString(h, key)
 	return &f.locks[h.Sum32()%folderLockRows]
 }
 
@@ -432,17 +432,6 @@ func existsFault(key string) error {
 func parentFault(key string) error {
 	return fault.Errorf(fault.Invalid, "put: a part of key %q is both an object and a folder", key).
 		WithHint("a folder as bucket cannot hold both \"a\" and \"a/b\": use other names or a real object store")
-}
-
-func lowerKeys(metadata map[string]string) map[string]string {
-	if len(metadata) == 0 {
-		return nil
-	}
-	lower := make(map[string]string, len(metadata))
-	for k, v := range metadata {
-		lower[strings.ToLower(k)] = v
-	}
-	return lower
 }
 
 type contextReader struct {

@@ -34,8 +34,11 @@ func TestManifestRoundTrip(t *testing.T) {
 func TestManifestsInOrderOfSyncs(t *testing.T) {
 	b := openFolder(t, t.TempDir())
 	for _, m := range []lake.Manifest{
-		{Namespace: "okta", Stream: "users", SyncID: 100}, {Namespace: "okta", Stream: "users", SyncID: 9},
-		{Namespace: "okta", Stream: "users2", SyncID: 1}, {Stream: "users", SyncID: 5}, {Namespace: "okta", Stream: "users", SyncID: 10},
+		{Namespace: "okta", Stream: "users", SyncID: 100},
+		{Namespace: "okta", Stream: "users", SyncID: 9},
+		{Namespace: "okta", Stream: "users2", SyncID: 1},
+		{Stream: "users", SyncID: 5},
+		{Namespace: "okta", Stream: "users", SyncID: 10},
 	} {
 		if _, err := lake.PutManifest(t.Context(), b, m); err != nil {
 			t.Fatal(err)

@@ -141,9 +141,9 @@ func (r *Reader) Next() (Line, error) {
 		}
 		line := Line{Number: r.number, Text: text, Bytes: int64(len(text))}
 		if err := r.envelope.open(text, &line); err != nil {
-			return Line{Number: r.number, Text: text, Bytes: int64(len(text)), Err: &LineError{
+			line = Line{Number: r.number, Text: text, Bytes: int64(len(text)), Err: &LineError{
 				Code: Malformed, Message: err.Error(), Excerpt: excerpt(text),
-			}}, nil
+			}}
 		}
 		return line, nil
 	}

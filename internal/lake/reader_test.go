@@ -66,14 +66,22 @@ func TestReaderOpensEveryEnvelope(t *testing.T) {
 		name, line string
 		want       flatLine
 	}{
-		{"up to 0.6", `{"_airbyte_ab_id":"` + id + `","_airbyte_emitted_at":1741338302034,"_airbyte_data":{"id":"00u1"}}`,
-			flatLine{body: `{"id":"00u1"}`, at: at, id: id}},
-		{"1.0 to 1.4", `{"_airbyte_raw_id":"` + id + `","_airbyte_extracted_at":1741338302034,"_airbyte_generation_id":7,"_airbyte_meta":{"changes":[],"sync_id":4211},"_airbyte_data":{"id":"00u1"}}`,
-			flatLine{body: `{"id":"00u1"}`, at: at, generation: 7, id: id}},
-		{"1.5 and later", `{"_airbyte_raw_id":"` + id + `","_airbyte_extracted_at":1741338302034,"_airbyte_meta":{"sync_id":4211,"changes":[]},"_airbyte_generation_id":7,"_airbyte_data":{"id":"00u1"}}`,
-			flatLine{body: `{"id":"00u1"}`, at: at, generation: 7, id: id}},
-		{"flattened", `{"_airbyte_raw_id":"` + id + `","_airbyte_extracted_at":1741338302034,"_airbyte_meta":{"sync_id":4211,"changes":[]},"_airbyte_generation_id":7,"id":"00u1","profile":{"login":"a@b"}}`,
-			flatLine{body: `{"id":"00u1","profile":{"login":"a@b"}}`, at: at, generation: 7, id: id}},
+		{
+			"up to 0.6", `{"_airbyte_ab_id":"` + id + `","_airbyte_emitted_at":1741338302034,"_airbyte_data":{"id":"00u1"}}`,
+			flatLine{body: `{"id":"00u1"}`, at: at, id: id},
+		},
+		{
+			"1.0 to 1.4", `{"_airbyte_raw_id":"` + id + `","_airbyte_extracted_at":1741338302034,"_airbyte_generation_id":7,"_airbyte_meta":{"changes":[],"sync_id":4211},"_airbyte_data":{"id":"00u1"}}`,
+			flatLine{body: `{"id":"00u1"}`, at: at, generation: 7, id: id},
+		},
+		{
+			"1.5 and later", `{"_airbyte_raw_id":"` + id + `","_airbyte_extracted_at":1741338302034,"_airbyte_meta":{"sync_id":4211,"changes":[]},"_airbyte_generation_id":7,"_airbyte_data":{"id":"00u1"}}`,
+			flatLine{body: `{"id":"00u1"}`, at: at, generation: 7, id: id},
+		},
+		{
+			"flattened", `{"_airbyte_raw_id":"` + id + `","_airbyte_extracted_at":1741338302034,"_airbyte_meta":{"sync_id":4211,"changes":[]},"_airbyte_generation_id":7,"id":"00u1","profile":{"login":"a@b"}}`,
+			flatLine{body: `{"id":"00u1","profile":{"login":"a@b"}}`, at: at, generation: 7, id: id},
+		},
 		{"flattened, mixed and spaced", `{ "id" : "00u1" , "_airbyte_extracted_at": 5, "n" : [ 1 ] }`, flatLine{body: `{"id":"00u1","n":[ 1 ]}`, at: 5}},
 		{"flattened, nothing in it", `{"_airbyte_raw_id":"x"}`, flatLine{body: `{}`, id: "x"}},
 		{"bare", ` {"id":"00u1", "_longshore_event":1} `, flatLine{body: `{"id":"00u1", "_longshore_event":1}`}},

@@ -36,8 +36,10 @@ var noHeaders = []byte("{}")
 // emit returns. The error is emit's or ctx's; whatever is wrong with the event is an Outcome.
 func (r *Runner) Apply(ctx context.Context, ev Event, emit func(Outcome) error) error {
 	if size := len(ev.Body) + len(ev.Headers) + len(ev.Query); size > r.set.opts.MaxBodyBytes {
-		return r.emitAll(emit, verdict.OverLimit, verdict.Detail{Rule: "bytes",
-			Message: fmt.Sprintf("the record has %d bytes, at most %d are allowed", size, r.set.opts.MaxBodyBytes)})
+		return r.emitAll(emit, verdict.OverLimit, verdict.Detail{
+			Rule:    "bytes",
+			Message: fmt.Sprintf("the record has %d bytes, at most %d are allowed", size, r.set.opts.MaxBodyBytes),
+		})
 	}
 	r.slow = 0
 	if err := r.load(ev); err != nil {
@@ -119,8 +121,10 @@ func (r *Runner) applyMapping(ctx context.Context, i int, emit func(Outcome) err
 		return err
 	}
 	if failure == nil && (list == nil || list[0] != '[') {
-		failure = &verdict.Detail{Field: m.items.field, Expression: m.items.shown, Rule: "type",
-			Message: "want a list, got " + kindOfJSON(list), Value: jq.Excerpt(list)}
+		failure = &verdict.Detail{
+			Field: m.items.field, Expression: m.items.shown, Rule: "type",
+			Message: "want a list, got " + kindOfJSON(list), Value: jq.Excerpt(list),
+		}
 	}
 	if failure != nil {
 		return emit(Outcome{Mapping: i, Item: -1, Code: verdict.ExpressionError, Detail: *failure})
@@ -145,12 +149,16 @@ func (r *Runner) applyItems(ctx context.Context, i int, list []byte, emit func(O
 	case err != nil:
 		return err
 	case items == 0:
-		return emit(Outcome{Mapping: i, Item: -1, Code: verdict.Filtered, Detail: verdict.Detail{Field: m.items.field,
-			Expression: m.items.shown, Clause: m.items.shown, Message: "the list has no items", Value: "[]"}})
+		return emit(Outcome{Mapping: i, Item: -1, Code: verdict.Filtered, Detail: verdict.Detail{
+			Field:      m.items.field,
+			Expression: m.items.shown, Clause: m.items.shown, Message: "the list has no items", Value: "[]",
+		}})
 	case items > limit:
-		return emit(Outcome{Mapping: i, Item: -1, Code: verdict.OverLimit, Detail: verdict.Detail{Field: m.items.field,
+		return emit(Outcome{Mapping: i, Item: -1, Code: verdict.OverLimit, Detail: verdict.Detail{
+			Field:      m.items.field,
 			Expression: m.items.shown, Rule: "items",
-			Message: fmt.Sprintf("the list has %d items; the first %d were applied, %d were left out", items, limit, items-limit)}})
+			Message: fmt.Sprintf("the list has %d items; the first %d were applied, %d were left out", items, limit, items-limit),
+		}})
 	}
 	return nil
 }
@@ -189,8 +197,10 @@ func (r *Runner) run(ctx context.Context, e *expression) (value []byte, failure 
 // runProgram runs the expression's program, or that of one of its clauses.
 func (r *Runner) runProgram(ctx context.Context, e *expression, p *jq.Program) (value []byte, failure *verdict.Detail, err error) {
 	if r.slow >= maxSlowRuns {
-		return nil, &verdict.Detail{Field: e.field, Expression: e.shown, Rule: "limit",
-			Message: fmt.Sprintf("not run: %d expressions had used up the event's time", r.slow)}, nil
+		return nil, &verdict.Detail{
+			Field: e.field, Expression: e.shown, Rule: "limit",
+			Message: fmt.Sprintf("not run: %d expressions had used up the event's time", r.slow),
+		}, nil
 	}
 	value, err = p.Run(ctx, &r.input)
 	if err == nil {

@@ -77,8 +77,13 @@ func TestMappingDescribes(t *testing.T) {
 		Blueprint: "okta_permission", Op: catalog.OpMerge, Lane: "webhook/okta/1", Identifier: ".body._links.self.href",
 		Filter:  `(.body | has("label")) and (.body.label | startswith("okta."))`,
 		Clauses: []string{`.body | has("label")`, `.body.label | startswith("okta.")`},
-		Properties: []Expression{{"label", ".body.label"}, {"created", ".body.created"}, {"lastUpdated", ".body.lastUpdated"},
-			{"conditions", ".body.conditions"}, {"_links", ".body._links"}},
+		Properties: []Expression{
+			{"label", ".body.label"},
+			{"created", ".body.created"},
+			{"lastUpdated", ".body.lastUpdated"},
+			{"conditions", ".body.conditions"},
+			{"_links", ".body._links"},
+		},
 		Relations: []Expression{},
 	}
 	if !reflect.DeepEqual(got, want) {

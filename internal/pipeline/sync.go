@@ -158,8 +158,10 @@ func (w *streamWriter) begin(ctx context.Context) error {
 }
 
 func (w *streamWriter) part() Part {
-	return Part{SyncID: w.run.ID, Connection: w.run.Connection.Name, Namespace: w.run.Connection.Namespace, Stream: w.st.Stream,
-		Generation: w.st.Generation, Start: w.run.StartedAt, Number: w.st.NextPart}
+	return Part{
+		SyncID: w.run.ID, Connection: w.run.Connection.Name, Namespace: w.run.Connection.Namespace, Stream: w.st.Stream,
+		Generation: w.st.Generation, Start: w.run.StartedAt, Number: w.st.NextPart,
+	}
 }
 
 func (w *streamWriter) add(page Page) error {

@@ -143,11 +143,13 @@ func (a *API) changes(r *request, filter catalog.HistoryFilter, webhook string, 
 }
 
 func (a *API) toAudit(e catalog.AuditEntry) audit {
-	out := audit{Identifier: "evt_" + strconv.FormatInt(e.ID, 10), Action: e.Action, ResourceType: e.Kind, Status: "SUCCESS",
+	out := audit{
+		Identifier: "evt_" + strconv.FormatInt(e.ID, 10), Action: e.Action, ResourceType: e.Kind, Status: "SUCCESS",
 		Message: fmt.Sprintf("%s %q: %s", e.Kind, e.Identifier, strings.ToLower(e.Action)),
 		Trigger: auditTrigger{At: stamp(e.At), By: auditBy{OrgID: a.Keeper.OrgID(), UserID: e.Actor}, Origin: "API"},
 		Context: auditContext{Blueprint: e.Blueprint},
-		Diff:    auditDiff{orValue(e.Before, "null"), orValue(e.After, "null")}, AdditionalData: lineData{e.Origin.ObjectID, e.Origin.Line}}
+		Diff:    auditDiff{orValue(e.Before, "null"), orValue(e.After, "null")}, AdditionalData: lineData{e.Origin.ObjectID, e.Origin.Line},
+	}
 	if e.Kind == "entity" {
 		out.Context.Entity = e.Identifier
 	} else {
@@ -174,10 +176,12 @@ func (a *API) losses(r *request, webhook string, limit int) ([]audit, error) {
 			if webhook != "" && g.Webhook != webhook || len(list) >= limit {
 				continue
 			}
-			list = append(list, audit{Identifier: fmt.Sprintf("lost_%s_%s_%d_%d_%d", g.Webhook, g.Stream, g.Mapping, g.Code, g.DetailID), Action: "CREATE",
+			list = append(list, audit{
+				Identifier: fmt.Sprintf("lost_%s_%s_%d_%d_%d", g.Webhook, g.Stream, g.Mapping, g.Code, g.DetailID), Action: "CREATE",
 				ResourceType: "entity", Status: "FAILURE", Message: lossMessage(g), Trigger: auditTrigger{By: auditBy{OrgID: a.Keeper.OrgID()}, Origin: "WEBHOOK"},
 				Context: auditContext{WebhookID: g.Webhook}, Diff: auditDiff{json.RawMessage("null"), json.RawMessage("null")},
-				AdditionalData: lossData{g.CodeName, g.N, g.Stream, g.Mapping, g.ObjectKey, g.Line, g.Detail}})
+				AdditionalData: lossData{g.CodeName, g.N, g.Stream, g.Mapping, g.ObjectKey, g.Line, g.Detail},
+			})
 		}
 	}
 	return list, nil

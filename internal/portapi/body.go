@@ -18,8 +18,10 @@ const maxBodyBytes = 1 << 20
 
 // read returns the request's body. Errors: 413 when it is larger than limit.
 func (r *request) read(limit int64) ([]byte, error) {
-	tooLarge := &statusError{status: http.StatusRequestEntityTooLarge, code: "bad_request",
-		message: "the body is larger than " + strconv.FormatInt(limit>>10, 10) + " KiB"}
+	tooLarge := &statusError{
+		status: http.StatusRequestEntityTooLarge, code: "bad_request",
+		message: "the body is larger than " + strconv.FormatInt(limit>>10, 10) + " KiB",
+	}
 	if r.ContentLength > limit {
 		return nil, tooLarge
 	}

@@ -147,8 +147,10 @@ func newEntityID() string {
 // change reads an entity as clients write it. Members that are not an entity's are passed over; that the body's
 // blueprint may differ from the path's, too.
 func (r *request) change(body members) (catalog.Change, error) {
-	c := catalog.Change{Blueprint: r.names["blueprint"], CreateMissingRelated: r.flag("create_missing_related_entities", false),
-		Actor: r.who.ID, Source: r.UserAgent()}
+	c := catalog.Change{
+		Blueprint: r.names["blueprint"], CreateMissingRelated: r.flag("create_missing_related_entities", false),
+		Actor: r.who.ID, Source: r.UserAgent(),
+	}
 	switch id := body.get("identifier"); {
 	case isNull(id):
 	case id[0] == '{':
@@ -183,8 +185,10 @@ func (a *API) deleteEntity(w http.ResponseWriter, r *request) error {
 }
 
 func (r *request) deletion(identifier string, exists catalog.Exists) catalog.Change {
-	return catalog.Change{Blueprint: r.names["blueprint"], Identifier: identifier, Op: catalog.OpDelete, Exists: exists,
-		DeleteDependents: r.flag("delete_dependents", false), Actor: r.who.ID, Source: r.UserAgent()}
+	return catalog.Change{
+		Blueprint: r.names["blueprint"], Identifier: identifier, Op: catalog.OpDelete, Exists: exists,
+		DeleteDependents: r.flag("delete_dependents", false), Actor: r.who.ID, Source: r.UserAgent(),
+	}
 }
 
 // Limits of bulk calls (Port's).

@@ -64,8 +64,10 @@ type view struct {
 }
 
 func (r *request) view() view {
-	return view{include: r.list("include"), exclude: r.list("exclude"), noDerived: r.flag("exclude_calculated_properties", false),
-		attachTitles: r.flag("attach_title_to_relation", false)}
+	return view{
+		include: r.list("include"), exclude: r.list("exclude"), noDerived: r.flag("exclude_calculated_properties", false),
+		attachTitles: r.flag("attach_title_to_relation", false),
+	}
 }
 
 // topFields are the members that include and exclude may name; any other bare word is a property or a relation.

@@ -89,9 +89,11 @@ func newHouse(t *testing.T) *house {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
-	api := portapi.New(portapi.Config{Keeper: h.keeper, Catalog: h.catalog, Webhooks: h.objects, Ledger: h.objects,
+	api := portapi.New(portapi.Config{
+		Keeper: h.keeper, Catalog: h.catalog, Webhooks: h.objects, Ledger: h.objects,
 		Receiver: ingest.NewReceiver(h.objects, h.bucket, lake.GuideLayout(), now, log), Syncs: s.Syncs("lake", now, nil, nil),
-		PublicURL: "http://longshore.example", Now: now})
+		PublicURL: "http://longshore.example", Now: now,
+	})
 	listener, err := server.Open(server.Config{Listen: "127.0.0.1:0", Doors: []server.Door{{Prefix: "/v1/", Handler: api, AnyOrigin: true}, // the door protects itself
 
 		{Prefix: "/ingest/", Handler: api, AnyOrigin: true}, {Prefix: auth.LoginPath, Handler: h.keeper.Login()}}})

@@ -36,23 +36,22 @@ type verdictGroup struct {
 	SampleLine   int64          `json:"sampleLine"`
 }
 
-// verdictFilter reads the parameters that choose verdicts.
-func (r *request) verdictFilter() (ingest.VerdictFilter, error) {
+// verdictFilter reads the parameters that choose verdicts, and how many to list.
+func (r *request) verdictFilter() (f ingest.VerdictFilter, limit int, err error) {
 	q := r.URL.Query()
-	f := ingest.VerdictFilter{Stream: q.Get("stream"), RollUps: r.flag("rollups", false)}
-	var err error
+	f = ingest.VerdictFilter{Stream: q.Get("stream"), RollUps: r.flag("rollups", false)}
 	if f.SyncID, err = r.number("sync", 0, 0, 1<<62); err != nil {
-		return f, err
+		return f, 0, err
 	}
 	if name := q.Get("code"); name != "" {
 		if f.Code = verdict.Parse(name); f.Code == verdict.None {
-			return f, invalidRequest("parameter code: %q is no verdict; want one of %v", name, verdict.All())
+			return f, 0, invalidRequest("parameter code: %q is no verdict; want one of %v", name, verdict.All())
 		}
 	}
 	if q.Get("mapping") != "" {
 		n, err := r.number("mapping", 0, 0, 1<<30)
 		if err != nil {
-			return f, err
+			return f, 0, err
 		}
 		mapping := int(n)
 		f.Mapping = &mapping
@@ -60,23 +59,20 @@ func (r *request) verdictFilter() (ingest.VerdictFilter, error) {
 	if q.Get("detail") != "" {
 		n, err := r.number("detail", 0, 0, 1<<62)
 		if err != nil {
-			return f, err
+			return f, 0, err
 		}
 		f.DetailID = &n
 	}
-	return f, nil
+	n, err := r.number("limit", defaultList, 1, maxList)
+	return f, int(n), err
 }
 
 func (a *API) getVerdicts(w http.ResponseWriter, r *request) error {
-	f, err := r.verdictFilter()
+	f, limit, err := r.verdictFilter()
 	if err != nil {
 		return err
 	}
-	limit, err := r.number("limit", defaultList, 1, maxList)
-	if err != nil {
-		return err
-	}
-	groups, err := a.Ledger.VerdictGroups(r.Context(), f, int(limit))
+	groups, err := a.Ledger.VerdictGroups(r.Context(), f, limit)
 	if err != nil {
 		return err
 	}
@@ -99,15 +95,11 @@ type recordPlace struct {
 }
 
 func (a *API) getRecords(w http.ResponseWriter, r *request) error {
-	f, err := r.verdictFilter()
+	f, limit, err := r.verdictFilter()
 	if err != nil {
 		return err
 	}
-	limit, err := r.number("limit", defaultList, 1, maxList)
-	if err != nil {
-		return err
-	}
-	places, err := a.Ledger.VerdictPlaces(r.Context(), f, int(limit))
+	places, err := a.Ledger.VerdictPlaces(r.Context(), f, limit)
 	if err != nil {
 		return err
 	}
@@ -145,8 +137,10 @@ type lakeObject struct {
 }
 
 func toWireObject(o ingest.Object) lakeObject {
-	wire := lakeObject{o.ID, o.Bucket, o.Key, o.ETag, o.Namespace, o.Stream, o.SyncID, o.Bytes, nil, string(o.State), o.Pass, o.Webhook, o.LinesDone, o.Records,
-		o.Error, stamp(o.FoundAt), stamp(o.IngestedAt)}
+	wire := lakeObject{
+		o.ID, o.Bucket, o.Key, o.ETag, o.Namespace, o.Stream, o.SyncID, o.Bytes, nil, string(o.State), o.Pass, o.Webhook, o.LinesDone, o.Records,
+		o.Error, stamp(o.FoundAt), stamp(o.IngestedAt),
+	}
 	if o.RowsWritten >= 0 {
 		wire.RowsWritten = &o.RowsWritten
 	}
@@ -264,11 +258,15 @@ type wireStream struct {
 }
 
 func toWireRun(run pipeline.Run) wireRun {
-	wire := wireRun{run.ID, run.Connection.Name, run.Connection.Source, run.Connection.Namespace, stamp(run.StartedAt), stamp(run.FinishedAt), string(run.Status),
-		run.Cause, run.Error, make([]wireStream, len(run.Streams))}
+	wire := wireRun{
+		run.ID, run.Connection.Name, run.Connection.Source, run.Connection.Namespace, stamp(run.StartedAt), stamp(run.FinishedAt), string(run.Status),
+		run.Cause, run.Error, make([]wireStream, len(run.Streams)),
+	}
 	for i, s := range run.Streams {
-		wire.Streams[i] = wireStream{s.Stream, s.Mode, s.Generation, string(s.Status), s.Pages, s.APIRows, s.LakeRows, s.LakeBytes, s.Statuses, s.Gaps, s.Error,
-			stamp(s.StartedAt), stamp(s.FinishedAt)}
+		wire.Streams[i] = wireStream{
+			s.Stream, s.Mode, s.Generation, string(s.Status), s.Pages, s.APIRows, s.LakeRows, s.LakeBytes, s.Statuses, s.Gaps, s.Error,
+			stamp(s.StartedAt), stamp(s.FinishedAt),
+		}
 	}
 	return wire
 }

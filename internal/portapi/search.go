@@ -3,6 +3,7 @@ package portapi
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -53,17 +54,23 @@ func (r *request) query() (json.RawMessage, error) {
 	return encode(body)
 }
 
+// page finds a page of entities and shows them.
+func (a *API) page(ctx context.Context, req catalog.SearchRequest, v view) (catalog.SearchPage, []members, error) {
+	page, err := a.Catalog.Search(ctx, req)
+	if err != nil {
+		return page, nil, err
+	}
+	wire, err := a.wirePage(ctx, page.Entities, v)
+	return page, wire, err
+}
+
 // stream writes {"ok":true,"entities":[…]} page by page, so that memory does not grow with the number of entities; tail
 // are the members after that, given the blueprints seen. Trouble after the first page breaks the connection off: half a
 // list must not pass for a whole one.
 func (a *API) stream(w http.ResponseWriter, r *request, req catalog.SearchRequest, tail func(seen map[string]bool) members) error {
 	req.Limit = streamPage
 	v := r.view()
-	page, err := a.Catalog.Search(r.Context(), req)
-	if err != nil {
-		return err
-	}
-	wire, err := a.wirePage(r.Context(), page.Entities, v)
+	page, wire, err := a.page(r.Context(), req, v)
 	if err != nil {
 		return err
 	}
@@ -91,10 +98,7 @@ func (a *API) stream(w http.ResponseWriter, r *request, req catalog.SearchReques
 			break
 		}
 		req.From = page.Next
-		if page, err = a.Catalog.Search(r.Context(), req); err == nil {
-			wire, err = a.wirePage(r.Context(), page.Entities, v)
-		}
-		if err != nil {
+		if page, wire, err = a.page(r.Context(), req, v); err != nil {
 			a.breakOff(r, err)
 		}
 	}
@@ -146,11 +150,7 @@ func (a *API) postBlueprintSearch(w http.ResponseWriter, r *request) error {
 	if req.Limit, err = body.limit(maxLimit); err != nil {
 		return err
 	}
-	page, err := a.Catalog.Search(r.Context(), req)
-	if err != nil {
-		return err
-	}
-	wire, err := a.wirePage(r.Context(), page.Entities, v)
+	page, wire, err := a.page(r.Context(), req, v)
 	if err != nil {
 		return err
 	}

@@ -17,8 +17,10 @@ func TestElementsCutsSpansAsTheyStand(t *testing.T) {
 }
 
 func TestElementsRefusesWhatIsNoArray(t *testing.T) {
-	for _, text := range []string{``, `{}`, `[`, `[1`, `[1,`, `[1,]`, `[1 2]`, `[1]]`, `[1] x`, `[}`, `[{"a":}]`, `[{"a" 1}]`,
-		`[{a:1}]`, `[{"a":1,}]`, "[\"a\nb\"]", `["\x"]`, `["\u12g4"]`, `[01]`, `[1.]`, `[1e]`, `[-]`, `[tru]`, `["a`, `["a\`} {
+	for _, text := range []string{
+		``, `{}`, `[`, `[1`, `[1,`, `[1,]`, `[1 2]`, `[1]]`, `[1] x`, `[}`, `[{"a":}]`, `[{"a" 1}]`,
+		`[{a:1}]`, `[{"a":1,}]`, "[\"a\nb\"]", `["\x"]`, `["\u12g4"]`, `[01]`, `[1.]`, `[1e]`, `[-]`, `[tru]`, `["a`, `["a\`,
+	} {
 		if got, err := collect([]byte(text)); err == nil {
 			t.Errorf("Elements(%q) = %q without an error", text, got)
 		}
@@ -129,8 +131,10 @@ func collect(data []byte) (elements []string, err error) {
 }
 
 func FuzzAgreesWithEncodingJSON(f *testing.F) {
-	for _, seed := range []string{`[]`, `[1,"a",{"b":null}]`, `{"id":"a","id":{"x":1}}`, ` {"a":[true,false,-1.5e-7]} `, `["\ud800","\u00e9"]`,
-		"{\"a\\u0062\":\"\xff\",\"\xff\":1}", "[\n1\r,\t2]", `{"":{}}`, `[[[[]]]]`, `nul`, `01`} {
+	for _, seed := range []string{
+		`[]`, `[1,"a",{"b":null}]`, `{"id":"a","id":{"x":1}}`, ` {"a":[true,false,-1.5e-7]} `, `["\ud800","\u00e9"]`,
+		"{\"a\\u0062\":\"\xff\",\"\xff\":1}", "[\n1\r,\t2]", `{"":{}}`, `[[[[]]]]`, `nul`, `01`,
+	} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {

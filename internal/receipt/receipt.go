@@ -103,8 +103,10 @@ func Make(ctx context.Context, runs Runs, objects Objects, cat Catalog, syncID i
 	if err != nil {
 		return Receipt{}, err
 	}
-	r := Receipt{SyncID: run.ID, Connection: run.Connection.Name, Source: run.Connection.Source, Status: string(run.Status),
-		StartedAt: run.StartedAt, FinishedAt: run.FinishedAt}
+	r := Receipt{
+		SyncID: run.ID, Connection: run.Connection.Name, Source: run.Connection.Source, Status: string(run.Status),
+		StartedAt: run.StartedAt, FinishedAt: run.FinishedAt,
+	}
 	return r, r.fill(ctx, objects, cat, run.Streams)
 }
 
@@ -157,8 +159,10 @@ func (r *Receipt) fill(ctx context.Context, objects Objects, cat Catalog, stream
 	}
 	r.Pending, r.Resolvable = pending.Count, pending.Resolvable
 	if r.Resolvable > 0 {
-		r.Differences = append(r.Differences, Difference{Stream: "all streams", Hop: HopVerdict, Got: r.Resolvable,
-			Why: fmt.Sprintf("%d relations wait although their target is in the catalog", r.Resolvable)})
+		r.Differences = append(r.Differences, Difference{
+			Stream: "all streams", Hop: HopVerdict, Got: r.Resolvable,
+			Why: fmt.Sprintf("%d relations wait although their target is in the catalog", r.Resolvable),
+		})
 	}
 	counts, err := cat.Counts(ctx)
 	if err != nil {
@@ -178,8 +182,10 @@ func (r *Receipt) fill(ctx context.Context, objects Objects, cat Catalog, stream
 // addStream adds one stream and what does not add up in it. waiting is how many of its records' entities wait for a
 // relation's target: these were stored as upserted and are shown as pending-relation while they wait.
 func (r *Receipt) addStream(st pipeline.StreamRun, taken []ingest.Object, sums map[verdict.Code]int64, waiting int64) {
-	s := Stream{Name: st.Stream, Status: string(st.Status), Mode: st.Mode, Pages: st.Pages, APIRows: st.APIRows, InLake: st.LakeRows,
-		Verdicts: map[string]int64{}, Note: st.Error}
+	s := Stream{
+		Name: st.Stream, Status: string(st.Status), Mode: st.Mode, Pages: st.Pages, APIRows: st.APIRows, InLake: st.LakeRows,
+		Verdicts: map[string]int64{}, Note: st.Error,
+	}
 	found := int64(0) // lines of the objects that are known
 	for _, o := range taken {
 		if o.Stream != st.Stream {
@@ -218,16 +224,22 @@ func (r *Receipt) addStream(st pipeline.StreamRun, taken []ingest.Object, sums m
 		r.Differences = append(r.Differences, Difference{Stream: st.Stream, Hop: HopSource, Why: "the stream could not be read: " + st.Error})
 	}
 	if s.APIRows != s.InLake {
-		r.Differences = append(r.Differences, Difference{Stream: st.Stream, Hop: HopLake, Want: s.APIRows, Got: s.InLake,
-			Why: fmt.Sprintf("the API gave %d rows, %d lines were written", s.APIRows, s.InLake)})
+		r.Differences = append(r.Differences, Difference{
+			Stream: st.Stream, Hop: HopLake, Want: s.APIRows, Got: s.InLake,
+			Why: fmt.Sprintf("the API gave %d rows, %d lines were written", s.APIRows, s.InLake),
+		})
 	}
 	if found != s.InLake {
-		r.Differences = append(r.Differences, Difference{Stream: st.Stream, Hop: HopRead, Want: s.InLake, Got: found,
-			Why: fmt.Sprintf("%d lines were written, the objects known hold %d", s.InLake, found)})
+		r.Differences = append(r.Differences, Difference{
+			Stream: st.Stream, Hop: HopRead, Want: s.InLake, Got: found,
+			Why: fmt.Sprintf("%d lines were written, the objects known hold %d", s.InLake, found),
+		})
 	}
 	if s.Read != s.Judged {
-		r.Differences = append(r.Differences, Difference{Stream: st.Stream, Hop: HopVerdict, Want: s.Read, Got: s.Judged,
-			Why: fmt.Sprintf("%d lines were read, %d have a verdict", s.Read, s.Judged)})
+		r.Differences = append(r.Differences, Difference{
+			Stream: st.Stream, Hop: HopVerdict, Want: s.Read, Got: s.Judged,
+			Why: fmt.Sprintf("%d lines were read, %d have a verdict", s.Read, s.Judged),
+		})
 	}
 	r.Streams = append(r.Streams, s)
 }

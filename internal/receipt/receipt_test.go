@@ -24,10 +24,12 @@ func sound() *books {
 	return &books{
 		run: pipeline.Run{ID: 7, Status: pipeline.Succeeded, Streams: []pipeline.StreamRun{
 			{Stream: "users", Status: pipeline.Complete, Pages: 2, APIRows: 30, LakeRows: 30},
-			{Stream: "groups", Status: pipeline.Complete, Pages: 1}}},
+			{Stream: "groups", Status: pipeline.Complete, Pages: 1},
+		}},
 		objects: []ingest.Object{
 			{Key: "users/0", Stream: "users", SyncID: 7, State: ingest.Done, RowsWritten: 20, Records: 20},
-			{Key: "users/1", Stream: "users", SyncID: 7, State: ingest.Done, RowsWritten: 10, Records: 10}},
+			{Key: "users/1", Stream: "users", SyncID: 7, State: ingest.Done, RowsWritten: 10, Records: 10},
+		},
 		sums: map[string]map[verdict.Code]int64{"users": {verdict.Upserted: 28, verdict.MalformedLine: 2}},
 	}
 }
@@ -36,18 +38,23 @@ func (b *books) Run(context.Context, int64) (pipeline.Run, error) { return b.run
 func (b *books) List(context.Context, ingest.ObjectFilter, int) ([]ingest.Object, error) {
 	return b.objects, nil
 }
+
 func (b *books) VerdictSums(context.Context, ingest.VerdictFilter) (map[string]map[verdict.Code]int64, error) {
 	return b.sums, nil
 }
+
 func (b *books) WaitingByStream(context.Context, int64) (map[string]int64, error) {
 	return b.waiting, nil
 }
+
 func (b *books) Counts(context.Context) (map[string]int64, error) {
 	return map[string]int64{"user": 28}, nil
 }
+
 func (b *books) Blueprints(context.Context) ([]catalog.Blueprint, error) {
 	return []catalog.Blueprint{{Identifier: "user"}}, nil
 }
+
 func (b *books) Pending(context.Context, int) (catalog.PendingReport, error) { return b.pending, nil }
 
 func (b *books) receipt(t *testing.T) Receipt {

@@ -18,8 +18,10 @@ type measure struct {
 func newMeasure(reg prometheus.Registerer) *measure {
 	m := &measure{
 		answers: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "longshore_http_answers_total", Help: "Answers, by door and status."}, []string{"door", "status"}),
-		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "longshore_http_answer_seconds", Help: "Time to the end of an answer, by door.",
-			Buckets: []float64{.002, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10, 60}}, []string{"door"}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "longshore_http_answer_seconds", Help: "Time to the end of an answer, by door.",
+			Buckets: []float64{.002, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10, 60},
+		}, []string{"door"}),
 	}
 	reg.MustRegister(m.answers, m.seconds)
 	return m
@@ -61,7 +63,8 @@ type collector struct {
 
 // NewCollector makes the figures a collector, to be registered with the server's registry.
 func NewCollector(f Figures) prometheus.Collector {
-	return &collector{f: f,
+	return &collector{
+		f:          f,
 		waiting:    prometheus.NewDesc("longshore_lake_objects_waiting", "Lake objects that are queued or half read.", nil, nil),
 		records:    prometheus.NewDesc("longshore_records", "Records, by the verdict that they rolled up to.", []string{"verdict"}, nil),
 		entities:   prometheus.NewDesc("longshore_entities", "Entities, by blueprint.", []string{"blueprint"}, nil),

@@ -73,7 +73,7 @@ func Open(cfg Config) (*Server, error) {
 	if cfg.Registry == nil {
 		cfg.Registry = prometheus.NewRegistry()
 	}
-	l, err := net.Listen("tcp", cfg.Listen)
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", cfg.Listen)
 	if err != nil {
 		return nil, listenFault(cfg.Listen, err)
 	}
@@ -141,7 +141,7 @@ func (s *Server) Run(ctx context.Context) error {
 	if err != nil {
 		err = errors.Join(err, web.Close())
 	}
-	<-ended
+	<-ended //nolint:errcheck // always an error: that it was shut down
 	if err != nil {
 		return fmt.Errorf("stop serving on %s: %w", s.Addr(), err)
 	}
@@ -154,7 +154,8 @@ func (s *Server) chain() http.Handler {
 	doors := slices.Clone(s.cfg.Doors)
 	slices.SortStableFunc(doors, func(a, b Door) int { return len(b.Prefix) - len(a.Prefix) })
 	metrics := promhttp.HandlerFor(s.cfg.Registry, promhttp.HandlerOpts{
-		ErrorLog: slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelWarn), ErrorHandling: promhttp.ContinueOnError})
+		ErrorLog: slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelWarn), ErrorHandling: promhttp.ContinueOnError,
+	})
 	same := http.NewCrossOriginProtection()
 	same.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		writeError(w, http.StatusForbidden, "cross_origin", "a page of another origin may not do this")

@@ -35,15 +35,11 @@ func open(t *testing.T, cfg server.Config) *server.Server {
 	return s
 }
 
-func get(t *testing.T, h http.Handler, r *http.Request) (*http.Response, string) {
+func get(t *testing.T, h http.Handler, r *http.Request) (*httptest.ResponseRecorder, string) {
 	t.Helper()
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
-	body, err := io.ReadAll(w.Result().Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return w.Result(), string(body)
+	return w, w.Body.String()
 }
 
 func TestPathsAreNotCleaned(t *testing.T) {
@@ -61,8 +57,8 @@ func TestPathsAreNotCleaned(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.URL = u
-		if answer, got := get(t, h, r); answer.StatusCode != 200 || got != want {
-			t.Errorf("%s: %d %q, want 200 %q", sent, answer.StatusCode, got, want)
+		if answer, got := get(t, h, r); answer.Code != 200 || got != want {
+			t.Errorf("%s: %d %q, want 200 %q", sent, answer.Code, got, want)
 		}
 	}
 }
@@ -78,8 +74,8 @@ func TestLongestPrefixWinsAndTheRestIsNotFound(t *testing.T) {
 		}
 	}
 	answer, body := get(t, h, httptest.NewRequest(http.MethodGet, "/elsewhere", nil))
-	if answer.StatusCode != 404 || !strings.Contains(body, `"ok":false`) || answer.Header.Get("Content-Type") != "application/json" {
-		t.Errorf("/elsewhere: %d %s", answer.StatusCode, body)
+	if answer.Code != 404 || !strings.Contains(body, `"ok":false`) || answer.Header().Get("Content-Type") != "application/json" {
+		t.Errorf("/elsewhere: %d %s", answer.Code, body)
 	}
 }
 
@@ -88,7 +84,7 @@ func TestEveryAnswerHasATraceID(t *testing.T) {
 	seen := map[string]bool{}
 	for _, path := range []string{"/v1/x", "/healthz", "/nothing"} {
 		answer, _ := get(t, h, httptest.NewRequest(http.MethodGet, path, nil))
-		id := answer.Header.Get(server.TraceHeader)
+		id := answer.Header().Get(server.TraceHeader)
 		if id == "" || seen[id] {
 			t.Errorf("%s: trace id %q is missing or not new", path, id)
 		}
@@ -99,8 +95,8 @@ func TestEveryAnswerHasATraceID(t *testing.T) {
 func TestAPanicIsAnInternalErrorThatTellsNothing(t *testing.T) {
 	h := open(t, server.Config{Doors: []server.Door{{Prefix: "/", Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("the secret is 42") })}}}).Handler()
 	answer, body := get(t, h, httptest.NewRequest(http.MethodGet, "/x", nil))
-	if answer.StatusCode != 500 || strings.Contains(body, "42") || !strings.Contains(body, "internal_error") {
-		t.Errorf("%d %s", answer.StatusCode, body)
+	if answer.Code != 500 || strings.Contains(body, "42") || !strings.Contains(body, "internal_error") {
+		t.Errorf("%d %s", answer.Code, body)
 	}
 }
 
@@ -110,15 +106,18 @@ func TestCrossOriginWritesAreRefusedWhereCookiesCount(t *testing.T) {
 		method, path, site string
 		want               int
 	}{
-		{"POST", "/x", "cross-site", 403}, {"POST", "/x", "same-origin", 200}, {"POST", "/x", "", 200}, {"GET", "/x", "cross-site", 200},
+		{"POST", "/x", "cross-site", 403},
+		{"POST", "/x", "same-origin", 200},
+		{"POST", "/x", "", 200},
+		{"GET", "/x", "cross-site", 200},
 		{"POST", "/ingest/k", "cross-site", 200},
 	} {
 		r := httptest.NewRequest(c.method, c.path, nil)
 		if c.site != "" {
 			r.Header.Set("Sec-Fetch-Site", c.site)
 		}
-		if answer, _ := get(t, h, r); answer.StatusCode != c.want {
-			t.Errorf("%s %s from %q: %d, want %d", c.method, c.path, c.site, answer.StatusCode, c.want)
+		if answer, _ := get(t, h, r); answer.Code != c.want {
+			t.Errorf("%s %s from %q: %d, want %d", c.method, c.path, c.site, answer.Code, c.want)
 		}
 	}
 }
@@ -142,16 +141,16 @@ func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 func TestReadinessSaysWhetherTheDatabaseAnswers(t *testing.T) {
 	var down error
 	h := open(t, server.Config{Ready: func(context.Context) error { return down }}).Handler()
-	if answer, _ := get(t, h, httptest.NewRequest(http.MethodGet, "/readyz", nil)); answer.StatusCode != 200 {
-		t.Errorf("up: %d, want 200", answer.StatusCode)
+	if answer, _ := get(t, h, httptest.NewRequest(http.MethodGet, "/readyz", nil)); answer.Code != 200 {
+		t.Errorf("up: %d, want 200", answer.Code)
 	}
 	down = errors.New("disk gone")
 	answer, body := get(t, h, httptest.NewRequest(http.MethodGet, "/readyz", nil))
-	if answer.StatusCode != 503 || strings.Contains(body, "disk") {
-		t.Errorf("down: %d %q, want 503 without the cause", answer.StatusCode, body)
+	if answer.Code != 503 || strings.Contains(body, "disk") {
+		t.Errorf("down: %d %q, want 503 without the cause", answer.Code, body)
 	}
-	if answer, _ := get(t, h, httptest.NewRequest(http.MethodGet, "/healthz", nil)); answer.StatusCode != 200 {
-		t.Errorf("alive with the database down: %d, want 200", answer.StatusCode)
+	if answer, _ := get(t, h, httptest.NewRequest(http.MethodGet, "/healthz", nil)); answer.Code != 200 {
+		t.Errorf("alive with the database down: %d, want 200", answer.Code)
 	}
 }
 
@@ -168,12 +167,14 @@ func TestMetricsShowTheFigures(t *testing.T) {
 	h := open(t, server.Config{Registry: reg, Doors: []server.Door{{Prefix: "/v1/", Handler: echo}}}).Handler()
 	get(t, h, httptest.NewRequest(http.MethodGet, "/v1/x", nil))
 	answer, body := get(t, h, httptest.NewRequest(http.MethodGet, "/metrics", nil))
-	if answer.StatusCode != 200 {
-		t.Fatalf("status %d: %s", answer.StatusCode, body)
+	if answer.Code != 200 {
+		t.Fatalf("status %d: %s", answer.Code, body)
 	}
-	for _, line := range []string{"longshore_lake_objects_waiting 3", `longshore_records{verdict="upserted"} 120`,
+	for _, line := range []string{
+		"longshore_lake_objects_waiting 3", `longshore_records{verdict="upserted"} 120`,
 		`longshore_last_sync_status{connection="okta",status="succeeded"} 1`, `longshore_last_sync_finished_seconds{connection="okta"} 160`,
-		`longshore_http_answers_total{door="/v1/",status="200"} 1`} {
+		`longshore_http_answers_total{door="/v1/",status="200"} 1`,
+	} {
 		if !strings.Contains(body, line+"\n") {
 			t.Errorf("missing %s in\n%s", line, body)
 		}

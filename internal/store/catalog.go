@@ -44,7 +44,7 @@ func (c *Catalog) InView(ctx context.Context, fn func(catalog.View) error) error
 	if err != nil {
 		return fmt.Errorf("begin reading: %w", err)
 	}
-	defer tx.Rollback() //nolint:errcheck // it has only read
+	defer tx.Rollback() // it has only read
 	return fn(c.view(tx))
 }
 
@@ -92,7 +92,7 @@ func (t *catalogTx) prepare(ctx context.Context, query string) (*sql.Stmt, error
 }
 
 func (t *catalogTx) exec(ctx context.Context, query string, args ...any) (int64, error) {
-	s, err := t.prepare(ctx, query)
+	s, err := t.prepare(ctx, query) //nolint:sqlclosecheck // the transaction's end closes it
 	if err != nil {
 		return 0, err
 	}
@@ -105,7 +105,7 @@ func (t *catalogTx) exec(ctx context.Context, query string, args ...any) (int64,
 
 // each runs a query and calls scan for each row.
 func (t *catalogTx) each(ctx context.Context, query string, args []any, scan func(*sql.Rows) error) error {
-	s, err := t.prepare(ctx, query)
+	s, err := t.prepare(ctx, query) //nolint:sqlclosecheck // the transaction's end closes it
 	if err != nil {
 		return err
 	}
@@ -122,10 +122,19 @@ func (t *catalogTx) each(ctx context.Context, query string, args []any, scan fun
 	return rows.Err()
 }
 
+// row reads the one row of a query.
+func (t *catalogTx) row(ctx context.Context, query string, args []any, into ...any) error {
+	s, err := t.prepare(ctx, query) //nolint:sqlclosecheck // the transaction's end closes it
+	if err != nil {
+		return err
+	}
+	return s.QueryRowContext(ctx, args...).Scan(into...)
+}
+
 // any reports whether a query has a row.
-func (t *catalogTx) any(ctx context.Context, query string, args ...any) (bool, error) {
+func (t *catalogTx) any(ctx context.Context, query string) (bool, error) {
 	found := false
-	err := t.each(ctx, query, args, func(*sql.Rows) error { found = true; return nil })
+	err := t.each(ctx, query, nil, func(*sql.Rows) error { found = true; return nil })
 	return found, err
 }
 

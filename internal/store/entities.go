@@ -37,8 +37,10 @@ type saving struct {
 }
 
 func (s *saving) row(k catalog.Key, e *catalog.Entity) []any {
-	return []any{s.names.blueprints[k.Blueprint], k.Identifier, e.Title, e.Icon, nullable(e.Team), string(e.Properties), string(e.Relations),
-		millis(e.CreatedAt), e.CreatedBy, millis(e.UpdatedAt), e.UpdatedBy, e.Source}
+	return []any{
+		s.names.blueprints[k.Blueprint], k.Identifier, e.Title, e.Icon, nullable(e.Team), string(e.Properties), string(e.Relations),
+		millis(e.CreatedAt), e.CreatedBy, millis(e.UpdatedAt), e.UpdatedBy, e.Source,
+	}
 }
 
 const rowColumns = `blueprint_id, identifier, title, icon, team, properties, relations, created_at, created_by, updated_at, updated_by, source`
@@ -172,8 +174,10 @@ func (s *saving) bury(batch []catalog.Saved) error {
 		b := &batch[i]
 		blueprint := s.names.blueprints[b.Key.Blueprint]
 		if b.Remove {
-			for _, q := range []string{`DELETE FROM entities WHERE id = $1`, `DELETE FROM entity_heads WHERE entity_id = $1`,
-				`DELETE FROM pending_relations WHERE entity_id = $1`} {
+			for _, q := range []string{
+				`DELETE FROM entities WHERE id = $1`, `DELETE FROM entity_heads WHERE entity_id = $1`,
+				`DELETE FROM pending_relations WHERE entity_id = $1`,
+			} {
 				if _, err := s.exec(s.ctx, q, b.State.ID); err != nil {
 					return err
 				}

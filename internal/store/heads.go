@@ -63,11 +63,7 @@ func (t *catalogTx) putTexts(ctx context.Context, texts map[int64]string) error 
 // text reads an interned text.
 func (t *catalogTx) text(ctx context.Context, id int64) (string, error) {
 	var body string
-	s, err := t.prepare(ctx, `SELECT body FROM texts WHERE id = $1`)
-	if err != nil {
-		return "", err
-	}
-	if err := s.QueryRowContext(ctx, id).Scan(&body); err != nil {
+	if err := t.row(ctx, `SELECT body FROM texts WHERE id = $1`, []any{id}, &body); err != nil {
 		return "", fmt.Errorf("read interned text %d: %w", id, err)
 	}
 	return body, nil
@@ -107,8 +103,10 @@ func (t *catalogTx) stamp(ctx context.Context, m mark) (catalog.Stamp, error) {
 		c.writers[m.Writer], c.keys[m.Key] = w, key
 		c.Unlock()
 	}
-	s = catalog.Stamp{Lane: w.Lane, Stream: w.Stream, Fields: w.Fields,
-		Version: catalog.Version{Generation: m.Generation, ExtractedAt: m.ExtractedAt, ObjectKey: key, Line: m.Line}}
+	s = catalog.Stamp{
+		Lane: w.Lane, Stream: w.Stream, Fields: w.Fields,
+		Version: catalog.Version{Generation: m.Generation, ExtractedAt: m.ExtractedAt, ObjectKey: key, Line: m.Line},
+	}
 	return s, nil
 }
 
@@ -323,8 +321,10 @@ func (t *catalogTx) entities(ctx context.Context, query string, args ...any) ([]
 		var blueprint, created, updated int64
 		var team sql.NullString
 		var properties, relations []byte
-		err := r.Scan(append([]any{&e.ID, &blueprint, &e.Identifier, &e.Title, &e.Icon, &team, &properties, &relations, &created, &e.CreatedBy,
-			&updated, &e.UpdatedBy, &e.Source}, h.into()...)...)
+		err := r.Scan(append([]any{
+			&e.ID, &blueprint, &e.Identifier, &e.Title, &e.Icon, &team, &properties, &relations, &created, &e.CreatedBy,
+			&updated, &e.UpdatedBy, &e.Source,
+		}, h.into()...)...)
 		e.Blueprint = n.blueprint[blueprint]
 		e.Properties, e.Relations = properties, relations
 		if team.Valid {

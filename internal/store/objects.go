@@ -103,35 +103,47 @@ func (b *Objects) Found(ctx context.Context, found []ingest.Object) (fresh int, 
 func (b *Objects) Again(ctx context.Context, f ingest.ObjectFilter) (n int, err error) {
 	err = b.InTx(ctx, func(tx *sql.Tx) error {
 		where, args := objectWhere(f)
-		rows, err := tx.QueryContext(ctx, `UPDATE objects SET pass = pass + 1, state = 'queued', lines_done = 0, records = 0, error = '', ingested_at = NULL
-			`+where+` RETURNING id, pass`, args...)
-		if err != nil {
-			return err
-		}
-		var ids [][2]int64
-		for rows.Next() {
-			var id, pass int64
-			if err := rows.Scan(&id, &pass); err != nil {
-				rows.Close()
-				return err
-			}
-			ids = append(ids, [2]int64{id, pass})
-		}
-		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-			return err
-		}
-		for _, o := range ids {
-			if err := b.queue(ctx, tx, o[0], o[1]); err != nil {
-				return err
-			}
-		}
-		n = len(ids)
-		return nil
+		n, err = b.again(ctx, tx, where, args...)
+		return err
 	})
 	if err != nil {
 		return 0, fmt.Errorf("queue objects again: %w", err)
 	}
 	return n, nil
+}
+
+// again begins a new pass over the objects that the clause names, within a transaction.
+func (b *Objects) again(ctx context.Context, tx *sql.Tx, where string, args ...any) (int, error) {
+	passes, err := nextPasses(ctx, tx, where, args)
+	if err != nil {
+		return 0, err
+	}
+	for _, p := range passes {
+		if err := b.queue(ctx, tx, p.object, p.number); err != nil {
+			return 0, err
+		}
+	}
+	return len(passes), nil
+}
+
+type pass struct{ object, number int64 }
+
+func nextPasses(ctx context.Context, tx *sql.Tx, where string, args []any) ([]pass, error) {
+	rows, err := tx.QueryContext(ctx, `UPDATE objects SET pass = pass + 1, state = 'queued', lines_done = 0, records = 0, error = '', ingested_at = NULL
+		`+where+` RETURNING id, pass`, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var passes []pass
+	for rows.Next() {
+		var p pass
+		if err := rows.Scan(&p.object, &p.number); err != nil {
+			return nil, err
+		}
+		passes = append(passes, p)
+	}
+	return passes, rows.Err()
 }
 
 func objectWhere(f ingest.ObjectFilter) (string, []any) {

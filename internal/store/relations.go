@@ -124,11 +124,9 @@ func (t *catalogTx) Pending(ctx context.Context, samples int) (catalog.PendingRe
 			return report, err
 		}
 	}
-	s, err := t.prepare(ctx, `SELECT count(*) FROM pending_relations p JOIN entities e ON e.blueprint_id = p.target_blueprint_id AND e.identifier = p.target_identifier`)
-	if err != nil {
-		return report, err
-	}
-	return report, s.QueryRowContext(ctx).Scan(&report.Resolvable)
+	err = t.row(ctx, `SELECT count(*) FROM pending_relations p JOIN entities e ON e.blueprint_id = p.target_blueprint_id AND e.identifier = p.target_identifier`,
+		nil, &report.Resolvable)
+	return report, err
 }
 
 // Rename implements catalog.Tx.
@@ -169,10 +167,12 @@ func (t *catalogTx) Rename(ctx context.Context, key catalog.Key, to string) erro
 			}
 		}
 	}
-	for _, q := range []string{`UPDATE relations SET target_identifier = $1 WHERE target_blueprint_id = $2 AND target_identifier = $3`,
+	for _, q := range []string{
+		`UPDATE relations SET target_identifier = $1 WHERE target_blueprint_id = $2 AND target_identifier = $3`,
 		`DELETE FROM pending_relations WHERE target_identifier = $1 AND target_blueprint_id = $2 AND $3 = $3`,
 		`UPDATE entities SET identifier = $1 WHERE blueprint_id = $2 AND identifier = $3`,
-		`UPDATE history SET identifier = $1 WHERE blueprint = (SELECT name FROM blueprint_names WHERE id = $2) AND identifier = $3`} {
+		`UPDATE history SET identifier = $1 WHERE blueprint = (SELECT name FROM blueprint_names WHERE id = $2) AND identifier = $3`,
+	} {
 		if _, err := t.exec(ctx, q, to, id, key.Identifier); err != nil {
 			return err
 		}

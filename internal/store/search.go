@@ -38,11 +38,8 @@ func (t *catalogTx) Count(ctx context.Context, f catalog.Find) (int64, error) {
 		return 0, err
 	}
 	var n int64
-	s, err := t.prepare(ctx, `SELECT count(*) FROM entities e `+q.where())
-	if err != nil {
-		return 0, err
-	}
-	return n, s.QueryRowContext(ctx, q.args...).Scan(&n)
+	err = t.row(ctx, `SELECT count(*) FROM entities e `+q.where(), q.args, &n)
+	return n, err
 }
 
 // query is a search on its way to SQL.
@@ -181,9 +178,11 @@ func (q *query) subject(s catalog.Subject) subject {
 
 func (q *query) member(column, key string) subject {
 	d := q.sql
-	return subject{text: d.text(column, key), num: d.num(column, key), truth: d.truth(column, key), json: d.json(column, key),
+	return subject{
+		text: d.text(column, key), num: d.num(column, key), truth: d.truth(column, key), json: d.json(column, key),
 		millis: d.millis("(" + d.text(column, key) + ")"), list: d.elements(column, key),
-		missing: "(" + d.kind(column, key) + ") IS NULL", empty: "(" + d.json(column, key) + ") = '[]'"}
+		missing: "(" + d.kind(column, key) + ") IS NULL", empty: "(" + d.json(column, key) + ") = '[]'",
+	}
 }
 
 func (q *query) condition(r catalog.Rule) string {

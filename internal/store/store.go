@@ -67,8 +67,10 @@ func open(ctx context.Context, path string, prepare func(*Store, context.Context
 // a killed process whole, and a power cut loses at most the last transactions, never their order.
 func dsn(path string, readOnly bool) string {
 	q := url.Values{}
-	for _, p := range []string{"busy_timeout(15000)", "page_size(16384)", "journal_mode(WAL)", "synchronous(NORMAL)", "foreign_keys(ON)",
-		"cache_size(-65536)", "temp_store(MEMORY)"} {
+	for _, p := range []string{
+		"busy_timeout(15000)", "page_size(16384)", "journal_mode(WAL)", "synchronous(NORMAL)", "foreign_keys(ON)",
+		"cache_size(-65536)", "temp_store(MEMORY)",
+	} {
 		q.Add("_pragma", p)
 	}
 	if readOnly {

@@ -24,7 +24,8 @@ type Syncs struct {
 
 // Syncs returns the runs' store. bucket is the name under which written objects are recorded.
 func (s *Store) Syncs(bucket string, now func() time.Time, queueSync func(context.Context, *sql.Tx, int64) error,
-	queueObject func(context.Context, *sql.Tx, int64, int64) error) *Syncs {
+	queueObject func(context.Context, *sql.Tx, int64, int64) error,
+) *Syncs {
 	return &Syncs{s: s, queueSync: queueSync, queueObject: queueObject, bucket: bucket, now: now}
 }
 
@@ -70,7 +71,8 @@ func (y *Syncs) Connections(ctx context.Context) ([]pipeline.Connection, error) 
 // false): a connection has at most one. Full-refresh streams begin a new generation; incremental ones go on where the
 // last run left them. The steps in also run in the same transaction.
 func (y *Syncs) StartRun(ctx context.Context, c pipeline.Connection, streams []pipeline.Stream, full bool, cause string,
-	also ...func(ctx context.Context, tx *sql.Tx) error) (id int64, started bool, err error) {
+	also ...func(ctx context.Context, tx *sql.Tx) error,
+) (id int64, started bool, err error) {
 	err = y.s.InTx(ctx, func(tx *sql.Tx) error {
 		for _, step := range also {
 			if err := step(ctx, tx); err != nil {
@@ -130,8 +132,10 @@ func (y *Syncs) SaveCommit(ctx context.Context, part pipeline.Part, c pipeline.C
 		objectRows := 0
 		if c.LakeRows > 0 {
 			objectRows = 1
-			id, pass, err := insertObject(ctx, tx, newObject{bucket: y.bucket, key: c.Key, etag: c.ETag, namespace: part.Namespace, stream: part.Stream,
-				syncID: part.SyncID, bytes: c.Bytes, rows: &c.LakeRows, sha256: c.SHA256, foundAt: y.now()})
+			id, pass, err := insertObject(ctx, tx, newObject{
+				bucket: y.bucket, key: c.Key, etag: c.ETag, namespace: part.Namespace, stream: part.Stream,
+				syncID: part.SyncID, bytes: c.Bytes, rows: &c.LakeRows, sha256: c.SHA256, foundAt: y.now(),
+			})
 			if err != nil {
 				return err
 			}

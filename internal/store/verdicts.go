@@ -148,21 +148,8 @@ func (b *Objects) explain(ctx context.Context, c ingest.Cell) (ingest.Verdict, e
 // Without a DetailID any explanation will do; otherwise only objects whose sums have it are searched, and a line matches
 // when its explanation belongs to that group.
 func (b *Objects) VerdictPlaces(ctx context.Context, f ingest.VerdictFilter, limit int) ([]ingest.Place, error) {
-	where, args := verdictWhere(f)
-	rows, err := b.read.QueryContext(ctx, `SELECT DISTINCT o.id, o.object_key FROM verdict_counts c JOIN objects o ON o.id = c.object_id `+where+` ORDER BY o.id DESC`, args...)
+	objects, err := b.objectsWith(ctx, f)
 	if err != nil {
-		return nil, fmt.Errorf("find verdicts: %w", err)
-	}
-	var objects []ingest.Place
-	for rows.Next() {
-		var p ingest.Place
-		if err := rows.Scan(&p.ObjectID, &p.ObjectKey); err != nil {
-			rows.Close()
-			return nil, err
-		}
-		objects = append(objects, p)
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 		return nil, err
 	}
 	group := ""
@@ -183,6 +170,25 @@ func (b *Objects) VerdictPlaces(ctx context.Context, f ingest.VerdictFilter, lim
 		}
 	}
 	return found, nil
+}
+
+// objectsWith lists the objects whose sums have such verdicts, newest first.
+func (b *Objects) objectsWith(ctx context.Context, f ingest.VerdictFilter) ([]ingest.Place, error) {
+	where, args := verdictWhere(f)
+	rows, err := b.read.QueryContext(ctx, `SELECT DISTINCT o.id, o.object_key FROM verdict_counts c JOIN objects o ON o.id = c.object_id `+where+` ORDER BY o.id DESC`, args...)
+	if err != nil {
+		return nil, fmt.Errorf("find verdicts: %w", err)
+	}
+	defer rows.Close()
+	var objects []ingest.Place
+	for rows.Next() {
+		var p ingest.Place
+		if err := rows.Scan(&p.ObjectID, &p.ObjectKey); err != nil {
+			return nil, err
+		}
+		objects = append(objects, p)
+	}
+	return objects, rows.Err()
 }
 
 type placeMatcher struct {

@@ -143,29 +143,8 @@ func (b *Objects) PutWebhook(ctx context.Context, w ingest.Webhook) (ingest.Webh
 
 // queueUnrouted gives objects without a webhook another pass: a webhook has just changed.
 func (b *Objects) queueUnrouted(ctx context.Context, tx *sql.Tx) error {
-	rows, err := tx.QueryContext(ctx, `UPDATE objects SET state = 'queued', pass = pass + 1, lines_done = 0, records = 0, error = '', ingested_at = NULL
-		WHERE state = 'unrouted' RETURNING id, pass`)
-	if err != nil {
-		return err
-	}
-	var ids [][2]int64
-	for rows.Next() {
-		var o [2]int64
-		if err := rows.Scan(&o[0], &o[1]); err != nil {
-			rows.Close()
-			return err
-		}
-		ids = append(ids, o)
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		return err
-	}
-	for _, o := range ids {
-		if err := b.queue(ctx, tx, o[0], o[1]); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err := b.again(ctx, tx, `WHERE state = 'unrouted'`)
+	return err
 }
 
 // DeleteWebhook removes the webhook, or answers fault.NotFound. The ledger keeps its verdicts.

@@ -125,8 +125,10 @@ func (t *Teller) entities(ctx context.Context, s *Story) error {
 		if err != nil {
 			return err
 		}
-		told := Entity{Blueprint: b.Identifier, Identifier: e.Identifier, Title: e.Title, Flags: e.Flags, UpdatedAt: e.UpdatedAt,
-			originID: e.Origin.ObjectID, originLine: e.Origin.Line}
+		told := Entity{
+			Blueprint: b.Identifier, Identifier: e.Identifier, Title: e.Title, Flags: e.Flags, UpdatedAt: e.UpdatedAt,
+			originID: e.Origin.ObjectID, originLine: e.Origin.Line,
+		}
 		if e.Version.ObjectKey != "" {
 			told.WrittenBy = fmt.Sprintf("%s:%d", e.Version.ObjectKey, e.Origin.Line)
 		}
@@ -228,8 +230,10 @@ func (t *Teller) judge(ctx context.Context, s *Story, hits []hit) error {
 	runs := map[int64]pipeline.Run{}
 	blueprints := map[string][]string{}
 	for _, h := range hits {
-		r := Record{Object: h.object.Key, Line: h.line.Number, Stream: h.object.Stream, SyncID: h.object.SyncID, Own: h.own, Body: h.line.Body,
-			ExtractedAt: time.UnixMilli(h.line.ExtractedAt).UTC(), RollUp: "not judged yet", Verdicts: []Verdict{}}
+		r := Record{
+			Object: h.object.Key, Line: h.line.Number, Stream: h.object.Stream, SyncID: h.object.SyncID, Own: h.own, Body: h.line.Body,
+			ExtractedAt: time.UnixMilli(h.line.ExtractedAt).UTC(), RollUp: "not judged yet", Verdicts: []Verdict{},
+		}
 		if run, err := t.run(ctx, runs, h.object.SyncID); err == nil {
 			for _, st := range run.Streams {
 				if st.Stream == h.object.Stream {

@@ -24,28 +24,36 @@ type shelf struct {
 func (s *shelf) List(context.Context, ingest.ObjectFilter, int) ([]ingest.Object, error) {
 	return s.objects, nil
 }
+
 func (s *shelf) RecordVerdict(_ context.Context, id, line int64) (ingest.RecordVerdict, error) {
 	if id == 2 {
 		return ingest.RecordVerdict{}, fault.Errorf(fault.NotFound, "not judged")
 	}
-	return ingest.RecordVerdict{Object: ingest.Object{Webhook: "okta"}, Line: line, RollUp: ingest.Verdict{Code: verdict.Upserted},
-		Verdict: []ingest.Verdict{{Code: verdict.Upserted}, {Code: verdict.Filtered, Detail: verdict.Detail{Clause: ".no"}}}}, nil
+	return ingest.RecordVerdict{
+		Object: ingest.Object{Webhook: "okta"}, Line: line, RollUp: ingest.Verdict{Code: verdict.Upserted},
+		Verdict: []ingest.Verdict{{Code: verdict.Upserted}, {Code: verdict.Filtered, Detail: verdict.Detail{Clause: ".no"}}},
+	}, nil
 }
+
 func (s *shelf) Webhook(context.Context, string) (ingest.Webhook, error) {
 	return ingest.Webhook{Mappings: []byte(`[{"blueprint":"user","entity":{"identifier":".body.id"}},{"blueprint":"role","filter":".no","entity":{"identifier":".body.id"}}]`)}, nil
 }
+
 func (s *shelf) Run(context.Context, int64) (pipeline.Run, error) {
 	return pipeline.Run{ID: 7, Streams: []pipeline.StreamRun{{Stream: "users", FirstCursor: "/api/v1/users?limit=200", Pages: 3}}}, nil
 }
+
 func (s *shelf) Blueprints(context.Context) ([]catalog.Blueprint, error) {
 	return []catalog.Blueprint{{Identifier: "user"}, {Identifier: "grant"}}, nil
 }
+
 func (s *shelf) Entity(_ context.Context, blueprint, id string) (catalog.Entity, error) {
 	if e, ok := s.entities[blueprint+"/"+id]; ok {
 		return e, nil
 	}
 	return catalog.Entity{}, fault.Errorf(fault.NotFound, "no entity")
 }
+
 func (s *shelf) History(context.Context, catalog.HistoryFilter) ([]catalog.AuditEntry, error) {
 	return []catalog.AuditEntry{{At: time.UnixMilli(0).UTC(), Action: "CREATE", Actor: "longshore"}}, nil
 }
@@ -64,9 +72,13 @@ func newTeller(t *testing.T) *Teller {
 			t.Fatal(err)
 		}
 	}
-	s := &shelf{objects: []ingest.Object{{ID: 1, Key: "users/0", Stream: "users", SyncID: 7}, {ID: 2, Key: "logs/0", Stream: "logs"}, {ID: 3, Key: "gone/0"}},
-		entities: map[string]catalog.Entity{"user/00u1": {Identifier: "00u1", Title: "Ada"}, "grant/user/00u1/ADMIN": {Identifier: "user/00u1/ADMIN",
-			Origin: catalog.Origin{ObjectID: 1, Line: 2}, Version: catalog.Version{ObjectKey: "users/0", Line: 2}}}}
+	s := &shelf{
+		objects: []ingest.Object{{ID: 1, Key: "users/0", Stream: "users", SyncID: 7}, {ID: 2, Key: "logs/0", Stream: "logs"}, {ID: 3, Key: "gone/0"}},
+		entities: map[string]catalog.Entity{"user/00u1": {Identifier: "00u1", Title: "Ada"}, "grant/user/00u1/ADMIN": {
+			Identifier: "user/00u1/ADMIN",
+			Origin:     catalog.Origin{ObjectID: 1, Line: 2}, Version: catalog.Version{ObjectKey: "users/0", Line: 2},
+		}},
+	}
 	return &Teller{Objects: s, Runs: s, Catalog: s, Bucket: bucket}
 }
 
@@ -88,8 +100,10 @@ func TestStoryTellsOwnRecordsBeforeMentions(t *testing.T) {
 	if err := s.Print(&out); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"Entity user 00u1 (Ada)", "Record users/0:1", "sync 7, stream users, 3 pages from /api/v1/users?limit=200", "mapping 0 → user: upserted",
-		"1 other mapping filtered it", "Mentioned in logs/0:1", "not judged yet", "1 more records hold 00u1", "CREATE by longshore"} {
+	for _, want := range []string{
+		"Entity user 00u1 (Ada)", "Record users/0:1", "sync 7, stream users, 3 pages from /api/v1/users?limit=200", "mapping 0 → user: upserted",
+		"1 other mapping filtered it", "Mentioned in logs/0:1", "not judged yet", "1 more records hold 00u1", "CREATE by longshore",
+	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the story does not say %q:\n%s", want, out.String())
 		}

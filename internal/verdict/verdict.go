@@ -29,8 +29,10 @@ const (
 )
 
 // Names are the codes' names as people and APIs see them.
-var names = [numCodes]string{"none", "upserted", "unchanged", "kept-with-flags", "pending-relation", "superseded-by-newer", "filtered",
-	"no-mapping-matched", "expression-error", "schema-reject", "identifier-conflict", "over-limit", "malformed-line", "quarantined-delete"}
+var names = [numCodes]string{
+	"none", "upserted", "unchanged", "kept-with-flags", "pending-relation", "superseded-by-newer", "filtered",
+	"no-mapping-matched", "expression-error", "schema-reject", "identifier-conflict", "over-limit", "malformed-line", "quarantined-delete",
+}
 
 func (c Code) String() string {
 	if int(c) < len(names) {
@@ -68,8 +70,10 @@ func (c Code) Lost() bool {
 }
 
 // rank orders codes for roll-ups: the most telling first.
-var rank = [numCodes]int{MalformedLine: 13, OverLimit: 12, ExpressionError: 11, SchemaReject: 10, IdentifierConflict: 9, QuarantinedDelete: 8,
-	KeptWithFlags: 7, PendingRelation: 6, Upserted: 5, SupersededByNewer: 4, Unchanged: 3, NoMappingMatched: 2, Filtered: 1}
+var rank = [numCodes]int{
+	MalformedLine: 13, OverLimit: 12, ExpressionError: 11, SchemaReject: 10, IdentifierConflict: 9, QuarantinedDelete: 8,
+	KeptWithFlags: 7, PendingRelation: 6, Upserted: 5, SupersededByNewer: 4, Unchanged: 3, NoMappingMatched: 2, Filtered: 1,
+}
 
 // Worse returns the more telling of two codes, the order of roll-ups.
 func Worse(a, b Code) Code {

@@ -391,7 +391,7 @@ func (s *site) originOf(ctx context.Context, objectID, line int64) (*origin, err
 	text, err := s.readLine(ctx, o.Object, line)
 	if err != nil {
 		o.Missing = err.Error()
-		return o, nil
+		return o, nil //nolint:nilerr // the page tells of it
 	}
 	o.Record, o.Envelope = bytes.Clone(text.Body), text.Envelope
 	return o, nil

@@ -303,17 +303,23 @@ const (
 func (f *flow) picture() *sankey {
 	p := &sankey{}
 	lake := p.node(flowNode{Column: 1, Name: "Lake", URL: pathWith("/objects", "sync", f.SyncID), Tone: toneKept, labelAbove: true})
-	notWanted := p.node(flowNode{Column: 2, Name: "Not wanted", Tone: toneGrey, fixedLast: true,
-		URL: pathWith("/verdicts", "sync", f.SyncID, "code", verdict.NoMappingMatched)})
-	noRecord := p.node(flowNode{Column: 2, Name: "Not readable", Tone: toneRed, fixedLast: true,
-		URL: pathWith("/verdicts", "sync", f.SyncID, "code", verdict.MalformedLine)})
+	notWanted := p.node(flowNode{
+		Column: 2, Name: "Not wanted", Tone: toneGrey, fixedLast: true,
+		URL: pathWith("/verdicts", "sync", f.SyncID, "code", verdict.NoMappingMatched),
+	})
+	noRecord := p.node(flowNode{
+		Column: 2, Name: "Not readable", Tone: toneRed, fixedLast: true,
+		URL: pathWith("/verdicts", "sync", f.SyncID, "code", verdict.MalformedLine),
+	})
 	lost := p.node(flowNode{Column: 3, Name: "Lost", Tone: toneRed, fixedLast: true, URL: pathWith("/verdicts", "sync", f.SyncID, "tone", toneRed)})
 	mappings := map[linkKey]*flowNode{}
 	for _, m := range f.Mappings {
 		if m.Wanted > 0 {
-			mappings[linkKey{webhook: m.Webhook, mapping: m.Index}] = p.node(flowNode{Column: 2, Tone: toneKept,
+			mappings[linkKey{webhook: m.Webhook, mapping: m.Index}] = p.node(flowNode{
+				Column: 2, Tone: toneKept,
 				Name: fmt.Sprintf("%s #%d", m.Webhook, m.Number()), Note: countNote(m.Wanted, "record", "records"),
-				URL: pathWith("/verdicts", "sync", f.SyncID, "webhook", m.Webhook, "mapping", m.Number())})
+				URL: pathWith("/verdicts", "sync", f.SyncID, "webhook", m.Webhook, "mapping", m.Number()),
+			})
 		}
 	}
 	var unreadable, unwanted int64
@@ -322,8 +328,10 @@ func (f *flow) picture() *sankey {
 		if n == 0 {
 			continue
 		}
-		node := p.node(flowNode{Column: 0, Name: st.Name, Note: countNote(n, "record", "records"), Tone: toneKept, Anchor: "end",
-			URL: pathWith("/verdicts", "sync", f.SyncID, "stream", st.Name)})
+		node := p.node(flowNode{
+			Column: 0, Name: st.Name, Note: countNote(n, "record", "records"), Tone: toneKept, Anchor: "end",
+			URL: pathWith("/verdicts", "sync", f.SyncID, "stream", st.Name),
+		})
 		p.link(node, lake, st.InLake, toneKept, pathWith("/objects", "sync", f.SyncID, "stream", st.Name),
 			fmt.Sprintf("%s: %s records in the lake", st.Name, grouped(st.InLake)))
 		for _, m := range f.Mappings {

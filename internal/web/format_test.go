@@ -17,8 +17,10 @@ import (
 
 func TestNumbersAndTimesAsPeopleReadThem(t *testing.T) {
 	now := time.Date(2026, 3, 4, 10, 0, 0, 0, time.UTC)
-	for at, want := range map[string]string{"2026-03-04T09:59:58Z": "just now", "2026-03-04T09:58:00Z": "2 min ago", "2026-03-03T09:00:00Z": "25 h ago",
-		"2026-02-25T10:00:00Z": "7 days ago", "2026-01-02T10:00:00Z": "2 Jan", "2024-01-02T10:00:00.123Z": "2 Jan 2024", "2026-03-04T12:00:00+01:00": "in 1 h"} {
+	for at, want := range map[string]string{
+		"2026-03-04T09:59:58Z": "just now", "2026-03-04T09:58:00Z": "2 min ago", "2026-03-03T09:00:00Z": "25 h ago",
+		"2026-02-25T10:00:00Z": "7 days ago", "2026-01-02T10:00:00Z": "2 Jan", "2024-01-02T10:00:00.123Z": "2 Jan 2024", "2026-03-04T12:00:00+01:00": "in 1 h",
+	} {
 		got, err := momentOf(at, now)
 		if err != nil || got.Text != want {
 			t.Errorf("momentOf(%s) = %q, %v; want %q", at, got.Text, err, want)

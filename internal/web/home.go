@@ -221,11 +221,15 @@ func needsOf(h *homePage, pending catalog.PendingReport) []need {
 	for _, st := range f.Streams {
 		switch st.Run.Status {
 		case pipeline.Failed:
-			needs = append(needs, need{Tone: toneRed, Text: "Stream " + st.Name + " could not be read", Note: st.Run.Error,
-				URL: pathWith("/objects", "sync", f.SyncID, "stream", st.Name)})
+			needs = append(needs, need{
+				Tone: toneRed, Text: "Stream " + st.Name + " could not be read", Note: st.Run.Error,
+				URL: pathWith("/objects", "sync", f.SyncID, "stream", st.Name),
+			})
 		case pipeline.Partial:
-			needs = append(needs, need{Tone: toneAmber, Text: "Stream " + st.Name + " is partial", Note: st.Run.Error,
-				URL: pathWith("/objects", "sync", f.SyncID, "stream", st.Name)})
+			needs = append(needs, need{
+				Tone: toneAmber, Text: "Stream " + st.Name + " is partial", Note: st.Run.Error,
+				URL: pathWith("/objects", "sync", f.SyncID, "stream", st.Name),
+			})
 		}
 	}
 	for i, o := range f.Troubled {
@@ -233,8 +237,10 @@ func needsOf(h *homePage, pending catalog.PendingReport) []need {
 			needs = append(needs, need{Tone: toneRed, Text: fmt.Sprintf("%d more objects", len(f.Troubled)-i), URL: pathWith("/objects", "sync", f.SyncID, "state", "troubled")})
 			break
 		}
-		needs = append(needs, need{Tone: toneRed, Text: fmt.Sprintf("Object %s: %s", o.State, shortKey(o.Key)), Note: o.Error,
-			URL: pathWith("/objects", "sync", f.SyncID, "state", o.State)})
+		needs = append(needs, need{
+			Tone: toneRed, Text: fmt.Sprintf("Object %s: %s", o.State, shortKey(o.Key)), Note: o.Error,
+			URL: pathWith("/objects", "sync", f.SyncID, "state", o.State),
+		})
 	}
 	if !h.Running {
 		for _, why := range h.Balance.Why {
@@ -247,21 +253,27 @@ func needsOf(h *homePage, pending catalog.PendingReport) []need {
 			continue
 		}
 		lost++
-		needs = append(needs, need{Tone: toneRed, N: g.N, Text: fmt.Sprintf("%s, from %s to %s", explain(g.Code).Label, g.Stream, orDash(blueprintOf(f.mappingNames, g.Webhook, g.Mapping))),
-			Note: detailSentence(g.Detail), URL: groupURL(f.SyncID, g)})
+		needs = append(needs, need{
+			Tone: toneRed, N: g.N, Text: fmt.Sprintf("%s, from %s to %s", explain(g.Code).Label, g.Stream, orDash(blueprintOf(f.mappingNames, g.Webhook, g.Mapping))),
+			Note: detailSentence(g.Detail), URL: groupURL(f.SyncID, g),
+		})
 	}
 	for _, st := range f.Streams {
 		if n := st.Sums[verdict.MalformedLine]; n > 0 {
-			needs = append(needs, need{Tone: toneRed, N: n, Text: plural(n, "line is", "lines are") + " no record in " + st.Name,
-				URL: pathWith("/verdicts", "sync", f.SyncID, "stream", st.Name, "code", verdict.MalformedLine)})
+			needs = append(needs, need{
+				Tone: toneRed, N: n, Text: plural(n, "line is", "lines are") + " no record in " + st.Name,
+				URL: pathWith("/verdicts", "sync", f.SyncID, "stream", st.Name, "code", verdict.MalformedLine),
+			})
 		}
 	}
 	for i, g := range pending.Groups {
 		if i == maxNeeds {
 			break
 		}
-		needs = append(needs, need{Tone: toneAmber, N: g.Count, Text: fmt.Sprintf("%s.%s waits for %s", g.Blueprint, g.Relation, g.Target),
-			Note: "It connects itself when the target is read.", URL: "/pending#" + g.Blueprint + "." + g.Relation})
+		needs = append(needs, need{
+			Tone: toneAmber, N: g.Count, Text: fmt.Sprintf("%s.%s waits for %s", g.Blueprint, g.Relation, g.Target),
+			Note: "It connects itself when the target is read.", URL: "/pending#" + g.Blueprint + "." + g.Relation,
+		})
 	}
 	return needs
 }

@@ -138,7 +138,8 @@ func (s *site) pending(w http.ResponseWriter, r *http.Request) error {
 		for _, sample := range g.Samples {
 			group.Rows = append(group.Rows, pendingRow{
 				From: relationLink{g.Blueprint, sample.Identifier, sample.Identifier, entityURL(g.Blueprint, sample.Identifier), false},
-				To:   relationLink{g.Target, sample.Target, sample.Target, entityURL(g.Target, sample.Target), true}})
+				To:   relationLink{g.Target, sample.Target, sample.Target, entityURL(g.Target, sample.Target), true},
+			})
 		}
 		p.Groups = append(p.Groups, group)
 	}

@@ -127,8 +127,10 @@ func (s *site) readLine(ctx context.Context, o ingest.Object, number int64) (rec
 	if err != nil {
 		return recordText{}, fmt.Errorf("read %s: %w", o.Key, err)
 	}
-	t := recordText{Body: bytes.Clone(line.Body), Headers: bytes.Clone(line.Headers), Query: bytes.Clone(line.Query), Raw: shownText(line.Text),
-		Envelope: Envelope{RawID: line.RawID, Generation: line.Generation, Bytes: line.Bytes}}
+	t := recordText{
+		Body: bytes.Clone(line.Body), Headers: bytes.Clone(line.Headers), Query: bytes.Clone(line.Query), Raw: shownText(line.Text),
+		Envelope: Envelope{RawID: line.RawID, Generation: line.Generation, Bytes: line.Bytes},
+	}
 	if line.ExtractedAt != 0 {
 		t.ExtractedAt = time.UnixMilli(line.ExtractedAt)
 	}
@@ -153,14 +155,16 @@ func (s *site) makes(ctx context.Context, o ingest.Object, text recordText) ([]m
 		}
 		set, err := mapping.Compile(hook.Identifier, hook.Mappings, mapping.Options{Strict: hook.Strict})
 		if err != nil {
-			return nil, nil // the verdicts say so
+			return nil, nil //nolint:nilerr // the verdicts say so
 		}
 		var list []made
 		event := mapping.Event{Body: text.Body, Headers: text.Headers, Query: text.Query, ObjectKey: o.Key}
 		err = set.Apply(ctx, event, func(out mapping.Outcome) error {
 			if c := out.Change; c != nil && c.Identifier != "" && len(list) < maxMade {
-				list = append(list, made{Number: out.Mapping + 1, Blueprint: c.Blueprint, ID: c.Identifier, URL: entityURL(c.Blueprint, c.Identifier),
-					Title: plainText(c.Title), Delete: c.Op == catalog.OpDelete})
+				list = append(list, made{
+					Number: out.Mapping + 1, Blueprint: c.Blueprint, ID: c.Identifier, URL: entityURL(c.Blueprint, c.Identifier),
+					Title: plainText(c.Title), Delete: c.Op == catalog.OpDelete,
+				})
 			}
 			return nil
 		})

@@ -25,11 +25,17 @@ type ruleOp struct {
 
 func ruleOps() []ruleOp {
 	return []ruleOp{
-		{"is", "is", "=", false}, {"not", "is not", "!=", false}, {"in", "is one of (a, b)", "in", false},
-		{"has", "contains", "contains", false}, {"hasnot", "does not contain", "doesNotContains", false},
-		{"begins", "begins with", "beginsWith", false}, {"ends", "ends with", "endsWith", false},
-		{"gt", "is more than, after", ">", false}, {"lt", "is less than, before", "<", false},
-		{"empty", "is empty", "isEmpty", true}, {"filled", "is not empty", "isNotEmpty", true},
+		{"is", "is", "=", false},
+		{"not", "is not", "!=", false},
+		{"in", "is one of (a, b)", "in", false},
+		{"has", "contains", "contains", false},
+		{"hasnot", "does not contain", "doesNotContains", false},
+		{"begins", "begins with", "beginsWith", false},
+		{"ends", "ends with", "endsWith", false},
+		{"gt", "is more than, after", ">", false},
+		{"lt", "is less than, before", "<", false},
+		{"empty", "is empty", "isEmpty", true},
+		{"filled", "is not empty", "isNotEmpty", true},
 	}
 }
 

@@ -27,7 +27,6 @@ type flowNode struct {
 	weight     float64 // wanted place in its column
 	fixedLast  bool    // a sink, at the foot of its column
 	inH, outH  float64
-	minSlot    float64
 	labelAbove bool
 }
 

@@ -56,8 +56,10 @@ func TestScreensShowTheData(t *testing.T) {
 		path  string
 		wants []string
 	}{
-		{"/", []string{"Sync 1", "10 read = 10 verdicts", "Super admin assignments", `href="/catalog/okta_role_assignment?f=type%3Ais%3ASUPER_ADMIN"`,
-			"Stream assignments is partial", "Expression failed", "line is no record in users", "okta_role_assignment.user waits for okta_user", "<svg class=\"sankey"}},
+		{"/", []string{
+			"Sync 1", "10 read = 10 verdicts", "Super admin assignments", `href="/catalog/okta_role_assignment?f=type%3Ais%3ASUPER_ADMIN"`,
+			"Stream assignments is partial", "Expression failed", "line is no record in users", "okta_role_assignment.user waits for okta_user", "<svg class=\"sankey",
+		}},
 		{"/?sync=all", []string{"Everything in the lake", "Object unrouted"}},
 		{"/catalog", []string{"Okta User", "A person.", "Empty thing"}},
 		{"/catalog/okta_user", []string{"Ada Lovelace", "2 flags", "3 days ago", `aria-label="empty"`}},
@@ -93,8 +95,10 @@ func TestScreensShowTheData(t *testing.T) {
 
 func TestScreensWithoutData(t *testing.T) {
 	h := newWorld(t, false).handler(t)
-	for path, want := range map[string]string{"/": "No sync has run yet", "/catalog": "no blueprint yet", "/verdicts": "No record has a verdict here",
-		"/objects": "No object here", "/pending": "Nothing waits", "/why": "Why is it", "/why?id=00u9": "No entity has it"} {
+	for path, want := range map[string]string{
+		"/": "No sync has run yet", "/catalog": "no blueprint yet", "/verdicts": "No record has a verdict here",
+		"/objects": "No object here", "/pending": "Nothing waits", "/why": "Why is it", "/why?id=00u9": "No entity has it",
+	} {
 		got := get(t, h, path)
 		if got.Code != http.StatusOK {
 			t.Errorf("%s answers %d: %s", path, got.Code, got.Body)
@@ -105,9 +109,11 @@ func TestScreensWithoutData(t *testing.T) {
 
 func TestWhatIsNotThere(t *testing.T) {
 	h := newWorld(t, true).handler(t)
-	for path, want := range map[string]int{"/nope": 404, "/catalog/nope": 404, "/entity/nope/x": 404, "/entity/okta_user/nobody": 404, "/record/1/99": 404, "/record/99/1": 404,
+	for path, want := range map[string]int{
+		"/nope": 404, "/catalog/nope": 404, "/entity/nope/x": 404, "/entity/okta_user/nobody": 404, "/record/1/99": 404, "/record/99/1": 404,
 		"/record/x/1": 400, "/?sync=x": 400, "/?sync=77": 404, "/verdicts?code=nope": 400, "/verdicts?mapping=x": 400, "/objects?state=nope": 400,
-		"/catalog/okta_user?f=status": 400, "/catalog/okta_user?from=broken": 400, "/catalog/okta_user/export?format=xls": 400, "/assets/app.css": 404} {
+		"/catalog/okta_user?f=status": 400, "/catalog/okta_user?from=broken": 400, "/catalog/okta_user/export?format=xls": 400, "/assets/app.css": 404,
+	} {
 		got := get(t, h, path)
 		if got.Code != want {
 			t.Errorf("%s answers %d, want %d", path, got.Code, want)
@@ -164,8 +170,10 @@ var (
 )
 
 // pagesOfAllKinds are one address of each page.
-var pagesOfAllKinds = []string{"/", "/catalog", "/catalog/okta_user", "/catalog/okta_user?json&q=a&f=status:is:ACTIVE", "/entity/okta_user/00u1", "/entity/okta_user/00u3",
-	"/entity/okta_user/00u-not-read", "/verdicts", "/verdicts?code=upserted", "/objects", "/pending", "/why?id=00u1", "/record/1/1", "/record/1/6", "/nope"}
+var pagesOfAllKinds = []string{
+	"/", "/catalog", "/catalog/okta_user", "/catalog/okta_user?json&q=a&f=status:is:ACTIVE", "/entity/okta_user/00u1", "/entity/okta_user/00u3",
+	"/entity/okta_user/00u-not-read", "/verdicts", "/verdicts?code=upserted", "/objects", "/pending", "/why?id=00u1", "/record/1/1", "/record/1/6", "/nope",
+}
 
 func TestPagesBearAStrictPolicyAndNothingInline(t *testing.T) {
 	h := newWorld(t, true).handler(t)
@@ -213,8 +221,10 @@ func TestPagesCanBeReadByAll(t *testing.T) {
 
 func TestOutsideTextStaysText(t *testing.T) {
 	h := newWorld(t, true).handler(t)
-	for _, path := range []string{"/catalog/okta_user", "/entity/okta_user/00u2", "/record/1/2", "/why?id=%3Cscript%3Ealert(1)", "/catalog/okta_user?q=%22%3E%3Cscript%3E",
-		"/entity/okta_role_assignment/00u2/HELP_DESK", "/verdicts?stream=%22%3E%3Cscript%3E", "/catalog/okta_user?f=status:is:%3Cscript%3E"} {
+	for _, path := range []string{
+		"/catalog/okta_user", "/entity/okta_user/00u2", "/record/1/2", "/why?id=%3Cscript%3Ealert(1)", "/catalog/okta_user?q=%22%3E%3Cscript%3E",
+		"/entity/okta_role_assignment/00u2/HELP_DESK", "/verdicts?stream=%22%3E%3Cscript%3E", "/catalog/okta_user?f=status:is:%3Cscript%3E",
+	} {
 		body := get(t, h, path).Body.String()
 		if strings.Contains(body, "<script>") || strings.Contains(body, "<img src=x") {
 			t.Errorf("%s lets outside text be markup", path)
@@ -227,8 +237,10 @@ func TestIdentifiersOfAnyShapeHaveAPage(t *testing.T) {
 	w := newWorld(t, true)
 	h := w.handler(t)
 	for _, id := range []string{"a//b/../c", "a/b", ".", "..", "x?y#z", "per cent %2F", "ünï ✓", "/lead", "trail/", "a\\b"} {
-		if _, err := w.catalog.Write(t.Context(), catalog.Change{Blueprint: "okta_user", Identifier: id, Title: []byte(`"Shape"`), Lenient: true, Actor: "test",
-			Properties: []catalog.Field{{Name: "status", Value: []byte(`"ODD"`)}}}); err != nil {
+		if _, err := w.catalog.Write(t.Context(), catalog.Change{
+			Blueprint: "okta_user", Identifier: id, Title: []byte(`"Shape"`), Lenient: true, Actor: "test",
+			Properties: []catalog.Field{{Name: "status", Value: []byte(`"ODD"`)}},
+		}); err != nil {
 			t.Logf("the catalog does not take %q: %v", id, err)
 			continue
 		}

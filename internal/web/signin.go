@@ -18,8 +18,10 @@ func (s *site) guard(next http.Handler) http.Handler {
 			return
 		}
 		s.handle(func(w http.ResponseWriter, r *http.Request) error {
-			return s.render(w, r, "signin", page{Title: "Sign in", Status: http.StatusUnauthorized, Bare: true,
-				Data: signIn{Wrong: r.URL.Query().Get("signin") == "wrong"}})
+			return s.render(w, r, "signin", page{
+				Title: "Sign in", Status: http.StatusUnauthorized, Bare: true,
+				Data: signIn{Wrong: r.URL.Query().Get("signin") == "wrong"},
+			})
 		}).ServeHTTP(w, r)
 	})
 }

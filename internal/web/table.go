@@ -196,8 +196,12 @@ func (t *tablePage) addLinks(next string) {
 			t.Subjects = append(t.Subjects, subject{">" + rel.Name, cmp.Or(rel.Title, rel.Name), "Relations"})
 		}
 	}
-	t.Subjects = append(t.Subjects, []subject{{"$identifier", "Identifier", "Entity"}, {"$title", "Title", "Entity"},
-		{"$updatedAt", "Updated", "Entity"}, {"$createdAt", "Created", "Entity"}}...)
+	t.Subjects = append(t.Subjects, []subject{
+		{"$identifier", "Identifier", "Entity"},
+		{"$title", "Title", "Entity"},
+		{"$updatedAt", "Updated", "Entity"},
+		{"$createdAt", "Created", "Entity"},
+	}...)
 }
 
 func (s *site) addRows(ctx context.Context, t *tablePage, entities []catalog.Entity) error {

@@ -45,8 +45,10 @@ func readVerdicts(r *http.Request) (v verdictState, err error) {
 	if q.Get("sync") == "all" {
 		q.Del("sync")
 	}
-	v = verdictState{SyncID: number("sync"), Stream: q.Get("stream"), Tone: q.Get("tone"), Rule: q.Get("rule"), Webhook: q.Get("webhook"),
-		Mapping: int(number("mapping")), Detail: number("detail"), Pick: q.Has("detail"), RollUp: q.Has("rollup")}
+	v = verdictState{
+		SyncID: number("sync"), Stream: q.Get("stream"), Tone: q.Get("tone"), Rule: q.Get("rule"), Webhook: q.Get("webhook"),
+		Mapping: int(number("mapping")), Detail: number("detail"), Pick: q.Has("detail"), RollUp: q.Has("rollup"),
+	}
 	if name := q.Get("code"); name != "" {
 		if v.Code = verdict.Parse(name); v.Code == verdict.None {
 			return v, fault.Errorf(fault.Invalid, "code %q: not a verdict", name)
@@ -210,8 +212,10 @@ func (s *site) addGroups(ctx context.Context, p *verdictsPage) error {
 			byCode[g.Code] = section
 		}
 		section.N += g.N
-		one := verdictGroup{VerdictGroup: g, Number: g.Mapping + 1, Blueprint: blueprintOf(names, g.Webhook, g.Mapping),
-			Sentence: detailSentence(g.Detail), URL: groupURL(p.State.SyncID, g)}
+		one := verdictGroup{
+			VerdictGroup: g, Number: g.Mapping + 1, Blueprint: blueprintOf(names, g.Webhook, g.Mapping),
+			Sentence: detailSentence(g.Detail), URL: groupURL(p.State.SyncID, g),
+		}
 		if p.State.Pick && g.Stream == p.State.Stream && g.Code == p.State.Code && one.Number == p.State.Mapping && g.DetailID == p.State.Detail {
 			p.Chosen = &one
 		}

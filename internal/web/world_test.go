@@ -155,8 +155,10 @@ func (w *world) fill(t *testing.T) {
 	}
 	w.ingestAll(t)
 	// A later change, for the history.
-	_, err := w.catalog.Write(ctx, catalog.Change{Blueprint: "okta_user", Op: catalog.OpMerge, Identifier: "00u1", Actor: "someone", Source: "test",
-		Properties: []catalog.Field{{Name: "note", Value: []byte(`"changed by hand"`)}}})
+	_, err := w.catalog.Write(ctx, catalog.Change{
+		Blueprint: "okta_user", Op: catalog.OpMerge, Identifier: "00u1", Actor: "someone", Source: "test",
+		Properties: []catalog.Field{{Name: "note", Value: []byte(`"changed by hand"`)}},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -234,12 +236,14 @@ func (w *world) Lines(ctx context.Context, text string, limit int) ([]ingest.Pla
 
 func (w *world) handler(t *testing.T) http.Handler {
 	t.Helper()
-	h, err := web.New(web.Config{Catalog: w.catalog, Ledger: w.objects, Syncs: w.syncs, Bucket: w.bucket, Search: w, Version: "test",
+	h, err := web.New(web.Config{
+		Catalog: w.catalog, Ledger: w.objects, Syncs: w.syncs, Bucket: w.bucket, Search: w, Version: "test",
 		OrgURL: "https://acme.okta.example", Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler),
 		StartSync: func(_ context.Context, connection string) error {
 			w.started = append(w.started, connection)
 			return nil
-		}})
+		},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

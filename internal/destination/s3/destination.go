@@ -30,8 +30,10 @@ var _ pipeline.Destination = (*Destination)(nil)
 
 // Key is the object key of a part.
 func (d *Destination) Key(p pipeline.Part) string {
-	return d.Layout.Key(lake.KeyInput{Namespace: p.Namespace, Stream: p.Stream, Start: p.Start, Part: p.Number,
-		Extension: ".jsonl.gz", SyncID: p.SyncID})
+	return d.Layout.Key(lake.KeyInput{
+		Namespace: p.Namespace, Stream: p.Stream, Start: p.Start, Part: p.Number,
+		Extension: ".jsonl.gz", SyncID: p.SyncID,
+	})
 }
 
 // Existing implements [pipeline.Destination].
@@ -56,8 +58,10 @@ func (d *Destination) Existing(ctx context.Context, p pipeline.Part) (pipeline.C
 
 // Open implements [pipeline.Destination].
 func (d *Destination) Open(p pipeline.Part) (pipeline.Batch, error) {
-	w, err := lake.NewWriter(lake.WriterOptions{Seed: lake.Seed(p.SyncID, p.Namespace, p.Stream, p.Number), SyncID: p.SyncID,
-		Generation: p.Generation, TempDir: d.TempDir})
+	w, err := lake.NewWriter(lake.WriterOptions{
+		Seed: lake.Seed(p.SyncID, p.Namespace, p.Stream, p.Number), SyncID: p.SyncID,
+		Generation: p.Generation, TempDir: d.TempDir,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -86,8 +90,10 @@ func (b *batch) Commit(ctx context.Context, c pipeline.Commit) (pipeline.Commit,
 	if _, err := o.File.Seek(0, io.SeekStart); err != nil {
 		return c, fmt.Errorf("rewind object: %w", err)
 	}
-	put, err := b.d.Bucket.Put(ctx, c.Key, o.File, o.Bytes, lake.PutOptions{IfAbsent: true, ContentType: "application/octet-stream",
-		Metadata: map[string]string{lake.GenerationMetadata: strconv.FormatInt(b.part.Generation, 10), lake.CommitMetadata: text}})
+	put, err := b.d.Bucket.Put(ctx, c.Key, o.File, o.Bytes, lake.PutOptions{
+		IfAbsent: true, ContentType: "application/octet-stream",
+		Metadata: map[string]string{lake.GenerationMetadata: strconv.FormatInt(b.part.Generation, 10), lake.CommitMetadata: text},
+	})
 	if err != nil {
 		return c, fmt.Errorf("put %s: %w", c.Key, err)
 	}
@@ -159,9 +165,11 @@ func ascii(text string) string {
 
 // WriteManifest implements [pipeline.Destination].
 func (d *Destination) WriteManifest(ctx context.Context, run pipeline.Run, st pipeline.StreamRun, parts []pipeline.Commit) error {
-	m := lake.Manifest{Connection: run.Connection.Name, SyncID: run.ID, Namespace: run.Connection.Namespace, Stream: st.Stream, Mode: st.Mode,
+	m := lake.Manifest{
+		Connection: run.Connection.Name, SyncID: run.ID, Namespace: run.Connection.Namespace, Stream: st.Stream, Mode: st.Mode,
 		Generation: st.Generation, StartedAt: st.StartedAt, FinishedAt: st.FinishedAt, Pages: st.Pages, Rows: st.LakeRows,
-		FirstCursor: st.FirstCursor, LastCursor: st.LastCursor, Statuses: st.Statuses, Complete: st.Status == pipeline.Complete, Reasons: st.Gaps}
+		FirstCursor: st.FirstCursor, LastCursor: st.LastCursor, Statuses: st.Statuses, Complete: st.Status == pipeline.Complete, Reasons: st.Gaps,
+	}
 	if st.Error != "" && !slices.Contains(st.Gaps, st.Error) { // it broke off
 		m.Reasons = append([]string{st.Error}, st.Gaps...)
 	}

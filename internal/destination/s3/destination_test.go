@@ -51,8 +51,10 @@ func TestExistingReturnsWhatWasCommitted(t *testing.T) {
 	if _, err := d.Existing(t.Context(), part(0)); !fault.Is(err, fault.NotFound) {
 		t.Errorf("a part that is not there: %v, want not found", err)
 	}
-	want, err := write(t, d, part(0), pipeline.Commit{APIRows: 1, Pages: 1, State: json.RawMessage(`{"l":"/users?after=x&limit=200"}`), FirstCursor: "/users?a=1&b=2",
-		LastCursor: "/users", Statuses: map[int]int{200: 1, 429: 2}, Gaps: []string{"404 on “Zoë” 🙂"}})
+	want, err := write(t, d, part(0), pipeline.Commit{
+		APIRows: 1, Pages: 1, State: json.RawMessage(`{"l":"/users?after=x&limit=200"}`), FirstCursor: "/users?a=1&b=2",
+		LastCursor: "/users", Statuses: map[int]int{200: 1, 429: 2}, Gaps: []string{"404 on “Zoë” 🙂"},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,8 +85,10 @@ func TestCommitAlwaysFitsItsMetadata(t *testing.T) {
 	for _, c := range []pipeline.Commit{
 		{},
 		{State: json.RawMessage(`{}`), Gaps: []string{strings.Repeat("é", 500), "\x00\xff", strings.Repeat("🙂", 90), "four"}},
-		{State: state, FirstCursor: "/logs?" + strings.Repeat("&", 600), LastCursor: "/logs?" + strings.Repeat("x", 600), APIRows: 1 << 40, Pages: 1 << 30,
-			SHA256: strings.Repeat("a", 64), Statuses: map[int]int{200: 123456, 404: 1, 429: 1234, 500: 12, 503: 12}, Gaps: []string{strings.Repeat("é", 500), strings.Repeat("g", 500)}},
+		{
+			State: state, FirstCursor: "/logs?" + strings.Repeat("&", 600), LastCursor: "/logs?" + strings.Repeat("x", 600), APIRows: 1 << 40, Pages: 1 << 30,
+			SHA256: strings.Repeat("a", 64), Statuses: map[int]int{200: 123456, 404: 1, 429: 1234, 500: 12, 503: 12}, Gaps: []string{strings.Repeat("é", 500), strings.Repeat("g", 500)},
+		},
 	} {
 		text, err := commitText(c)
 		if err != nil {

@@ -113,7 +113,7 @@ func (b *Bucket) Put(ctx context.Context, key string, body io.ReadSeeker, bytes 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	watched := &watchedBody{ReadSeeker: body, end: cancel}
-	in := &s3.PutObjectInput{Bucket: &b.name, Key: &key, Body: watched, ContentLength: &bytes, Metadata: lowerKeys(opts.Metadata)}
+	in := &s3.PutObjectInput{Bucket: &b.name, Key: &key, Body: watched, ContentLength: &bytes, Metadata: lake.LowerKeys(opts.Metadata)}
 	if opts.ContentType != "" {
 		in.ContentType = &opts.ContentType
 	}
@@ -140,7 +140,7 @@ func (b *Bucket) Get(ctx context.Context, key string) (io.ReadCloser, lake.Objec
 		return nil, lake.Object{}, b.fault("get", key, err)
 	}
 	return &body{out.Body, b, key}, lake.Object{
-		Key: key, ETag: unquoted(out.ETag), Bytes: aws.ToInt64(out.ContentLength), Modified: aws.ToTime(out.LastModified), Metadata: lowerKeys(out.Metadata),
+		Key: key, ETag: unquoted(out.ETag), Bytes: aws.ToInt64(out.ContentLength), Modified: aws.ToTime(out.LastModified), Metadata: lake.LowerKeys(out.Metadata),
 	}, nil
 }
 
@@ -166,7 +166,7 @@ func (b *Bucket) Head(ctx context.Context, key string) (lake.Object, error) {
 		return lake.Object{}, b.fault("head", key, err)
 	}
 	return lake.Object{
-		Key: key, ETag: unquoted(out.ETag), Bytes: aws.ToInt64(out.ContentLength), Modified: aws.ToTime(out.LastModified), Metadata: lowerKeys(out.Metadata),
+		Key: key, ETag: unquoted(out.ETag), Bytes: aws.ToInt64(out.ContentLength), Modified: aws.ToTime(out.LastModified), Metadata: lake.LowerKeys(out.Metadata),
 	}, nil
 }
 
@@ -226,14 +226,3 @@ func (b *Bucket) EnsureBucket(ctx context.Context) error {
 }
 
 func unquoted(etag *string) string { return strings.Trim(aws.ToString(etag), `"`) }
-
-func lowerKeys(metadata map[string]string) map[string]string {
-	if len(metadata) == 0 {
-		return nil
-	}
-	lower := make(map[string]string, len(metadata))
-	for k, v := range metadata {
-		lower[strings.ToLower(k)] = v
-	}
-	return lower
-}

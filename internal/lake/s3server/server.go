@@ -203,7 +203,7 @@ func (s *Server) Stop(ctx context.Context) error {
 		done := make(chan error, 1)
 		go func() {
 			err := s.gateway.ShutDown()
-			<-s.ended // always an error, of the listener that was closed
+			<-s.ended //nolint:errcheck // always an error, of the listener that was closed
 			if err == nil {
 				err = os.Chdir(s.workDir)
 				running.Unlock()

@@ -223,12 +223,14 @@ func TestForeignClients(t *testing.T) {
 	for tool, c := range map[string]struct{ base, put, get, list []string }{
 		"aws": {
 			[]string{"--endpoint-url", server.URL(), "s3"},
-			[]string{"cp", file, "s3://bucket-aws/data/a b/é$.bin"}, []string{"cp", "s3://bucket-aws/data/a b/é$.bin", file + "-aws"},
+			[]string{"cp", file, "s3://bucket-aws/data/a b/é$.bin"},
+			[]string{"cp", "s3://bucket-aws/data/a b/é$.bin", file + "-aws"},
 			[]string{"ls", "--recursive", "s3://bucket-aws/"},
 		},
 		"s3cmd": {
 			[]string{"--no-ssl", "--host=" + host, "--host-bucket=" + host, "--access_key=longshore", "--secret_key=test-secret", "--region=us-east-1"},
-			[]string{"put", file, "s3://bucket-s3cmd/data/a b/é$.bin"}, []string{"get", "s3://bucket-s3cmd/data/a b/é$.bin", file + "-s3cmd"},
+			[]string{"put", file, "s3://bucket-s3cmd/data/a b/é$.bin"},
+			[]string{"get", "s3://bucket-s3cmd/data/a b/é$.bin", file + "-s3cmd"},
 			[]string{"ls", "--recursive", "s3://bucket-s3cmd/"},
 		},
 	} {

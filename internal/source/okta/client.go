@@ -198,7 +198,7 @@ func checkBody(a *answer) error {
 			WithHint("Check the org URL: it is the host that people sign in at, such as https://acme.okta.com. A proxy's sign-in page looks like this too.")
 	}
 	if err := rawjson.Check(a.body); err != nil {
-		return fmt.Errorf("the answer is broken JSON: %s", err)
+		return fmt.Errorf("the answer is broken JSON: %s", err) //nolint:errorlint // its kind says that trying again is in vain
 	}
 	return nil
 }

@@ -44,8 +44,10 @@ func TestSplitLink(t *testing.T) {
 			t.Errorf("splitLink(%q) = %q, %q, %v, want %q", link, host, path, err, want)
 		}
 	}
-	for _, link := range []string{"", "x", "mailto:a@b", "https://acme.okta.com/", "https://acme.okta.com/login?x=/api/v1/", "https://u:p@acme.okta.com/api/v1/users",
-		"https://acme.okta.com/api/v1/../../x", "%zz", "https://acme.okta.com/api/v1/" + strings.Repeat("a", maxLinkBytes)} {
+	for _, link := range []string{
+		"", "x", "mailto:a@b", "https://acme.okta.com/", "https://acme.okta.com/login?x=/api/v1/", "https://u:p@acme.okta.com/api/v1/users",
+		"https://acme.okta.com/api/v1/../../x", "%zz", "https://acme.okta.com/api/v1/" + strings.Repeat("a", maxLinkBytes),
+	} {
 		if host, path, err := splitLink(link); !fault.Is(err, fault.Invalid) {
 			t.Errorf("splitLink(%.60q) = %q, %q, %v, want fault.Invalid", link, host, path, err)
 		}

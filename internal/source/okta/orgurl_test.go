@@ -62,9 +62,11 @@ func TestParseOrgURLMendsAdminHosts(t *testing.T) {
 }
 
 func TestParseOrgURLRefuses(t *testing.T) {
-	for _, text := range []string{"", "  ", "https://", "ftp://acme.okta.com", "ada@acme.com", "https://u:p@acme.okta.com", "okta.com",
+	for _, text := range []string{
+		"", "  ", "https://", "ftp://acme.okta.com", "ada@acme.com", "https://u:p@acme.okta.com", "okta.com",
 		"https://www.okta.com", "login.okta.com", "developer.okta.com", "acme okta", "acme..okta.com", "-acme", "acme.okta.com:0", "acme.okta.com:99999", "acme.okta.com:x",
-		"::1:80:", "{yourOktaDomain}", "https://{yourOktaDomain}/", strings.Repeat("a", 64), strings.Repeat("a", 3000)} {
+		"::1:80:", "{yourOktaDomain}", "https://{yourOktaDomain}/", strings.Repeat("a", 64), strings.Repeat("a", 3000),
+	} {
 		got, _, err := ParseOrgURL(text)
 		if !fault.Is(err, fault.Invalid) || fault.HintOf(err) == "" {
 			t.Errorf("ParseOrgURL(%.60q) = %v, %v, want fault.Invalid with a hint", text, got, err)

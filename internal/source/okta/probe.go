@@ -43,11 +43,15 @@ type endpoint struct {
 
 var endpoints = []endpoint{ // read only
 	{path: "/api/v1/users", query: "limit=1", streams: []string{"users"}, cost: "No users, and no roles of users where role holders cannot be listed."},
-	{path: "/api/v1/groups", query: "expand=stats&limit=1", streams: []string{"groups", "group_members", "group_role_assignments"},
-		cost: "No groups, members or roles of groups; users that hold a role through a group alone may be missed."},
+	{
+		path: "/api/v1/groups", query: "expand=stats&limit=1", streams: []string{"groups", "group_members", "group_role_assignments"},
+		cost: "No groups, members or roles of groups; users that hold a role through a group alone may be missed.",
+	},
 	{path: "/api/v1/groups/{id}/users", query: "limit=1", from: "/api/v1/groups", streams: []string{"group_members"}, cost: "No group members."},
-	{path: "/api/v1/iam/assignees/users", query: "limit=1", streams: []string{"user_role_assignments"},
-		cost: "Role holders cannot be listed: user_role_assignments asks for every single user, which takes hours in a large org."},
+	{
+		path: "/api/v1/iam/assignees/users", query: "limit=1", streams: []string{"user_role_assignments"},
+		cost: "Role holders cannot be listed: user_role_assignments asks for every single user, which takes hours in a large org.",
+	},
 	{path: "/api/v1/users/{id}/roles", from: "/api/v1/users", streams: []string{"user_role_assignments"}, cost: "No admin roles of users."},
 	{path: "/api/v1/groups/{id}/roles", from: "/api/v1/groups", streams: []string{"group_role_assignments"}, cost: "No admin roles of groups."},
 	{path: "/api/v1/iam/roles", query: "limit=1", streams: []string{"custom_roles", "permissions"}, cost: "No custom roles and no permissions."},

@@ -21,8 +21,10 @@ func TestReadYieldsEveryRecordAsItStands(t *testing.T) {
 		count       int
 		first, last string
 	}{
-		"users": {9, `{"id":"00u0","status":"ACTIVE","activated":null,"profile":{"n":1.50,"login":"00u0@acme.test"}}`,
-			`{"id":"00u7x","status":"DEPROVISIONED","activated":null,"profile":{"n":1.50,"login":"00u7x@acme.test"}}`},
+		"users": {
+			9, `{"id":"00u0","status":"ACTIVE","activated":null,"profile":{"n":1.50,"login":"00u0@acme.test"}}`,
+			`{"id":"00u7x","status":"DEPROVISIONED","activated":null,"profile":{"n":1.50,"login":"00u7x@acme.test"}}`,
+		},
 		"groups":                 {9, `{"id":"00g0","type":"OKTA_GROUP"}`, `{"id":"00g8","type":"OKTA_GROUP"}`},
 		"group_members":          {16, `{"id":"00u0","status":"ACTIVE","activated":null,"profile":{"n":1.50,"login":"00u0@acme.test"},"groupId":"00g1"}`, ``},
 		"user_role_assignments":  {4, assignments("users", "00u1", []string{"gra1"})[0], assignments("users", "00u8", []string{"ra11"})[0]},
@@ -279,8 +281,10 @@ func TestPrimaryKeysAreMembersOfTheRecords(t *testing.T) {
 
 func TestForeignStatesAreRefused(t *testing.T) {
 	s := open(t, sampleOrg())
-	for _, bad := range []string{`[]`, `{"v":2}`, `{"v":1,"l":"https://evil.test/api/v1/users"}`, `{"v":1,"l":"//evil.test/api/v1/users"}`, `{"v":1,"l":"/login"}`,
-		`{"v":1,"l":"/api/v1/apps?after=1"}`, `{"v":1,"n":7}`, `{"v":1,"n":-1}`, `{"v":1,"l":"/api/v1/users/../apps"}`, `{"v":1,"l":"` + strings.Repeat("a", 2000) + `"}`} {
+	for _, bad := range []string{
+		`[]`, `{"v":2}`, `{"v":1,"l":"https://evil.test/api/v1/users"}`, `{"v":1,"l":"//evil.test/api/v1/users"}`, `{"v":1,"l":"/login"}`,
+		`{"v":1,"l":"/api/v1/apps?after=1"}`, `{"v":1,"n":7}`, `{"v":1,"n":-1}`, `{"v":1,"l":"/api/v1/users/../apps"}`, `{"v":1,"l":"` + strings.Repeat("a", 2000) + `"}`,
+	} {
 		if _, err := readAll(t, s, "users", json.RawMessage(bad)); !fault.Is(err, fault.Invalid) {
 			t.Errorf("state %.60s: %v, want fault.Invalid", bad, err)
 		}

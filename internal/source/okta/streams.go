@@ -46,33 +46,47 @@ func (s *Source) specs() []streamSpec {
 		path: func(id string) string { return apiPrefix + "groups/" + url.PathEscape(id) + "/roles" },
 	}
 	return []streamSpec{
-		{Stream: stream("users", "Every user, in any status: the org's listing, then its deactivated users.", "id"),
+		{
+			Stream: stream("users", "Every user, in any status: the org's listing, then its deactivated users.", "id"),
 			// A user deactivated between the two listings is in both, the second time as it is now; asking in the
 			// other order would miss it. Ids are not remembered, so such a user is two records of one key.
-			read: listings("", list(listLimit, "users"), list(listLimit, "users", "filter="+url.QueryEscape(`status eq "DEPROVISIONED"`)))},
-		{Stream: stream("groups", "Every group: the org's own, built-in and imported ones.", "id"),
-			read: listings("", list(listLimit, "groups"))},
-		{Stream: stream("group_members", "The members of every group (but the built-in Okta Administrators, which Okta lists for nobody), as users with the group's id.", "groupId", "id"),
+			read: listings("", list(listLimit, "users"), list(listLimit, "users", "filter="+url.QueryEscape(`status eq "DEPROVISIONED"`))),
+		},
+		{
+			Stream: stream("groups", "Every group: the org's own, built-in and imported ones.", "id"),
+			read:   listings("", list(listLimit, "groups")),
+		},
+		{
+			Stream: stream("group_members", "The members of every group (but the built-in Okta Administrators, which Okta lists for nobody), as users with the group's id.", "groupId", "id"),
 			read: children(childSpec{
 				parents: groups, wanted: hasMembers, member: "groupId",
 				path: func(id string) string { return list(memberLimit, "groups/"+url.PathEscape(id)+"/users") },
-			})},
+			}),
+		},
 		// Okta's ids of assignments are not unique: a role with targets has the same id for all users, and for all
 		// groups through which one user has it.
-		{Stream: stream("user_role_assignments", "The admin roles that reach each user, given directly or through a group.",
-			"userId", "assignmentType", "id", "_links.assignee.href"),
-			read: readUserRoles},
+		{
+			Stream: stream("user_role_assignments", "The admin roles that reach each user, given directly or through a group.",
+				"userId", "assignmentType", "id", "_links.assignee.href"),
+			read: readUserRoles,
+		},
 		{Stream: stream("group_role_assignments", "The admin roles given to each group.", "groupId", "id"), read: children(groupRoles)},
-		{Stream: stream("custom_roles", "The org's custom admin roles, and the standard roles built on the same system.", "id"),
-			read: listings("roles", list(iamLimit, "iam/roles"))},
+		{
+			Stream: stream("custom_roles", "The org's custom admin roles, and the standard roles built on the same system.", "id"),
+			read:   listings("roles", list(iamLimit, "iam/roles")),
+		},
 		// The same label occurs in many roles, so the role's id is added although Airbyte's records do not have it.
-		{Stream: stream("permissions", "The permissions of each custom role, with the role's id.", "roleId", "label"),
+		{
+			Stream: stream("permissions", "The permissions of each custom role, with the role's id.", "roleId", "label"),
 			read: children(childSpec{
 				parents: list(iamLimit, "iam/roles"), parentsKey: "roles", key: "permissions", member: "roleId",
 				path: func(id string) string { return apiPrefix + "iam/roles/" + url.PathEscape(id) + "/permissions" },
-			})},
-		{Stream: stream("resource_sets", "The sets of resources that custom roles are limited to.", "id"),
-			read: listings("resource-sets", list(iamLimit, "iam/resource-sets"))},
+			}),
+		},
+		{
+			Stream: stream("resource_sets", "The sets of resources that custom roles are limited to.", "id"),
+			read:   listings("resource-sets", list(iamLimit, "iam/resource-sets")),
+		},
 		{Stream: logStream(), read: readLogs},
 	}
 }

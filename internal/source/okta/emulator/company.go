@@ -105,35 +105,63 @@ type person struct {
 
 // cast is the people that the demo is about. Their places in the order of joining scale with the company.
 var cast = []person{
-	{part: partFirstAdmin, given: "Ingrid", family: "Solheim", title: "Director of Information Technology", userType: "Employee", department: deptIT, status: active, place: 0, quiet: 3 * 3600,
-		roles: []role{{standard: superAdmin}}},
+	{
+		part: partFirstAdmin, given: "Ingrid", family: "Solheim", title: "Director of Information Technology", userType: "Employee", department: deptIT, status: active, place: 0, quiet: 3 * 3600,
+		roles: []role{{standard: superAdmin}},
+	},
 	{part: partChief, given: "Desmond", family: "Achterberg", title: "Chief Executive Officer", userType: "Employee", department: -1, status: active, place: 2, quiet: 26 * 3600},
-	{part: partCISO, given: "Priya", family: "Raghunathan", title: "Chief Information Security Officer", userType: "Employee", department: deptSecurity, status: active, place: 180, quiet: 5 * 3600,
-		roles: []role{{standard: superAdmin}}},
-	{part: partIdentityEngineer, given: "Gareth", family: "Pwyll", title: "Senior Identity Engineer", userType: "Employee", department: deptIT, status: active, place: 560, quiet: 9 * 3600,
-		roles: []role{{standard: superAdmin}, {standard: appAdmin}}, groups: []string{"Identity Engineering"}},
-	{part: partContractor, given: "Mateo", family: "Ibarra", login: "mateo.ibarra@" + vendorDomain, email: "mateo.ibarra@" + vendorDomain, title: "Integration Consultant", userType: "Contractor", department: -1, status: active,
-		daysAgo: 47, place: 972, quiet: 38 * 60, groups: []string{"Harbor Tools Beta"}, custom: [][2]string{{"contractEndDate", "@17"}, {"sponsor", "gareth.pwyll@" + companyDomain}}},
-	{part: partLeaver, given: "Rurik", family: "Valdemarsson", title: "Former Senior Platform Engineer", userType: "Former Employee", department: deptEngineering, status: suspended, place: 350, quiet: 33 * 86400,
-		roles: []role{{standard: appAdmin}, {standard: orgAdmin}}, custom: [][2]string{{"terminationDate", "@32"}}},
-	{part: partGone, given: "Celia", family: "Marchetti", title: "Service Desk Lead", userType: "Former Employee", department: deptIT, status: deprovisioned, place: 300, quiet: 28 * 86400,
-		custom: [][2]string{{"terminationDate", "@27"}}},
-	{part: partService, given: "Service", family: "Freight Sync", login: "svc-freight-sync@" + companyDomain, title: "Service Account", userType: "Service Account", department: -1, status: active, daysAgo: 1140, place: 455, quiet: -1,
-		roles: []role{{standard: orgAdmin}}},
-	{part: partWorkflows, given: "Service", family: "Workflows", login: "svc-workflows@" + companyDomain, title: "Service Account", userType: "Service Account", department: -1, status: active, daysAgo: 400, place: 815, quiet: 12 * 60,
-		roles: []role{{standard: workflowsAdmin}}},
-	{part: partHelpDesk, given: "Nadia", family: "Okonkwo-Bell", title: "Service Desk Analyst", userType: "Employee", department: deptIT, status: active, place: 700, quiet: 1,
-		roles: []role{{standard: helpDeskAdmin}}, groups: []string{"IT Service Desk"}},
-	{part: partWarehouseEditor, given: "Yusuf", family: "Demirtaş", title: "Yard Manager", userType: "Employee", department: 0, status: active, place: 640, quiet: 4 * 3600,
-		roles: []role{{custom: customProfileEditor, resourceSet: setTerminals}, {custom: customGroupKeeper, resourceSet: setTerminals}}},
-	{part: partAuditor, given: "Aleksandra", family: "Nowicka", title: "Internal Auditor", userType: "Employee", department: deptLegal, status: active, place: 500, quiet: 20 * 3600,
-		roles: []role{{standard: readOnlyAdmin}, {standard: certificationsAdmin}}, groups: []string{"Audit and Compliance"}},
-	{part: partLockedOut, given: "Tomasz", family: "Wilk", title: "People Partner", userType: "Employee", department: 6, status: lockedOut, place: 420, quiet: 6 * 86400,
-		roles: []role{{standard: userAdmin}}},
-	{part: partAppOwner, given: "Lucia", family: "Ferreira", title: "Staff Engineer", userType: "Employee", department: deptEngineering, status: active, place: 600, quiet: 7 * 3600,
-		roles: []role{{standard: apiAdmin}, {standard: appAdmin}, {standard: groupMembershipAdmin}}},
-	{part: partEmergency, given: "Emergency", family: "Access", login: "break-glass@" + companyDomain, title: "Emergency Account", userType: "Service Account", department: -1, status: active, daysAgo: 900, place: 590, quiet: 210 * 86400,
-		roles: []role{{standard: superAdmin}}},
+	{
+		part: partCISO, given: "Priya", family: "Raghunathan", title: "Chief Information Security Officer", userType: "Employee", department: deptSecurity, status: active, place: 180, quiet: 5 * 3600,
+		roles: []role{{standard: superAdmin}},
+	},
+	{
+		part: partIdentityEngineer, given: "Gareth", family: "Pwyll", title: "Senior Identity Engineer", userType: "Employee", department: deptIT, status: active, place: 560, quiet: 9 * 3600,
+		roles: []role{{standard: superAdmin}, {standard: appAdmin}}, groups: []string{"Identity Engineering"},
+	},
+	{
+		part: partContractor, given: "Mateo", family: "Ibarra", login: "mateo.ibarra@" + vendorDomain, email: "mateo.ibarra@" + vendorDomain, title: "Integration Consultant", userType: "Contractor", department: -1, status: active,
+		daysAgo: 47, place: 972, quiet: 38 * 60, groups: []string{"Harbor Tools Beta"}, custom: [][2]string{{"contractEndDate", "@17"}, {"sponsor", "gareth.pwyll@" + companyDomain}},
+	},
+	{
+		part: partLeaver, given: "Rurik", family: "Valdemarsson", title: "Former Senior Platform Engineer", userType: "Former Employee", department: deptEngineering, status: suspended, place: 350, quiet: 33 * 86400,
+		roles: []role{{standard: appAdmin}, {standard: orgAdmin}}, custom: [][2]string{{"terminationDate", "@32"}},
+	},
+	{
+		part: partGone, given: "Celia", family: "Marchetti", title: "Service Desk Lead", userType: "Former Employee", department: deptIT, status: deprovisioned, place: 300, quiet: 28 * 86400,
+		custom: [][2]string{{"terminationDate", "@27"}},
+	},
+	{
+		part: partService, given: "Service", family: "Freight Sync", login: "svc-freight-sync@" + companyDomain, title: "Service Account", userType: "Service Account", department: -1, status: active, daysAgo: 1140, place: 455, quiet: -1,
+		roles: []role{{standard: orgAdmin}},
+	},
+	{
+		part: partWorkflows, given: "Service", family: "Workflows", login: "svc-workflows@" + companyDomain, title: "Service Account", userType: "Service Account", department: -1, status: active, daysAgo: 400, place: 815, quiet: 12 * 60,
+		roles: []role{{standard: workflowsAdmin}},
+	},
+	{
+		part: partHelpDesk, given: "Nadia", family: "Okonkwo-Bell", title: "Service Desk Analyst", userType: "Employee", department: deptIT, status: active, place: 700, quiet: 1,
+		roles: []role{{standard: helpDeskAdmin}}, groups: []string{"IT Service Desk"},
+	},
+	{
+		part: partWarehouseEditor, given: "Yusuf", family: "Demirtaş", title: "Yard Manager", userType: "Employee", department: 0, status: active, place: 640, quiet: 4 * 3600,
+		roles: []role{{custom: customProfileEditor, resourceSet: setTerminals}, {custom: customGroupKeeper, resourceSet: setTerminals}},
+	},
+	{
+		part: partAuditor, given: "Aleksandra", family: "Nowicka", title: "Internal Auditor", userType: "Employee", department: deptLegal, status: active, place: 500, quiet: 20 * 3600,
+		roles: []role{{standard: readOnlyAdmin}, {standard: certificationsAdmin}}, groups: []string{"Audit and Compliance"},
+	},
+	{
+		part: partLockedOut, given: "Tomasz", family: "Wilk", title: "People Partner", userType: "Employee", department: 6, status: lockedOut, place: 420, quiet: 6 * 86400,
+		roles: []role{{standard: userAdmin}},
+	},
+	{
+		part: partAppOwner, given: "Lucia", family: "Ferreira", title: "Staff Engineer", userType: "Employee", department: deptEngineering, status: active, place: 600, quiet: 7 * 3600,
+		roles: []role{{standard: apiAdmin}, {standard: appAdmin}, {standard: groupMembershipAdmin}},
+	},
+	{
+		part: partEmergency, given: "Emergency", family: "Access", login: "break-glass@" + companyDomain, title: "Emergency Account", userType: "Service Account", department: -1, status: active, daysAgo: 900, place: 590, quiet: 210 * 86400,
+		roles: []role{{standard: superAdmin}},
+	},
 }
 
 // grantedGroup is a group that holds roles; its members hold them too.

@@ -118,10 +118,17 @@ func (o *Org) background(e *logEvent) {
 func (o *Org) throttled(e *logEvent) {
 	e.kind, e.result = rateViolation, ""
 	u := o.user(o.staff.places[partWorkflows])
-	e.by(o, &u, scriptAgent)
+	e.by(&u, scriptAgent)
 	e.token = o.id(kindToken, 1)
-	e.debug = [][2]string{{"operationRateLimitSubtype", "ssws_token"}, {"operationRateLimitTimeUnit", "MINUTES"}, {"operationRateLimitScopeType", "token"},
-		{"operationRateLimitSecondsToReset", itoa(e.d.below(60))}, {"operationRateLimitThreshold", "60"}, {"operationRateLimitTimeSpan", "1"}, {"operationRateLimitType", "web_request"}}
+	e.debug = [][2]string{
+		{"operationRateLimitSubtype", "ssws_token"},
+		{"operationRateLimitTimeUnit", "MINUTES"},
+		{"operationRateLimitScopeType", "token"},
+		{"operationRateLimitSecondsToReset", itoa(e.d.below(60))},
+		{"operationRateLimitThreshold", "60"},
+		{"operationRateLimitTimeSpan", "1"},
+		{"operationRateLimitType", "web_request"},
+	}
 	e.targets = []target{{id: uuidOf(e.d.next(), e.d.next()), typ: "Bucket UUID"}, {id: e.token, typ: "Token", alternate: "unknown", name: "workflows"}}
 }
 
@@ -138,7 +145,7 @@ func (o *Org) service(e *logEvent) {
 // humane is what people do: n is in [0, 905).
 func (o *Org) humane(e *logEvent, n int) {
 	u := o.someone(e)
-	e.by(o, &u, e.d.below(scriptAgent))
+	e.by(&u, e.d.below(scriptAgent))
 	e.debug = [][2]string{{"threatSuspected", "false"}, {"behaviors", behaviors}, {"risk", "{level=LOW}"}}
 	switch {
 	case n < 190:
@@ -184,7 +191,7 @@ func (o *Org) evaluated(e *logEvent) {
 // administered is a change that somebody who may make it made to somebody else.
 func (o *Org) administered(e *logEvent, other *user) {
 	by := o.user(o.staff.places[pick(&e.d, []part{partFirstAdmin, partIdentityEngineer, partHelpDesk})])
-	e.by(o, &by, e.d.below(3))
+	e.by(&by, e.d.below(3))
 	e.debug = [][2]string{{"threatSuspected", "false"}}
 	e.targets = []target{userTarget(other)}
 	switch e.d.below(4) {
@@ -225,7 +232,7 @@ func (o *Org) someone(e *logEvent) user {
 }
 
 // by makes u the actor, at home.
-func (e *logEvent) by(o *Org, u *user, agent int) {
+func (e *logEvent) by(u *user, agent int) {
 	e.actor = target{u.id, "User", u.login, u.given + " " + u.family, ""}
 	e.where, e.host, e.agent = u.office, 1+u.index%250, agent
 	e.enrolled = agent < 2 && u.index%4 == 0

@@ -5,7 +5,7 @@ func (o *Org) writeEvent(t *text, k int) {
 	e := o.event(k)
 	request := e.hex32()
 	t.object("")
-	writeTarget(t, "actor", e.actor, true)
+	writeTarget(t, "actor", e.actor)
 	e.writeClient(t)
 	e.writeDevice(t, o)
 	e.writeContext(t)
@@ -33,14 +33,14 @@ func (o *Org) writeEvent(t *text, k int) {
 	} else {
 		t.array("target")
 		for _, of := range e.targets {
-			writeTarget(t, "", of, false)
+			writeTarget(t, "", of)
 		}
 		t.endArray()
 	}
 	t.end()
 }
 
-func writeTarget(t *text, key string, of target, actor bool) {
+func writeTarget(t *text, key string, of target) {
 	t.object(key)
 	t.str("id", of.id)
 	t.str("type", of.typ)

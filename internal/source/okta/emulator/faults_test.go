@@ -18,8 +18,12 @@ func TestStatusFaults(t *testing.T) {
 		fault Fault
 		code  string
 	}{
-		{Fault{Status: 500}, "E0000009"}, {Fault{Status: 503}, "E0000010"}, {Fault{Status: 429}, "E0000047"}, {Fault{Status: 403}, "E0000006"},
-		{Fault{Status: 401}, "E0000011"}, {Fault{Status: 401, Code: "E0000015"}, "E0000015"},
+		{Fault{Status: 500}, "E0000009"},
+		{Fault{Status: 503}, "E0000010"},
+		{Fault{Status: 429}, "E0000047"},
+		{Fault{Status: 403}, "E0000006"},
+		{Fault{Status: 401}, "E0000011"},
+		{Fault{Status: 401, Code: "E0000015"}, "E0000015"},
 	} {
 		c.fault.Prefix, c.fault.Nth = "/api/v1/groups", 2
 		o := New(Options{Faults: Faults{c.fault}})
@@ -133,7 +137,10 @@ func TestLatencyEndsWithTheContext(t *testing.T) {
 		defer cancel()
 		r, _ := http.NewRequestWithContext(ctx, http.MethodGet, DefaultBaseURL+"/api/v1/users", nil)
 		begin = time.Now()
-		_, err := o.Client().Do(r)
+		answer, err := o.Client().Do(r)
+		if err == nil {
+			_ = answer.Body.Close()
+		}
 		if !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) != time.Second {
 			t.Errorf("error %v after %v, want the deadline after a second", err, time.Since(begin))
 		}

@@ -76,9 +76,16 @@ func TestLimitIsClampedInSilence(t *testing.T) {
 		path, key string
 		want      int
 	}{
-		{"/api/v1/users?limit=1000", "", 200}, {"/api/v1/users", "", 200}, {"/api/v1/users?limit=-1", "", 200}, {"/api/v1/users?limit=3", "", 3},
-		{"/api/v1/groups/" + group + "/users?limit=5000", "", 1000}, {"/api/v1/groups?limit=9", "", 9},
-		{"/api/v1/iam/roles?limit=5", "roles", 5}, {"/api/v1/logs", "", 100}, {"/api/v1/logs?limit=1000", "", 1000}, {"/api/v1/logs?limit=0", "", 0},
+		{"/api/v1/users?limit=1000", "", 200},
+		{"/api/v1/users", "", 200},
+		{"/api/v1/users?limit=-1", "", 200},
+		{"/api/v1/users?limit=3", "", 3},
+		{"/api/v1/groups/" + group + "/users?limit=5000", "", 1000},
+		{"/api/v1/groups?limit=9", "", 9},
+		{"/api/v1/iam/roles?limit=5", "roles", 5},
+		{"/api/v1/logs", "", 100},
+		{"/api/v1/logs?limit=1000", "", 1000},
+		{"/api/v1/logs?limit=0", "", 0},
 	} {
 		r := get(t, o, c.path)
 		var page []json.RawMessage
@@ -202,8 +209,10 @@ func TestHeadersOfEveryAnswer(t *testing.T) {
 
 func TestCredentialsCanBeOmitted(t *testing.T) {
 	o := New(Options{})
-	for contentType, want := range map[string]bool{"": true, `application/json; okta-response="omitCredentialsLinks"`: true,
-		`application/json; okta-response="omitCredentials,omitCredentialsLinks,omitTransitioningToStatus"`: false} {
+	for contentType, want := range map[string]bool{
+		"": true, `application/json; okta-response="omitCredentialsLinks"`: true,
+		`application/json; okta-response="omitCredentials,omitCredentialsLinks,omitTransitioningToStatus"`: false,
+	} {
 		r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, DefaultBaseURL+"/api/v1/users?limit=1", nil)
 		r.Header.Set("Authorization", "SSWS "+DefaultToken)
 		r.Header.Set("Content-Type", contentType)

@@ -42,14 +42,20 @@ var (
 	finding   = []string{"eq", "sw", "gt", "ge", "lt", "le", "pr", "co"}
 	logging   = []string{"eq", "ne", "co", "sw", "ew", "gt", "ge", "lt", "le", "pr"}
 
-	userFilterRules = rules{operators: map[string][]string{"status": equal, "lastUpdated": ordered, "id": equal,
-		"profile.login": equal, "profile.email": equal, "profile.firstName": equal, "profile.lastName": equal}}
-	userSearchRules = rules{anyCase: true, prefixes: []string{"profile."}, operators: map[string][]string{"": searching,
+	userFilterRules = rules{operators: map[string][]string{
+		"status": equal, "lastUpdated": ordered, "id": equal,
+		"profile.login": equal, "profile.email": equal, "profile.firstName": equal, "profile.lastName": equal,
+	}}
+	userSearchRules = rules{anyCase: true, prefixes: []string{"profile."}, operators: map[string][]string{
+		"":   searching,
 		"id": searching, "status": searching, "created": searching, "activated": searching, "statusChanged": searching, "lastUpdated": searching, "type.id": searching,
-		"profile.firstName": finding, "profile.lastName": finding, "profile.email": finding, "profile.login": finding}}
+		"profile.firstName": finding, "profile.lastName": finding, "profile.email": finding, "profile.login": finding,
+	}}
 	groupFilterRules = rules{operators: map[string][]string{"id": equal, "type": equal, "lastUpdated": ordered, "lastMembershipUpdated": ordered}}
-	groupSearchRules = rules{anyCase: true, prefixes: []string{"profile."}, operators: map[string][]string{"": finding,
-		"id": searching, "type": searching, "created": searching, "lastUpdated": searching, "lastMembershipUpdated": searching}}
+	groupSearchRules = rules{anyCase: true, prefixes: []string{"profile."}, operators: map[string][]string{
+		"":   finding,
+		"id": searching, "type": searching, "created": searching, "lastUpdated": searching, "lastMembershipUpdated": searching,
+	}}
 	logFilterRules = rules{not: true, everything: true, operators: map[string][]string{"": logging, "published": nil}}
 )
 

@@ -187,7 +187,7 @@ func (g *group) attribute(name string) []string {
 func (o *Org) listGroups(c *call) answer {
 	limit, ok := c.limit(groupPage, groupPage)
 	if !ok {
-		return o.badParameter(c, "limit", "must be a number")
+		return o.badLimit(c)
 	}
 	filter, search, q := c.query.Get("filter"), c.query.Get("search"), strings.ToLower(c.query.Get("q"))
 	var matches expression
@@ -265,7 +265,7 @@ func (o *Org) listMembers(c *call) answer {
 	}
 	limit, ok := c.limit(memberPage, memberPage)
 	if !ok {
-		return o.badParameter(c, "limit", "must be a number")
+		return o.badLimit(c)
 	}
 	from, ok := o.after(c, kindUser, o.staff.count)
 	if !ok {

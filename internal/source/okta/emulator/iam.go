@@ -46,7 +46,7 @@ func (o *Org) findRole(key string) (roleRecord, bool) {
 func (o *Org) bodyPage(c *call, list, path string, n int, key func(int) string, write func(*text, int), extra string) answer {
 	limit, ok := c.limit(iamPage, iamPage)
 	if !ok {
-		return o.badParameter(c, "limit", "must be a number")
+		return o.badLimit(c)
 	}
 	from := 0
 	if after := c.query.Get("after"); after != "" {

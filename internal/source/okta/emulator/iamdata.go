@@ -55,20 +55,28 @@ const (
 
 var customRoles = []customRole{
 	{"Password resetter", "Resets passwords and factors, nothing else", []string{"okta.users.read", "okta.users.credentials.resetPassword", "okta.users.credentials.resetFactors", "okta.users.credentials.manageTemporaryAccessCode"}, nil},
-	{"Terminal profile editor", "Edits the address of yard staff", []string{"okta.users.read", "okta.users.userprofile.manage", "okta.groups.read"},
-		map[string]string{"okta.users.userprofile.manage": `{"include":{"okta:ResourceAttribute/User/Profile":["city","state","streetAddress","zipCode"]}}`}},
+	{
+		"Terminal profile editor", "Edits the address of yard staff",
+		[]string{"okta.users.read", "okta.users.userprofile.manage", "okta.groups.read"},
+		map[string]string{"okta.users.userprofile.manage": `{"include":{"okta:ResourceAttribute/User/Profile":["city","state","streetAddress","zipCode"]}}`},
+	},
 	{"Group keeper", "Keeps member lists", []string{"okta.groups.read", "okta.groups.members.manage"}, nil},
 	{"App assigner", "Assigns business applications", []string{"okta.apps.read", "okta.apps.assignment.manage", "okta.users.appAssignment.manage", "okta.groups.appAssignment.manage"}, nil},
 	{"Workflow runner", "", []string{"okta.workflows.read", "okta.workflows.invoke"}, nil},
-	{"Contractor sponsor", "Creates and ends the accounts of contractors", []string{"okta.users.create", "okta.users.read", "okta.users.lifecycle.deactivate", "okta.users.lifecycle.suspend", "okta.users.groupMembership.manage"},
-		map[string]string{"okta.users.read": `{"exclude":{"okta:ResourceAttribute/User/Profile":["mobilePhone","streetAddress","secondEmail"]}}`}},
+	{
+		"Contractor sponsor", "Creates and ends the accounts of contractors",
+		[]string{"okta.users.create", "okta.users.read", "okta.users.lifecycle.deactivate", "okta.users.lifecycle.suspend", "okta.users.groupMembership.manage"},
+		map[string]string{"okta.users.read": `{"exclude":{"okta:ResourceAttribute/User/Profile":["mobilePhone","streetAddress","secondEmail"]}}`},
+	},
 	{"Device desk", "Devices of the yards", []string{"okta.devices.read", "okta.devices.lifecycle.manage", "okta.users.read"}, nil},
 	{"Access reviewer", "Sees who can do what", []string{"okta.iam.read", "okta.users.read", "okta.groups.read", "okta.apps.read", "okta.governance.accessCertifications.manage"}, nil},
 	{"Brand editor", "Sign-in page and messages", []string{"okta.customizations.read", "okta.customizations.manage"}, nil},
 	{"Directory importer", "Runs imports from the directories", []string{"okta.profilesources.import.run"}, nil},
 	{"API steward", "Authorization servers and what they protect", []string{"okta.authzServers.read", "okta.authzServers.manage", "okta.apps.read", "okta.apps.clientCredentials.read", "okta.identityProviders.read"}, nil},
-	{"Identity operations", "The daily work of the identity team", []string{"okta.users.manage", "okta.users.create", "okta.users.read", "okta.users.credentials.manage", "okta.users.userprofile.manage", "okta.users.lifecycle.manage",
-		"okta.users.groupMembership.manage", "okta.users.appAssignment.manage", "okta.groups.manage", "okta.groups.create", "okta.groups.read", "okta.groups.members.manage", "okta.apps.read", "okta.identityProviders.manage", "okta.support.cases.manage"}, nil},
+	{"Identity operations", "The daily work of the identity team", []string{
+		"okta.users.manage", "okta.users.create", "okta.users.read", "okta.users.credentials.manage", "okta.users.userprofile.manage", "okta.users.lifecycle.manage",
+		"okta.users.groupMembership.manage", "okta.users.appAssignment.manage", "okta.groups.manage", "okta.groups.create", "okta.groups.read", "okta.groups.members.manage", "okta.apps.read", "okta.identityProviders.manage", "okta.support.cases.manage",
+	}, nil},
 }
 
 // builtOn are the standard roles that Okta lists among the custom ones, under their type name.

@@ -129,8 +129,10 @@ func TestEventsHaveTheNullsAndSizesOfRealOnes(t *testing.T) {
 		}
 		count["actor "+e.Actor.Type]++
 		count[e.EventType]++
-		for name, is := range map[string]bool{"no outcome": e.Outcome == nil, "no target": e.Target == nil, "device": e.Device != nil,
-			"word null": e.Client.Zone != nil && *e.Client.Zone == "null", "no zone": e.Client.Zone == nil, "millis": e.Published.Nanosecond() != 0} {
+		for name, is := range map[string]bool{
+			"no outcome": e.Outcome == nil, "no target": e.Target == nil, "device": e.Device != nil,
+			"word null": e.Client.Zone != nil && *e.Client.Zone == "null", "no zone": e.Client.Zone == nil, "millis": e.Published.Nanosecond() != 0,
+		} {
 			if is {
 				count[name]++
 			}
@@ -144,8 +146,10 @@ func TestEventsHaveTheNullsAndSizesOfRealOnes(t *testing.T) {
 			t.Errorf("a sign-in has a target")
 		}
 	}
-	for name, share := range map[string]int{"actor User": 850, "actor SystemPrincipal": 40, "actor PublicClientApp": 20, "no outcome": 2, "no target": 350, "device": 50,
-		"word null": 850, "no zone": 40, "millis": 950, "user.session.start": 150, "user.authentication.sso": 200, "policy.evaluate_sign_on": 80} {
+	for name, share := range map[string]int{
+		"actor User": 850, "actor SystemPrincipal": 40, "actor PublicClientApp": 20, "no outcome": 2, "no target": 350, "device": 50,
+		"word null": 850, "no zone": 40, "millis": 950, "user.session.start": 150, "user.authentication.sso": 200, "policy.evaluate_sign_on": 80,
+	} {
 		if count[name]*1000 < share*len(all) {
 			t.Errorf("%s: %d of %d events, want at least %d in 1000", name, count[name], len(all), share)
 		}

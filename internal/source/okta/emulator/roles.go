@@ -20,8 +20,16 @@ var roleMix = []struct {
 	percent int
 	role    string
 }{
-	{10, superAdmin}, {5, orgAdmin}, {15, readOnlyAdmin}, {5, reportAdmin}, {3, apiAdmin}, {17, appAdmin}, {10, userAdmin},
-	{20, helpDeskAdmin}, {5, groupMembershipAdmin}, {10, customType},
+	{10, superAdmin},
+	{5, orgAdmin},
+	{15, readOnlyAdmin},
+	{5, reportAdmin},
+	{3, apiAdmin},
+	{17, appAdmin},
+	{10, userAdmin},
+	{20, helpDeskAdmin},
+	{5, groupMembershipAdmin},
+	{10, customType},
 }
 
 const leastHolders = 12 // people with direct roles outside the story, whatever the size of the org

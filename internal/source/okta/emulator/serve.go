@@ -249,8 +249,8 @@ func (o *Org) notFound(c *call, id, kind string) answer {
 	return o.failed(c, http.StatusNotFound, "E0000007", "Not found: Resource not found: "+id+" ("+kind+")")
 }
 
-func (o *Org) badParameter(c *call, name, cause string) answer {
-	return o.failed(c, http.StatusBadRequest, "E0000001", "Api validation failed: "+name, name+": "+cause)
+func (o *Org) badLimit(c *call) answer {
+	return o.failed(c, http.StatusBadRequest, "E0000001", "Api validation failed: limit", "limit: must be a number")
 }
 
 func (o *Org) badCursor(c *call) answer {

@@ -31,7 +31,7 @@ func (o *Org) scenes() []scene {
 	plain := [][2]string{{"threatSuspected", "false"}}
 	act := func(kind *eventKind, by user, agent int, debug [][2]string, targets ...target) func(*logEvent) {
 		return func(e *logEvent) {
-			e.by(o, &by, agent)
+			e.by(&by, agent)
 			e.kind, e.debug, e.targets = kind, debug, targets
 		}
 	}
@@ -42,7 +42,7 @@ func (o *Org) scenes() []scene {
 		{joinAgo, act(addMember, engineer, 1, plain, userTarget(&contractor), o.groupTarget(harbor))},
 		{joinAgo - 90, act(userGrant, engineer, 1, [][2]string{{"privilegeGranted", "Super administrator"}, {"threatSuspected", "false"}}, userTarget(&contractor))},
 		{lockedAgo, func(e *logEvent) {
-			e.by(o, &locked, 0)
+			e.by(&locked, 0)
 			e.where, e.host = &elsewhere, 77
 			e.kind, e.result, e.reason, e.debug = lockUser, "FAILURE", "LOCKED_OUT", [][2]string{{"threatSuspected", "true"}}
 			e.targets = []target{userTarget(&locked)}
@@ -55,14 +55,14 @@ func (o *Org) scenes() []scene {
 	}
 	for i := range int64(9) { // somebody tries the password of an account that never signed in
 		scenes = append(scenes, scene{4*day + 3*3600 - i*35, func(e *logEvent) {
-			e.by(o, &sync, scriptAgent)
+			e.by(&sync, scriptAgent)
 			e.where, e.host = &elsewhere, 77
 			e.kind, e.result, e.reason, e.debug = sessionFailed, "FAILURE", "INVALID_CREDENTIALS", [][2]string{{"threatSuspected", "true"}}
 		}})
 	}
 	for i := range int64(6) {
 		scenes = append(scenes, scene{lockedAgo + 900 - i*150, func(e *logEvent) {
-			e.by(o, &locked, 0)
+			e.by(&locked, 0)
 			e.where, e.host = &elsewhere, 77
 			e.kind, e.result, e.reason, e.debug = sessionFailed, "FAILURE", "INVALID_CREDENTIALS", [][2]string{{"threatSuspected", "true"}}
 		}})
@@ -83,7 +83,7 @@ func (o *Org) hires() (scenes []scene) {
 			break
 		}
 		scenes = append(scenes, scene{o.now - u.created, func(e *logEvent) {
-			e.by(o, &admin, 1)
+			e.by(&admin, 1)
 			e.kind, e.debug, e.targets = createUser, [][2]string{{"threatSuspected", "false"}}, []target{userTarget(&u)}
 		}})
 		if len(scenes) == maxHires {

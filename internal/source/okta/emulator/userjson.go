@@ -135,11 +135,22 @@ func writeCredentials(t *text, u *user) {
 
 // userLinks are the links of a user read by id, in the order of real orgs: those whose name is in the status's list.
 var userLinks = []struct{ name, path, method string }{
-	{"suspend", "/lifecycle/suspend", "POST"}, {"unsuspend", "/lifecycle/unsuspend", "POST"}, {"schema", "", ""}, {"activate", "/lifecycle/activate", "POST"},
-	{"resetPassword", "/lifecycle/reset_password", "POST"}, {"reactivate", "/lifecycle/reactivate", "POST"}, {"unlock", "/lifecycle/unlock", "POST"},
-	{"forgotPassword", "/credentials/forgot_password", "POST"}, {"expirePassword", "/lifecycle/expire_password", "POST"},
-	{"changeRecoveryQuestion", "/credentials/change_recovery_question", "POST"}, {"self", "", ""}, {"resetFactors", "/lifecycle/reset_factors", "POST"},
-	{"type", "", ""}, {"changePassword", "/credentials/change_password", "POST"}, {"deactivate", "/lifecycle/deactivate", "POST"}, {"delete", "", "DELETE"},
+	{"suspend", "/lifecycle/suspend", "POST"},
+	{"unsuspend", "/lifecycle/unsuspend", "POST"},
+	{"schema", "", ""},
+	{"activate", "/lifecycle/activate", "POST"},
+	{"resetPassword", "/lifecycle/reset_password", "POST"},
+	{"reactivate", "/lifecycle/reactivate", "POST"},
+	{"unlock", "/lifecycle/unlock", "POST"},
+	{"forgotPassword", "/credentials/forgot_password", "POST"},
+	{"expirePassword", "/lifecycle/expire_password", "POST"},
+	{"changeRecoveryQuestion", "/credentials/change_recovery_question", "POST"},
+	{"self", "", ""},
+	{"resetFactors", "/lifecycle/reset_factors", "POST"},
+	{"type", "", ""},
+	{"changePassword", "/credentials/change_password", "POST"},
+	{"deactivate", "/lifecycle/deactivate", "POST"},
+	{"delete", "", "DELETE"},
 }
 
 const withPassword = " resetPassword forgotPassword expirePassword changeRecoveryQuestion changePassword resetFactors deactivate "

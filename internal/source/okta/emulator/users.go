@@ -19,7 +19,7 @@ func (o *Org) listUsers(c *call) answer {
 	}
 	limit, ok := c.limit(usersPage, usersPage)
 	if !ok {
-		return o.badParameter(c, "limit", "must be a number")
+		return o.badLimit(c)
 	}
 	filter, search := c.query.Get("filter"), c.query.Get("search")
 	if filter != "" && search != "" {
@@ -37,7 +37,7 @@ func (o *Org) listUsers(c *call) answer {
 			return o.failed(c, http.StatusBadRequest, "E0000031", "Invalid search criteria.", err.Error())
 		}
 	}
-	from, ok := 0, true
+	from, ok := 0, false
 	after := c.query.Get("after")
 	if after != "" {
 		if from, ok = o.indexOf(kindUser, after, o.staff.count); !ok {
@@ -142,7 +142,7 @@ func omitsCredentials(contentType string) bool {
 func (o *Org) findUsers(c *call) answer {
 	limit, ok := c.limit(queryUsual, usersPage)
 	if !ok {
-		return o.badParameter(c, "limit", "must be a number")
+		return o.badLimit(c)
 	}
 	q := strings.ToLower(c.query.Get("q"))
 	matches := func(get func(string) []string) bool {
