@@ -78,7 +78,7 @@ func Open(config Config) (*Source, error) {
 	}
 	s := &Source{
 		client: &client{
-			base: org, auth: key, http: ownClient(config.HTTPClient), pace: newPacer(config.Share),
+			base: org, auth: key, http: ownClient(config.HTTPClient), pace: newPacer(config.Share, config.Logger),
 			agent: "longshore/" + config.Version + " (okta source; " + runtime.Version() + ")",
 			slots: make(chan struct{}, maxInFlight), log: config.Logger, hosts: map[string]bool{},
 		},
