@@ -34,10 +34,10 @@ lint: ## golangci-lint, built from its own module
 	$(GO) -C tools/lint build -o ../../bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 	bin/golangci-lint run ./...
 
-check: vet test lint ## everything that must hold before a commit; what CI runs
+check: vet test e2e lint ## everything that must hold before a commit; what CI runs
 
 e2e: ## tests of the whole binary: the guide, kill and resume, an S3 tool
-	$(GO) test -tags e2e -count=1 -timeout 30m -v ./e2e/...
+	$(GO) test -json -tags e2e -count=1 -timeout 30m ./e2e/... | $(GO) run ./tools/testsum
 
 bench: ## benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"longshore/internal/fault"
+	"longshore/internal/source/okta"
 )
 
 // setting is one setting: its name in longshore.yaml, the variables that set it (the first that is set wins), and its
@@ -50,7 +51,7 @@ func addSettingFlags(flags *pflag.FlagSet) {
 			flags.String(s.name, s.def, fmt.Sprintf("%s [%s]", s.usage, strings.Join(s.env, ", ")))
 		}
 	}
-	flags.Bool("insecure", false, "allow listening beyond loopback without TLS")
+	flags.Bool("insecure", false, "allow listening beyond loopback, or an org by plain http, without TLS")
 }
 
 // config is the settings of one run: defaults, then longshore.yaml, then the environment, then flags.
@@ -115,6 +116,9 @@ func loadConfig(cmd *cobra.Command) (config, error) {
 			WithHint("set OKTA_CLIENT_ORGURL (for example acme.okta.com), or unset OKTA_CLIENT_TOKEN to use the demo org")
 	}
 	if insecure, _ := cmd.Flags().GetBool("insecure"); !insecure {
+		if err := encryptedOrg(c.oktaURL); err != nil {
+			return c, err
+		}
 		for _, address := range []string{c.listen, c.s3Listen} {
 			if err := loopbackOnly(address); err != nil {
 				return c, err
@@ -145,6 +149,23 @@ func loadFile(cmd *cobra.Command, k *koanf.Koanf) error {
 		}
 	}
 	return nil
+}
+
+// encryptedOrg refuses an org beyond this machine over plain http: every request carries the token. A URL that cannot be
+// read is told by who opens it.
+func encryptedOrg(orgURL string) error {
+	if orgURL == "" {
+		return nil
+	}
+	u, _, err := okta.ParseOrgURL(orgURL)
+	if err != nil || u.Scheme != "http" {
+		return nil
+	}
+	if ip := net.ParseIP(u.Hostname()); u.Hostname() == "localhost" || ip != nil && ip.IsLoopback() {
+		return nil
+	}
+	return fault.Errorf(fault.Denied, "the org %s would get the token over the network unencrypted", u).
+		WithHint("write https://%s, or say --insecure if you mean it", u.Host)
 }
 
 // loopbackOnly refuses an address that others can reach: there is no TLS in front of it.

@@ -44,6 +44,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return exitOK
 	case errors.Is(err, errSilent):
 		return exitFailed
+	case interrupted(ctx, err):
+		fmt.Fprintf(stderr, "longshore: stopped by a signal before it was done\n  what to do: nothing is lost; the same command goes on from there\n")
+		return exitFailed
 	case errors.As(err, &usage):
 		fmt.Fprintf(stderr, "longshore: %v\n", err)
 		return exitUsage
@@ -53,6 +56,12 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		fmt.Fprintf(stderr, "  what to do: %s\n", hint)
 	}
 	return exitFailed
+}
+
+// interrupted reports whether err only says that ctx was cancelled, as a signal does: something else that failed
+// meanwhile is still worth telling.
+func interrupted(ctx context.Context, err error) bool {
+	return ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx)))
 }
 
 // errSilent ends a command with exit 1 when what went wrong has been told already.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -77,7 +78,7 @@ func (s *sayer) run(run pipeline.Run) {
 		}
 		s.ended[fmt.Sprint(run.ID, st.Stream)] = true
 		s.clear()
-		fmt.Fprintf(s.w, "  read %-24s %7d rows, %d pages, %s\n", st.Stream, st.APIRows, st.Pages, st.Status)
+		fmt.Fprintf(s.w, "  read %-24s %7d rows in %3d pages, %s\n", st.Stream, st.APIRows, st.Pages, st.Status)
 	}
 }
 
@@ -100,7 +101,7 @@ func (s *sayer) draw(stream string) {
 	if stream != "" {
 		line = fmt.Sprintf("reading %s: %d rows   ", stream, s.pages[stream][1])
 	}
-	fmt.Fprintf(s.w, "%singested: %d lines, %d objects waiting", line, s.wait.Lines, s.wait.Objects)
+	fmt.Fprintf(s.w, "%s%s %d of %d lines in the catalog, %d objects waiting", line, bar(s.wait.Lines, s.wait.Written), s.wait.Lines, s.wait.Written, s.wait.Objects)
 	s.drawn = true
 }
 
@@ -109,4 +110,16 @@ func (s *sayer) done() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.clear()
+}
+
+// barWidth is how many characters a progress bar has.
+const barWidth = 24
+
+// bar draws how much of total is done. The total may grow while it is drawn.
+func bar(done, total int64) string {
+	full := 0
+	if total > 0 {
+		full = int(min(done, total) * barWidth / total)
+	}
+	return "[" + strings.Repeat("=", full) + strings.Repeat(" ", barWidth-full) + "]"
 }

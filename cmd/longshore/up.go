@@ -40,7 +40,13 @@ until it is stopped. With --once it ends after the first sync: exit 0 only if ev
   OKTA_CLIENT_ORGURL=acme.okta.com OKTA_CLIENT_TOKEN=… longshore up
   longshore up --once --pack guide --data ./guide-data  # the guide's own blueprints and mapping`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runUp(cmd, o) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			err := runUp(cmd, o)
+			if !o.once && interrupted(cmd.Context(), err) {
+				return nil // a signal is how up ends, during its first sync too
+			}
+			return err
+		},
 	}
 	cmd.Flags().BoolVar(&o.once, "once", false, "end after the first sync; exit 0 only if every number adds up")
 	cmd.Flags().StringVar(&o.pack, "pack", packs.Default, "data model to install on first start: okta or guide")
@@ -104,6 +110,7 @@ func runUp(cmd *cobra.Command, o upOptions) error {
 			if !ok {
 				return errSilent
 			}
+			say.f("\nLook at it: longshore up shows the screens on http://%s\n", cfg.listen)
 			return nil
 		}
 		say.f("\nOpen %s\nKeeps syncing every %s. Stop with Ctrl-C.\n", signIn, conn.Every)

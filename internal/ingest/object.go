@@ -42,4 +42,5 @@ type Object struct {
 type Waiting struct {
 	Objects int64 // queued or half read
 	Lines   int64 // taken so far, of all objects
+	Written int64 // that our own writer put into all objects
 }

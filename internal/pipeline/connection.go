@@ -22,6 +22,7 @@ type Status string
 const (
 	Pending   Status = "pending"
 	Running   Status = "running"
+	Ended     Status = "ended" // of a stream: its last record is durable, its manifest is not written yet
 	Complete  Status = "complete"
 	Partial   Status = "partial"
 	Failed    Status = "failed"

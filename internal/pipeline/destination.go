@@ -32,6 +32,7 @@ type Commit struct {
 	LastCursor  string          `json:"last,omitempty"`
 	Statuses    map[int]int     `json:"statuses,omitempty"`
 	Gaps        []string        `json:"gaps,omitempty"`
+	End         bool            `json:"end,omitempty"` // the stream's last batch: nothing of it is asked for any more
 }
 
 // Destination makes batches durable. A batch is there whole or not at all.

@@ -18,7 +18,8 @@ const maxGaps = 50
 // Store keeps runs. Every method is one transaction.
 type Store interface {
 	Run(ctx context.Context, id int64) (Run, error)
-	// SaveCommit records a durable object, the stream's counters and state, and queues the object for ingest.
+	// SaveCommit records a durable object, the stream's counters and state, and queues the object for ingest. A commit
+	// with End also sets the stream's status to Ended: a run taken up there asks the source for nothing more.
 	SaveCommit(ctx context.Context, part Part, c Commit) error
 	// SaveStream sets the stream's status, error and times.
 	SaveStream(ctx context.Context, runID int64, s StreamRun) error
@@ -47,7 +48,7 @@ func (s *Sync) Work(ctx context.Context, runID int64, until time.Time) (done boo
 		return true, nil
 	}
 	for _, st := range run.Streams {
-		if st.Status != Pending && st.Status != Running {
+		if st.Status != Pending && st.Status != Running && st.Status != Ended {
 			continue
 		}
 		done, err := s.stream(ctx, run, st, until)
@@ -93,6 +94,9 @@ func (s *Sync) stream(ctx context.Context, run Run, st StreamRun, until time.Tim
 	defer w.discard()
 	if err := w.begin(ctx); err != nil {
 		return false, err
+	}
+	if w.st.Status == Ended {
+		return true, w.finish(ctx, Complete, "")
 	}
 	for page, readErr := range s.Source.Read(ctx, st.Stream, w.st.State) {
 		if readErr != nil {
@@ -145,6 +149,9 @@ func (w *streamWriter) begin(ctx context.Context) error {
 	}
 	if w.st.StartedAt.IsZero() {
 		w.st.StartedAt = w.sync.Now()
+	}
+	if w.st.Status == Ended {
+		return nil
 	}
 	w.st.Status = Running
 	return w.sync.Store.SaveStream(ctx, w.run.ID, w.st)
@@ -233,6 +240,9 @@ func (w *streamWriter) save(ctx context.Context, c Commit) error {
 		st.Statuses[status] += n
 	}
 	st.Gaps = addGaps(st.Gaps, c.Gaps)
+	if c.End {
+		st.Status = Ended
+	}
 	return nil
 }
 
@@ -263,6 +273,7 @@ func message(err error) string {
 
 // finish flushes the rest, writes the manifest and sets the stream's end. A stream with gaps is partial.
 func (w *streamWriter) finish(ctx context.Context, status Status, message string) error {
+	w.next.End = status == Complete
 	if err := w.flush(ctx); err != nil {
 		return err
 	}

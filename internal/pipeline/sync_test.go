@@ -27,6 +27,7 @@ type numbers struct {
 	rows  map[string]int              // stream → records
 	gaps  map[string]map[int][]string // stream → page → gaps
 	fails map[string]map[int]error    // stream → page → the error instead of it
+	polls bool                        // a look beyond the end of logs is an empty page, as with an API that is polled
 	reads []string                    // every page given: "stream/page"
 }
 
@@ -42,6 +43,11 @@ func (n *numbers) Read(_ context.Context, stream string, state json.RawMessage) 
 				yield(pipeline.Page{}, err)
 				return
 			}
+		}
+		if at > 0 && at*2 >= n.rows[stream] && stream == "logs" && n.polls {
+			n.reads = append(n.reads, "logs/end")
+			yield(pipeline.Page{EmittedAt: time.UnixMilli(1000), State: state, Cursor: "/logs?end", Statuses: map[int]int{200: 1}}, nil)
+			return
 		}
 		for ; at*2 < n.rows[stream]; at++ {
 			if err := n.fails[stream][at]; err != nil {
@@ -377,10 +383,16 @@ func (s stoppingStore) FinishRun(ctx context.Context, id int64, status pipeline.
 // A run that is stopped at any step and taken up again ends with the numbers and the lake of an undisturbed one, and
 // with no page read twice but those whose object was not durable yet.
 func TestStoppedAnywhereEndsLikeAnUndisturbedRun(t *testing.T) {
+	for name, polls := range map[string]bool{"in short quanta": false, "in one, of a source that is polled": true} {
+		t.Run(name, func(t *testing.T) { stopEverywhere(t, polls) })
+	}
+}
+
+func stopEverywhere(t *testing.T, polls bool) {
 	source := func() *numbers {
 		return &numbers{
-			rows: map[string]int{"a": 5, "b": 4, "logs": 3}, gaps: map[string]map[int][]string{"b": {1: {"404 on x"}}},
-			fails: map[string]map[int]error{"logs": {1: fault.Errorf(fault.Denied, "no more")}},
+			rows: map[string]int{"a": 5, "b": 6, "logs": 3}, gaps: map[string]map[int][]string{"b": {1: {"404 on x"}}},
+			fails: map[string]map[int]error{"b": {2: fault.Errorf(fault.Denied, "no more")}}, polls: polls,
 		}
 	}
 	run := func(at int) (*stops, string, map[string][]string) {
@@ -392,7 +404,7 @@ func TestStoppedAnywhereEndsLikeAnUndisturbedRun(t *testing.T) {
 		work.Store = stoppingStore{b.syncs, s}
 		for quantum := range 40 {
 			until := time.Time{}
-			if quantum%2 == 1 {
+			if quantum%2 == 1 || polls {
 				until = never()
 			}
 			done, err := work.Work(t.Context(), b.run, until)
@@ -413,7 +425,7 @@ func TestStoppedAnywhereEndsLikeAnUndisturbedRun(t *testing.T) {
 	for at := 1; ; at++ {
 		s, got, ids := run(at)
 		if s.hit == "" {
-			if at < 20 {
+			if at < 15 {
 				t.Errorf("only %d steps were tried", at-1)
 			}
 			return

@@ -203,7 +203,7 @@ func (b *Objects) Object(ctx context.Context, id int64) (ingest.Object, error) {
 	return o, nil
 }
 
-// List returns the objects that the filter names, newest first, at most limit (0: all).
+// List returns the objects that the filter names: with a limit the newest of them, newest first; with 0 all, oldest first.
 func (b *Objects) List(ctx context.Context, f ingest.ObjectFilter, limit int) ([]ingest.Object, error) {
 	where, args := objectWhere(f)
 	if limit > 0 {
@@ -348,7 +348,8 @@ func (l *ledgerWriter) detail(ctx context.Context, tx *sql.Tx, d verdict.Detail)
 // Waiting sums up what is still to be taken.
 func (b *Objects) Waiting(ctx context.Context) (ingest.Waiting, error) {
 	var w ingest.Waiting
-	err := b.read.QueryRowContext(ctx, `SELECT coalesce(sum(CASE WHEN state IN ('queued', 'reading') THEN 1 ELSE 0 END), 0), coalesce(sum(records), 0) FROM objects`).Scan(&w.Objects, &w.Lines)
+	err := b.read.QueryRowContext(ctx, `SELECT coalesce(sum(CASE WHEN state IN ('queued', 'reading') THEN 1 ELSE 0 END), 0), coalesce(sum(records), 0), coalesce(sum(rows_written), 0)
+		FROM objects`).Scan(&w.Objects, &w.Lines, &w.Written)
 	if err != nil {
 		return w, fmt.Errorf("count objects: %w", err)
 	}

@@ -160,9 +160,10 @@ func (y *Syncs) SaveCommit(ctx context.Context, part pipeline.Part, c pipeline.C
 			c.LastCursor = old.LastCursor
 		}
 		if _, err := tx.ExecContext(ctx, `UPDATE sync_streams SET state = $3, next_part = next_part + $4, pages = pages + $5, api_rows = api_rows + $6,
-			lake_rows = lake_rows + $7, lake_bytes = lake_bytes + $8, first_cursor = $9, last_cursor = $10, statuses = $11, gaps = $12
+			lake_rows = lake_rows + $7, lake_bytes = lake_bytes + $8, first_cursor = $9, last_cursor = $10, statuses = $11, gaps = $12,
+			status = CASE WHEN $13 THEN 'ended' ELSE status END
 			WHERE sync_id = $1 AND stream = $2`, part.SyncID, part.Stream, string(c.State), objectRows, c.Pages, c.APIRows, c.LakeRows, c.Bytes,
-			old.FirstCursor, c.LastCursor, mustJSON(statuses), mustJSON(append(old.Gaps, c.Gaps...))); err != nil {
+			old.FirstCursor, c.LastCursor, mustJSON(statuses), mustJSON(append(old.Gaps, c.Gaps...)), c.End); err != nil {
 			return err
 		}
 		_, err := tx.ExecContext(ctx, `UPDATE stream_states SET state = $3 WHERE stream = $2

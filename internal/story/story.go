@@ -308,7 +308,10 @@ func (s Story) Print(w io.Writer) error {
 			fmt.Fprintf(&b, "  flagged: property %s breaks rule %s, value %s\n", f.Property, f.Rule, f.Value)
 		}
 		for _, h := range e.History {
-			fmt.Fprintf(&b, "  %s %s by %s", h.At.Format(time.RFC3339), h.Action, h.Actor)
+			fmt.Fprintf(&b, "  %s %s", h.At.Format(time.RFC3339), h.Action)
+			if h.Actor != "" {
+				fmt.Fprintf(&b, " by %s", h.Actor)
+			}
 			if h.Action == "UPDATE" {
 				fmt.Fprintf(&b, ": %s → %s", h.Before, h.After)
 			}
