@@ -41,7 +41,8 @@ func newMap() *cobra.Command {
 		Short: "try mappings on records; needs no server",
 		Long: `Map runs mappings over records, from files or standard input: bare JSON lines or Airbyte's envelopes, plain or gzip. It prints the
 entities as JSON lines on standard output and how often each verdict was given on standard error. With --explain it prints one line a
-record and mapping instead: the verdict and the clause, expression, property or value that decided.
+record and mapping instead: the verdict and the clause, expression, property or value that decided. Mappings count from 1 there; with
+--json "mapping" is the index in the list, from 0, as in the API, and -1 for a record that no mapping saw.
 
 Mappings that route by stream look at the object's key. A file under data/NAMESPACE/STREAM/ has its own; otherwise the stream is
 the file's name up to the first dot (users.jsonl → users), or that of --stream.`,
@@ -66,12 +67,12 @@ func runMap(cmd *cobra.Command, o mapOptions, files []string) error {
 	if err != nil {
 		return err
 	}
-	set, err := mapping.Compile("map", doc, mapping.Options{Strict: o.strict})
+	set, err := mapping.Compile("", doc, mapping.Options{Strict: o.strict})
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", o.source(), err)
 	}
-	for _, p := range set.Problems() {
-		fmt.Fprintf(cmd.ErrOrStderr(), "warning: mapping %d, %s: %s: %s\n", p.Mapping, p.Field, p.Expression, p.Message)
+	for _, p := range append(mapping.Lint(doc), set.Problems()...) {
+		fmt.Fprintln(cmd.ErrOrStderr(), warning(p))
 	}
 	apply, done, err := trialCatalog(cmd.Context(), blueprints)
 	if err != nil {
@@ -95,11 +96,34 @@ func runMap(cmd *cobra.Command, o mapOptions, files []string) error {
 	if err := t.out.Flush(); err != nil {
 		return fmt.Errorf("print: %w", err)
 	}
-	t.summary(cmd.ErrOrStderr())
+	if t.records > 0 || !broken {
+		t.summary(cmd.ErrOrStderr())
+	}
 	if broken {
 		return errSilent
 	}
 	return nil
+}
+
+// warning is the line that tells of a problem; mappings count from 1 for people.
+func warning(p mapping.Problem) string {
+	text := fmt.Sprintf("warning: mapping %d, %s: ", p.Mapping+1, p.Field)
+	if p.Expression != "" {
+		text += p.Expression + ": "
+	}
+	text += p.Message
+	if p.Hint != "" {
+		text += "; " + p.Hint
+	}
+	return text
+}
+
+// source names where the mappings come from.
+func (o mapOptions) source() string {
+	if o.pack != "" {
+		return "pack " + o.pack
+	}
+	return o.mappings
 }
 
 // model reads mappings and blueprints from the files or the pack.
@@ -275,14 +299,22 @@ func (t *mapTrial) explain(file string, line int64, m int, v ingest.Verdict) err
 			Detail    verdict.Detail `json:"detail"`
 		}{file, line, m, blueprint, v.Code.String(), v.Detail})
 	}
-	_, err := fmt.Fprintf(t.out, "%s:%d\tmapping %d\t%s\t%s\t%s\n", file, line, m, blueprint, v.Code, v.Detail)
+	who := "no mapping"
+	if m >= 0 {
+		who = fmt.Sprintf("mapping %d", m+1)
+	}
+	_, err := fmt.Fprintf(t.out, "%s:%d\t%s\t%s\t%s\t%s\n", file, line, who, blueprint, v.Code, v.Detail)
 	return err
 }
 
 func (t *mapTrial) summary(w io.Writer) {
+	if t.records == 0 {
+		fmt.Fprintln(w, "0 records")
+		return
+	}
 	fmt.Fprintf(w, "%d records: %s\n", t.records, codeLine(t.rollUps))
 	for m := range t.set.Len() {
-		fmt.Fprintf(w, "  mapping %d %-24s %s\n", m, t.set.Mapping(m).Blueprint, codeLine(t.counts[m]))
+		fmt.Fprintf(w, "  mapping %d %-24s %s\n", m+1, t.set.Mapping(m).Blueprint, codeLine(t.counts[m]))
 	}
 }
 

@@ -75,10 +75,16 @@ type CorruptError struct {
 }
 
 func (e *CorruptError) Error() string {
+	if errors.Is(e.Cause, errFollowed) {
+		return fmt.Sprintf("gzip data is followed by something else after line %d", e.Line)
+	}
 	return fmt.Sprintf("gzip data is damaged, or is followed by something else, after line %d: %v", e.Line, e.Cause)
 }
 
 func (e *CorruptError) Unwrap() error { return e.Cause }
+
+// errFollowed means that whole gzip data has something after it that does not begin as gzip does.
+var errFollowed = errors.New("something else follows gzip data")
 
 // Reader reads the lines of an object. Its memory is bounded by the longest line allowed, not by the object.
 type Reader struct {
@@ -102,19 +108,56 @@ func OpenReader(r io.Reader, opts ReaderOptions) (*Reader, error) {
 	source := &sourceReader{r: r}
 	buffered := bufio.NewReaderSize(source, 64<<10)
 	rd := &Reader{source: source, r: buffered, opts: opts, buf: make([]byte, min(readBlockBytes, opts.MaxLineBytes+2))}
-	magic, err := buffered.Peek(2)
+	magic, err := buffered.Peek(len(gzipMagic))
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("read object: %w", err)
 	}
-	if len(magic) == 2 && magic[0] == 0x1f && magic[1] == 0x8b {
+	if string(magic) == gzipMagic {
 		rd.compressed = true
 		z, err := gzip.NewReader(buffered)
 		if err != nil {
 			return nil, rd.broken(err)
 		}
-		rd.r = z
+		z.Multistream(false)
+		rd.r = &gzipMembers{z, buffered}
 	}
 	return rd, nil
+}
+
+const gzipMagic = "\x1f\x8b"
+
+// gzipMembers reads gzip data of one or more members. The package's own way of doing so takes a few bytes that
+// follow for a member cut short.
+type gzipMembers struct {
+	member *gzip.Reader
+	in     *bufio.Reader
+}
+
+func (g *gzipMembers) Read(p []byte) (int, error) {
+	n, err := g.member.Read(p)
+	if err != io.EOF {
+		return n, err
+	}
+	rest, err := g.in.Peek(len(gzipMagic))
+	switch {
+	case len(rest) == 0:
+		return n, err // io.EOF, or what the store says
+	case !strings.HasPrefix(gzipMagic, string(rest)):
+		return n, errFollowed
+	}
+	if err := g.member.Reset(g.in); err != nil {
+		return n, noEOF(err)
+	}
+	g.member.Multistream(false)
+	return n, nil
+}
+
+// noEOF makes an end in the middle of something one that is not expected.
+func noEOF(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
 }
 
 // Next returns the next line that is not blank; io.EOF after the last. Any other error ends the object: a

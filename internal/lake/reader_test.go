@@ -228,14 +228,24 @@ func TestReaderOfBrokenGzip(t *testing.T) {
 			t.Errorf("%d bytes of %d gave %v, want a truncation", n, len(whole), err)
 		}
 	}
+	for _, n := range []int{1, 2, 9} {
+		if lines, err := readAll(t, bytes.NewReader(append(bytes.Clone(whole), whole[:n]...)), lake.ReaderOptions{}); !errors.As(err, &short) || len(lines) != 20000 {
+			t.Errorf("a second member of %d bytes gave %d lines and %v, want a truncation", n, len(lines), err)
+		}
+	}
 	var corrupt *lake.CorruptError
 	for name, object := range map[string][]byte{
-		"something after it": append(bytes.Clone(whole), "rest of another file"...),
-		"a changed sum":      append(bytes.Clone(whole[:len(whole)-8]), "12345678"...),
+		"something after it":  append(bytes.Clone(whole), "rest of another file"...),
+		"a line end after it": append(bytes.Clone(whole), '\n'),
+		"few bytes after it":  append(bytes.Clone(whole), "junk"...),
+		"a changed sum":       append(bytes.Clone(whole[:len(whole)-8]), "12345678"...),
 	} {
 		lines, err := readAll(t, bytes.NewReader(object), lake.ReaderOptions{})
 		if !errors.As(err, &corrupt) || len(lines) != 20000 || corrupt.Line != 20000 {
 			t.Errorf("%s: %d lines and %v; want all 20000, then a corruption", name, len(lines), err)
+		}
+		if err != nil && strings.Contains(name, "after it") != strings.HasSuffix(err.Error(), "followed by something else after line 20000") {
+			t.Errorf("%s: told as %v", name, err)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -66,25 +67,33 @@ type Problem struct {
 }
 
 // Compile reads a webhook's mappings. The error, fault.Invalid, is only for a document that is no list of objects
-// with a blueprint each; jq that does not compile becomes a Problem.
+// with a blueprint each; jq that does not compile becomes a Problem. The webhook is "" for mappings of none.
 func Compile(webhook string, mappings json.RawMessage, opts Options) (*Set, error) {
+	whose := "mappings"
+	if webhook != "" {
+		whose = fmt.Sprintf("mappings of webhook %q", webhook)
+	}
 	if len(mappings) > maxDocumentBytes {
-		return nil, fault.Errorf(fault.Invalid, "mappings of webhook %q: %d bytes, at most %d are allowed", webhook, len(mappings), maxDocumentBytes)
+		return nil, fault.Errorf(fault.Invalid, "%s: %d bytes, at most %d are allowed", whose, len(mappings), maxDocumentBytes)
 	}
 	var list []json.RawMessage
-	if err := json.Unmarshal(mappings, &list); err != nil || list == nil {
-		return nil, fault.Errorf(fault.Invalid, "mappings of webhook %q: want a list of mappings, got %s", webhook, kindOfJSON(mappings)).
+	err := json.Unmarshal(mappings, &list)
+	if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) && len(bytes.TrimSpace(mappings)) > 0 {
+		return nil, fault.Errorf(fault.Invalid, "%s: this is no JSON: %s (byte %d)", whose, syntax, syntax.Offset)
+	}
+	if err != nil || list == nil {
+		return nil, fault.Errorf(fault.Invalid, "%s: want a list of mappings, got %s", whose, kindOfJSON(mappings)).
 			WithHint("mappings is a list: [{\"blueprint\": \"okta_user\", \"entity\": {\"identifier\": \".body.id\"}}]")
 	}
 	if len(list) > maxMappings {
-		return nil, fault.Errorf(fault.Invalid, "mappings of webhook %q: %d mappings, at most %d are allowed", webhook, len(list), maxMappings)
+		return nil, fault.Errorf(fault.Invalid, "%s: %d mappings, at most %d are allowed", whose, len(list), maxMappings)
 	}
 	s := &Set{source: "webhook/" + webhook, mappings: make([]compiled, len(list)), opts: opts.withDefaults()}
 	for i, text := range list {
 		c := compiler{set: s, mapping: i}
 		m, err := c.compile(text)
 		if err != nil {
-			return nil, fmt.Errorf("mappings of webhook %q: mapping %d: %w", webhook, i+1, err)
+			return nil, fmt.Errorf("%s: mapping %d: %w", whose, i+1, err)
 		}
 		m.lane = catalog.Lane(fmt.Sprintf("%s/%d", s.source, i))
 		s.mappings[i] = m

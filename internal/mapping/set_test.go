@@ -36,7 +36,8 @@ func TestCompileRefusesWhatIsNoListOfMappings(t *testing.T) {
 		`[{"blueprint":"a"},5]`:           "mapping 2: want an object, got a number",
 		`[{"blueprint":["a"]}]`:           "it names no blueprint",
 		`[{"blueprint":""}]`:              "it names no blueprint",
-		`[{"blueprint":"a"`:               "want a list of mappings",
+		`[{"blueprint":"a"`:               "this is no JSON",
+		`{nope`:                           "this is no JSON",
 		strings.Repeat(" ", 1<<20) + `[]`: "at most 1048576 are allowed",
 	} {
 		_, err := Compile("okta", json.RawMessage(document), Options{})

@@ -87,7 +87,7 @@ type Record struct {
 
 // Verdict is one mapping's verdict on a record.
 type Verdict struct {
-	Mapping   int            `json:"mapping"`
+	Mapping   int            `json:"mapping"` // from 0; Print counts from 1
 	Blueprint string         `json:"blueprint"`
 	Code      string         `json:"code"`
 	Detail    verdict.Detail `json:"detail"`
@@ -354,7 +354,7 @@ func (r Record) printVerdicts(b *strings.Builder) {
 		if brief && v.Code == verdict.Filtered.String() {
 			continue
 		}
-		fmt.Fprintf(b, "    mapping %d → %s: %s", v.Mapping, v.Blueprint, v.Code)
+		fmt.Fprintf(b, "    mapping %d → %s: %s", v.Mapping+1, v.Blueprint, v.Code)
 		if !v.Detail.Empty() {
 			fmt.Fprintf(b, ": %s", v.Detail)
 		}

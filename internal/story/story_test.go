@@ -101,7 +101,7 @@ func TestStoryTellsOwnRecordsBeforeMentions(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"Entity user 00u1 (Ada)", "Record users/0:1", "sync 7, stream users, 3 pages from /api/v1/users?limit=200", "mapping 0 → user: upserted",
+		"Entity user 00u1 (Ada)", "Record users/0:1", "sync 7, stream users, 3 pages from /api/v1/users?limit=200", "mapping 1 → user: upserted",
 		"1 other mapping filtered it", "Mentioned in logs/0:1", "not judged yet", "1 more records hold 00u1", "CREATE by longshore",
 	} {
 		if !strings.Contains(out.String(), want) {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/versity/versitygw/auth"
 	"github.com/versity/versitygw/backend/meta"
@@ -63,6 +64,30 @@ func (d *durable) UploadPart(ctx context.Context, in *s3.UploadPartInput) (*s3.U
 	return out, d.answer("put part", *in.Bucket, *in.Key, err)
 }
 
+// ListObjects lists objects the old way.
+func (d *durable) ListObjects(ctx context.Context, in *s3.ListObjectsInput) (s3response.ListObjectsResult, error) {
+	out, err := d.Posix.ListObjects(ctx, in)
+	return out, d.answer("list", *in.Bucket, "", err)
+}
+
+// ListObjectsV2 lists objects.
+func (d *durable) ListObjectsV2(ctx context.Context, in *s3.ListObjectsV2Input) (s3response.ListObjectsV2Result, error) {
+	out, err := d.Posix.ListObjectsV2(ctx, in)
+	return out, d.answer("list", *in.Bucket, "", err)
+}
+
+// GetObject begins to read an object.
+func (d *durable) GetObject(ctx context.Context, in *s3.GetObjectInput) (*s3.GetObjectOutput, error) {
+	out, err := d.Posix.GetObject(ctx, in)
+	return out, d.answer("get", *in.Bucket, aws.ToString(in.Key), err)
+}
+
+// HeadObject tells of an object.
+func (d *durable) HeadObject(ctx context.Context, in *s3.HeadObjectInput) (*s3.HeadObjectOutput, error) {
+	out, err := d.Posix.HeadObject(ctx, in)
+	return out, d.answer("head", *in.Bucket, aws.ToString(in.Key), err)
+}
+
 // answer makes an error one that the protocol knows. The gateway would print any other to standard error, and answer
 // 500, which clients try again.
 func (d *durable) answer(doing, bucket, key string, err error) error {
@@ -72,6 +97,8 @@ func (d *durable) answer(doing, bucket, key string, err error) error {
 		return nil
 	case errors.As(err, &known):
 		return known
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return s3err.GetAPIError(s3err.ErrSlowDown) // nobody waits for the answer any more, or may ask again: the server stops
 	case errors.Is(err, syscall.ENOSPC):
 		return s3err.GetAPIError(s3err.ErrNoSpaceLeftOnDevice)
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):

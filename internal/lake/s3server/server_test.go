@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"testing"
 
 	"github.com/versity/versitygw/backend/meta"
+	"github.com/versity/versitygw/s3err"
 
 	"longshore/internal/fault"
 	"longshore/internal/lake"
@@ -80,6 +82,18 @@ func TestServerIsABucket(t *testing.T) {
 func TestServerPrintsNothing(t *testing.T) {
 	if text, err := os.ReadFile(printed.Name()); err != nil || len(text) != 0 {
 		t.Errorf("the start printed %q (%v)", text, err)
+	}
+}
+
+// A request that ends because the server does is nobody's failure: the gateway would print what is no S3 error.
+func TestCancelledRequestIsToldToNobody(t *testing.T) {
+	var log bytes.Buffer
+	d := &durable{log: slog.New(slog.NewTextHandler(&log, nil))}
+	for _, cause := range []error{context.Canceled, context.DeadlineExceeded} {
+		err := d.answer("list", "longshore", "", fmt.Errorf("walk longshore: %w", cause))
+		if _, known := err.(s3err.S3Error); !known || log.Len() > 0 { //nolint:errorlint // the gateway looks at the error itself
+			t.Errorf("%v gives %v and the log %q, want an S3 error and no log", cause, err, log.String())
+		}
 	}
 }
 

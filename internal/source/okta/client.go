@@ -28,6 +28,8 @@ const (
 	maxRetries = 8
 	// maxFirstRetries is the same for a host that has never answered: a wrong host must not take minutes to tell.
 	maxFirstRetries = 2
+	// maxBrokenRetries is the same for answers that are no JSON, which are hardly ever Okta's own.
+	maxBrokenRetries = 2
 	// requestTimeout bounds one attempt. Okta gives a query up after 30 s.
 	requestTimeout = 60 * time.Second
 	// maxBackoff bounds the wait after a failure that is no 429.
@@ -79,15 +81,27 @@ type answer struct {
 	statuses map[int]int // all statuses met on the way, 0 for a broken connection
 }
 
+// patience is how long a request is repeated.
+type patience struct {
+	retries   int           // after failures other than a 429, which has maxRetries
+	within    time.Duration // none later than this after the first attempt, but for a 429; 0 for no bound
+	anonymous bool          // without the credential
+}
+
 // get returns the JSON answer to a request (path and query), after as many retries as it takes. The answer is not
 // nil when there was one, also beside an error: its statuses belong to the account of the page. Errors: *APIError for
 // a status, fault.Unavailable for a host that cannot be reached, fault.Invalid for one that is no Okta org.
 func (c *client) get(ctx context.Context, path string) (*answer, error) {
-	statuses := map[int]int{}
+	return c.ask(ctx, path, patience{retries: maxRetries})
+}
+
+// ask is get with a patience of its own.
+func (c *client) ask(ctx context.Context, path string, p patience) (*answer, error) {
+	statuses, began := map[int]int{}, time.Now()
 	for try := 0; ; try++ {
-		a, err := c.once(ctx, path, true)
+		a, err := c.once(ctx, path, !p.anonymous)
 		if ctx.Err() != nil {
-			return nil, fmt.Errorf("GET %s: %w", path, context.Cause(ctx))
+			return nil, fmt.Errorf("GET %s: %w", shown(path), context.Cause(ctx))
 		}
 		if a == nil {
 			a = &answer{path: path, at: time.Now()}
@@ -103,29 +117,59 @@ func (c *client) get(ctx context.Context, path string) (*answer, error) {
 		if err == nil && !retriable(a.status) {
 			return a, classify(a)
 		}
-		if try == maxRetries || a.status == 0 && !c.answered.Load() && try == maxFirstRetries {
-			if err == nil {
-				return a, classify(a)
-			}
-			return a, unreachable(c.base, err)
+		if c.givesUp(a, err, p, try, began) {
+			return a, c.failure(a, err)
 		}
-		c.log.Warn("okta request will be repeated", "path", path, "status", a.status, "try", try+1, "error", err)
 		if a.status == http.StatusTooManyRequests {
-			continue // the bucket is parked, and waiting for it is the wait
+			continue // the bucket is parked: waiting for it is the wait, and it tells of it
 		}
+		c.warnRepeat(a, err, try)
 		if limit := limitOf(path); limit > minLimit && asksForLess(a.status, err) {
 			path = withLimit(path, max(minLimit, limit/2))
 		}
 		if err := sleep(ctx, backoff(try)); err != nil {
-			return nil, fmt.Errorf("GET %s: %w", path, err)
+			return nil, fmt.Errorf("GET %s: %w", shown(path), err)
 		}
 	}
+}
+
+// givesUp reports whether a failed attempt was the last one. The first attempt is number 0.
+func (c *client) givesUp(a *answer, err error, p patience, try int, began time.Time) bool {
+	retries := p.retries
+	switch {
+	case a.status == http.StatusTooManyRequests:
+		return try >= maxRetries
+	case a.status == 0 && !c.answered.Load():
+		retries = min(retries, maxFirstRetries)
+	case isBroken(err):
+		retries = min(retries, maxBrokenRetries)
+	}
+	return try >= retries || p.within > 0 && time.Since(began) >= p.within
+}
+
+// failure is the error of the last attempt.
+func (c *client) failure(a *answer, err error) error {
+	switch {
+	case err == nil:
+		return classify(a)
+	case isBroken(err):
+		return err
+	}
+	return unreachable(c.base, err)
+}
+
+func (c *client) warnRepeat(a *answer, err error, try int) {
+	attributes := []any{"path", shown(a.path), "status", a.status, "try", try + 1}
+	if err != nil {
+		attributes = append(attributes, "error", err)
+	}
+	c.log.Warn("okta request will be repeated", attributes...)
 }
 
 // once sends a request once, when its bucket allows. An error means that no whole answer came.
 func (c *client) once(ctx context.Context, path string, withAuth bool) (*answer, error) {
 	bucket := c.pace.bucket(path)
-	if err := bucket.wait(ctx); err != nil {
+	if err := bucket.wait(ctx, path); err != nil {
 		return nil, err
 	}
 	var a *answer
@@ -170,12 +214,12 @@ func (c *client) once(ctx context.Context, path string, withAuth bool) (*answer,
 func (c *client) request(ctx context.Context, path string, withAuth bool) (*http.Request, error) {
 	target, err := url.Parse(path)
 	if err != nil || target.Host != "" || !strings.HasPrefix(path, "/") {
-		return nil, fault.Errorf(fault.Invalid, "request %q is no path", path)
+		return nil, fault.Errorf(fault.Invalid, "request %q is no path", shown(path))
 	}
 	target.Scheme, target.Host = c.base.Scheme, c.base.Host
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), nil)
 	if err != nil {
-		return nil, fault.Errorf(fault.Invalid, "request %q: %w", path, err)
+		return nil, fault.Errorf(fault.Invalid, "request %q: %w", shown(path), err)
 	}
 	request.Header.Set("Accept", "application/json")
 	request.Header.Set("User-Agent", c.agent)
@@ -190,18 +234,30 @@ func (c *client) request(ctx context.Context, path string, withAuth bool) (*http
 // checkBody refuses a 200 that is no JSON: for good when it says so itself, else as a broken answer.
 func checkBody(a *answer) error {
 	if len(a.body) > maxBodyBytes {
-		return fault.Errorf(fault.Invalid, "GET %s: the answer is larger than %d bytes", a.path, maxBodyBytes)
+		return fault.Errorf(fault.Invalid, "GET %s: the answer is larger than %d bytes", shown(a.path), maxBodyBytes)
 	}
 	mediaType, _, _ := mime.ParseMediaType(a.header.Get("Content-Type"))
 	if mediaType != "application/json" && !strings.HasSuffix(mediaType, "+json") {
-		return fault.Errorf(fault.Invalid, "GET %s: the host answers with %q instead of JSON, it is no Okta org", a.path, a.header.Get("Content-Type")).
+		return fault.Errorf(fault.Invalid, "GET %s: the host answers with %q instead of JSON, it is no Okta org", shown(a.path), shown(a.header.Get("Content-Type"))).
 			WithHint("Check the org URL: it is the host that people sign in at, such as https://acme.okta.com. A proxy's sign-in page looks like this too.")
 	}
 	if err := rawjson.Check(a.body); err != nil {
-		return fmt.Errorf("the answer is broken JSON: %s", err) //nolint:errorlint // its kind says that trying again is in vain
+		//nolint:errorlint // the cause's kind says that trying again is in vain
+		e := fault.Errorf(fault.Unavailable, "GET %s: the answer is no JSON: %s", shown(a.path), err)
+		return &brokenError{e.WithHint("A proxy or the wrong host answers in Okta's place: check the org URL, and the proxy if there is one.")}
 	}
 	return nil
 }
+
+// brokenError is a 200 that calls itself JSON and is none.
+type brokenError struct{ fault *fault.Error }
+
+func (e *brokenError) Error() string { return e.fault.Error() }
+
+// Unwrap returns the *fault.Error with kind and hint.
+func (e *brokenError) Unwrap() error { return e.fault }
+
+func isBroken(err error) bool { return errors.As(err, new(*brokenError)) }
 
 func retriable(status int) bool {
 	return status == http.StatusTooManyRequests || status >= 500 || status == http.StatusLocked || status == http.StatusRequestTimeout
@@ -234,6 +290,9 @@ func sleep(ctx context.Context, d time.Duration) error {
 func unreachable(base *url.URL, err error) error {
 	var dns *net.DNSError
 	var certificate *tls.CertificateVerificationError
+	if sent := (*url.Error)(nil); errors.As(err, &sent) {
+		err = sent.Err // without the URL, which can be long
+	}
 	e := fault.Errorf(fault.Unavailable, "no answer from %s: %w", base.Host, err)
 	switch {
 	case errors.As(err, &dns):
@@ -274,7 +333,7 @@ func (c *client) follow(ctx context.Context, link string) (string, error) {
 	if c.knowsHost(host) {
 		return path, nil
 	}
-	return "", fault.Errorf(fault.Invalid, "a link leads to %q, which is not the org's host %s", host, c.base.Host).
+	return "", fault.Errorf(fault.Invalid, "a link leads to %q, which is not the org's host %s", shown(host), c.base.Host).
 		WithHint("The link was not followed and the credential not sent. If the org moved to another domain, set its new URL.")
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -484,3 +485,78 @@ func TestUnreachableHosts(t *testing.T) {
 type failing struct{ err error }
 
 func (f failing) RoundTrip(*http.Request) (*http.Response, error) { return nil, f.err }
+
+func TestLongWaitIsToldOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		org := sampleOrg()
+		org.fault = func(w http.ResponseWriter, r *http.Request) bool {
+			if len(org.requests()) > 1 {
+				return false
+			}
+			window(w, 600, 0, time.Now().Add(30*time.Second))
+			refuse(w, 429, "E0000047", "too many")
+			return true
+		}
+		var log strings.Builder
+		_, err := readAll(t, open(t, org, func(c *Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) }), "groups", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Count(log.String(), "\n") != 1 {
+			t.Errorf("want one line, got:\n%s", log.String())
+		}
+		for _, want := range []string{"level=WARN", "bucket=groups", "wait=3", "until=", "429", "path=\"/api/v1/groups?"} {
+			if !strings.Contains(log.String(), want) {
+				t.Errorf("the log does not say %q:\n%s", want, log.String())
+			}
+		}
+	})
+}
+
+func TestBrokenJSONIsNamedSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		org := sampleOrg()
+		org.fault = func(w http.ResponseWriter, r *http.Request) bool {
+			fmt.Fprint(w, `{nope`)
+			return true
+		}
+		_, err := readAll(t, open(t, org), "groups", nil)
+		if !fault.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), "the answer is no JSON") || strings.Contains(err.Error(), "no answer") ||
+			!strings.Contains(fault.HintOf(err), "proxy") || len(org.requests()) != 1+maxBrokenRetries {
+			t.Errorf("%v, hint %q, after %d requests", err, fault.HintOf(err), len(org.requests()))
+		}
+	})
+}
+
+func TestLongURLsAreCutInMessages(t *testing.T) {
+	long := strings.Repeat("x", 3000)
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Link", `<http://acme.okta.com/api/v1/groups?limit=200&after=`+long+`>; rel="next"`)
+		fmt.Fprint(w, `[]`)
+	})
+	if _, err := readAll(t, open(t, handler), "groups", nil); err == nil || len(err.Error()) > 500 || !strings.Contains(err.Error(), "circles") {
+		t.Errorf("error of %d bytes: %.300v", len(fmt.Sprint(err)), err)
+	}
+}
+
+func TestGapsNameWhatIsMissing(t *testing.T) {
+	org := sampleOrg()
+	org.fault = func(w http.ResponseWriter, r *http.Request) bool {
+		if !strings.HasSuffix(r.URL.Path, "/users") || !strings.Contains(r.URL.Path, "/groups/") {
+			return false
+		}
+		refuse(w, 403, "E0000006", "You do not have permission")
+		return true
+	}
+	pages, _ := readAll(t, open(t, org), "group_members", nil)
+	for _, page := range pages {
+		for _, gap := range page.Gaps {
+			if !strings.Contains(gap, "okta.groups.read") || !strings.Contains(gap, "Super Administrator") {
+				t.Errorf("gap %q names no scope or role", gap)
+			}
+			return
+		}
+	}
+	t.Error("no gap")
+}

@@ -13,6 +13,25 @@ import (
 // maxSummaryBytes is how much of Okta's error text a message repeats.
 const maxSummaryBytes = 300
 
+// maxShownBytes is how much of a URL a message repeats: a cursor can have kilobytes.
+const maxShownBytes = 200
+
+// shown is a path, link or host as messages repeat it.
+func shown(text string) string {
+	if len(text) <= maxShownBytes {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxShownBytes], "") + "…"
+}
+
+// explained is an error with its hint, for an account that has no place of its own for hints.
+func explained(err error) string {
+	if hint := fault.HintOf(err); hint != "" {
+		return err.Error() + ". " + hint
+	}
+	return err.Error()
+}
+
 // APIError is an answer other than 200. It wraps the fault.Error that says what can be done about it.
 type APIError struct {
 	Status int    // the HTTP status
@@ -65,15 +84,15 @@ func classify(a *answer) *APIError {
 	}
 	n := needOf(a.path)
 	say := func(kind fault.Kind, why string) *fault.Error {
-		return fault.Errorf(kind, "GET %s: %s: %s", a.path, why, name).
-			WithCode(e.Code, map[string]any{"status": a.status, "path": a.path})
+		return fault.Errorf(kind, "GET %s: %s: %s", shown(a.path), why, name).
+			WithCode(e.Code, map[string]any{"status": a.status, "path": shown(a.path)})
 	}
 	switch {
 	case a.status < 300:
 		e.fault = say(fault.Invalid, "want an answer with status 200")
 	case a.status < 400:
 		e.fault = say(fault.Invalid, "the host answers with a redirect, which is not followed").
-			WithHint("Use the org's own address; it points to %q.", a.header.Get("Location"))
+			WithHint("Use the org's own address; it points to %q.", shown(a.header.Get("Location")))
 	case e.FeatureAbsent():
 		e.fault = say(fault.Denied, "this org does not have the feature for "+n.what).
 			WithHint("The credential is fine: the org's edition lacks %s. Leave out the streams that need it, or ask Okta to enable it.", n.what)

@@ -43,7 +43,7 @@ func readUserRoles(ctx context.Context, r *reading, from state) error {
 	}
 	ids, last, err := r.holders(ctx)
 	if errors.Is(err, errNoHolders) {
-		r.client.log.Warn("okta role holders cannot be listed, every user will be asked for roles", "error", err)
+		r.client.log.Warn("okta role holders cannot be listed, every user will be asked for roles", "error", explained(err))
 		r.gaps = nil // of the union: asking everyone closes them
 		return r.children(ctx, spec, state{Phase: phaseEveryUser})
 	}
@@ -115,7 +115,7 @@ func (r *reading) groupHolders(ctx context.Context, add func(listPage) error) er
 		page, err := groups.fetch(ctx)
 		r.met(page.answer)
 		if fault.Is(err, fault.Denied) && asAPIError(err).Status == http.StatusForbidden {
-			r.gap("users that hold roles through a group alone may be missing: %v", err)
+			r.gap("users that hold roles through a group alone may be missing: %s", explained(err))
 			return nil
 		}
 		if err != nil {
@@ -168,7 +168,7 @@ func (r *reading) groupMembers(ctx context.Context, id string, held, known bool,
 // gapOrFail passes over a group that is gone or may not be read.
 func (r *reading) gapOrFail(id string, err error) error {
 	if refused := asAPIError(err); refused != nil && (refused.Status == http.StatusForbidden || refused.Status == http.StatusNotFound) {
-		r.gap("users that hold roles through group %s alone may be missing: %v", id, err)
+		r.gap("users that hold roles through group %s alone may be missing: %s", id, explained(err))
 		return nil
 	}
 	return fmt.Errorf("list members of groups that hold roles: %w", err)

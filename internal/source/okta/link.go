@@ -83,7 +83,7 @@ func splitLink(link string) (host, path string, err error) {
 	}
 	u, err := url.Parse(link)
 	if err != nil || u.Opaque != "" || u.User != nil || !strings.HasPrefix(u.Path, apiPrefix) || strings.Contains(u.Path, "/../") {
-		return "", "", fault.Errorf(fault.Invalid, "link %q leads to no page of the API", link)
+		return "", "", fault.Errorf(fault.Invalid, "link %q leads to no page of the API", shown(link))
 	}
 	path = u.EscapedPath()
 	if u.RawQuery != "" {

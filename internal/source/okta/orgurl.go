@@ -22,10 +22,11 @@ var oktaDomains = []string{"okta.com", "oktapreview.com", "okta-emea.com", "okta
 func ParseOrgURL(text string) (org *url.URL, notice string, err error) {
 	given := strings.TrimSpace(text)
 	refuse := func(why string) (*url.URL, string, error) {
-		if len(given) > 100 {
-			given = given[:100] + "…"
+		text := withoutUser(given)
+		if len(text) > 100 {
+			text = text[:100] + "…"
 		}
-		return nil, "", fault.Errorf(fault.Invalid, "Okta org URL %q: %s", given, why).
+		return nil, "", fault.Errorf(fault.Invalid, "Okta org URL %q: %s", text, why).
 			WithHint("Give the host that people sign in at, such as https://acme.okta.com, or only acme.")
 	}
 	if given == "" {
@@ -74,6 +75,20 @@ func ParseOrgURL(text string) (org *url.URL, notice string, err error) {
 	return &url.URL{Scheme: scheme, Host: joinPort(host, port)}, notice, nil
 }
 
+// withoutUser hides what stands before an @ unless it looks like a mail address: it can be a password, which may hold
+// slashes that are not escaped.
+func withoutUser(text string) string {
+	at := strings.LastIndexByte(text, '@')
+	begin := 0
+	if i := strings.Index(text, "//"); i >= 0 {
+		begin = i + len("//")
+	}
+	if at < begin || begin == 0 && !strings.Contains(text[:at], ":") {
+		return text
+	}
+	return text[:begin] + "…" + text[at:]
+}
+
 // splitPort cuts host[:port]; an IPv6 address stands in brackets.
 func splitPort(hostport string) (host, port string, err error) {
 	host = hostport
@@ -85,7 +100,7 @@ func splitPort(hostport string) (host, port string, err error) {
 			return "", "", fault.Errorf(fault.Invalid, "its host and port cannot be told apart")
 		}
 		if n, ok := parsePort(port); !ok || n == 0 {
-			return "", "", fault.Errorf(fault.Invalid, "its port %q is no number from 1 to 65535", port)
+			return "", "", fault.Errorf(fault.Invalid, "its port is no number from 1 to 65535")
 		}
 	}
 	return host, port, nil

@@ -73,3 +73,17 @@ func TestParseOrgURLRefuses(t *testing.T) {
 		}
 	}
 }
+
+func TestRefusedOrgURLKeepsItsPassword(t *testing.T) {
+	for _, text := range []string{
+		"https://ada:hunter2@acme.okta.com", "ada:hunter2@acme.okta.com", "//ada:hunter2@acme.okta.com", "https://hunter2@acme.okta.com",
+		"https://ada:hunter2/x@acme.okta.com", "https://ada:hunter2?x@acme.okta.com",
+	} {
+		if _, _, err := ParseOrgURL(text); err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "@acme.okta.com") {
+			t.Errorf("ParseOrgURL(%q): %v, want an error without the password", text, err)
+		}
+	}
+	if _, _, err := ParseOrgURL("ada@acme.com"); err == nil || !strings.Contains(err.Error(), "ada@acme.com") {
+		t.Errorf("a mail address: %v, want it named", err)
+	}
+}

@@ -2,6 +2,8 @@ package okta
 
 import (
 	"context"
+	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
@@ -22,6 +24,8 @@ const (
 	windowSlack = time.Second
 	// calmWindows is after how many windows a ceiling learnt from a 429 is tried again, a tenth higher.
 	calmWindows = 5
+	// longWait is the longest wait that is not logged.
+	longWait = 5 * time.Second
 	// maxLimit bounds what a header may claim.
 	maxLimit = 1 << 30
 )
@@ -29,13 +33,14 @@ const (
 // pacer keeps a bucket for each of Okta's rate-limit buckets, so that waiting for one never holds up another.
 type pacer struct {
 	share float64
+	log   *slog.Logger
 
 	mu      sync.Mutex
 	buckets map[string]*bucket
 }
 
-func newPacer(share float64) *pacer {
-	return &pacer{share: share, buckets: map[string]*bucket{}}
+func newPacer(share float64, log *slog.Logger) *pacer {
+	return &pacer{share: share, log: log, buckets: map[string]*bucket{}}
 }
 
 // bucket returns the bucket that a request counts in.
@@ -45,7 +50,7 @@ func (p *pacer) bucket(path string) *bucket {
 	defer p.mu.Unlock()
 	b := p.buckets[name]
 	if b == nil {
-		b = &bucket{share: p.share, changed: make(chan struct{})}
+		b = &bucket{name: name, log: p.log, share: p.share, changed: make(chan struct{})}
 		p.buckets[name] = b
 	}
 	return b
@@ -79,6 +84,8 @@ func bucketOf(path string) string {
 // spends more than half in some window, which is exactly where Okta cuts a token off. So requests are counted in the
 // same windows as Okta counts them.
 type bucket struct {
+	name  string
+	log   *slog.Logger
 	share float64
 
 	mu       sync.Mutex
@@ -94,13 +101,18 @@ type bucket struct {
 	end      time.Time // the same by the local clock, with slack
 	last     time.Time // when a request was admitted last
 	parked   time.Time // no request before, after a 429
+	told     time.Time // waits up to here have been logged
 }
 
-// wait blocks until a request may be sent, and counts it. Every wait without error is followed by one done.
-func (b *bucket) wait(ctx context.Context) error {
+// wait blocks until the request for path may be sent, and counts it. Every wait without error is followed by one done.
+func (b *bucket) wait(ctx context.Context, path string) error {
 	for {
 		b.mu.Lock()
-		delay, admitted := b.admit(time.Now())
+		now := time.Now()
+		delay, admitted := b.admit(now)
+		if !admitted {
+			b.tell(now, delay, path)
+		}
 		changed := b.changed
 		b.mu.Unlock()
 		if admitted {
@@ -116,6 +128,28 @@ func (b *bucket) wait(ctx context.Context) error {
 			timer.Stop()
 		}
 	}
+}
+
+// tell logs a long wait, once for all requests that wait for the same.
+func (b *bucket) tell(now time.Time, delay time.Duration, path string) {
+	parked := b.parked.After(now)
+	if delay <= longWait || !parked && !b.known {
+		return // short, or for the answer to the request before
+	}
+	until := b.end
+	if parked {
+		until = b.parked
+	}
+	if !until.After(b.told) {
+		return
+	}
+	b.told = until.Add(2 * windowSlack) // a 429 can come just behind the wait for the same window
+	level, why := slog.LevelInfo, fmt.Sprintf("our share of the rate limit is used up: %d of %d requests in this window", b.cap(), b.limit)
+	if parked {
+		level, why = slog.LevelWarn, "Okta answered 429: the rate limit is used up"
+	}
+	b.log.Log(context.Background(), level, "okta requests wait for the rate limit", "bucket", b.name, "wait", delay.Round(time.Second),
+		"until", now.Add(delay).UTC().Format(time.RFC3339), "why", why, "path", shown(path))
 }
 
 // admit counts a request in, or says how long to wait before asking again.

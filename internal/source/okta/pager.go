@@ -51,7 +51,7 @@ func (p *pager) fetch(ctx context.Context) (listPage, error) {
 	asked := p.next
 	page, next, err := p.take(ctx)
 	if refused := asAPIError(err); refused != nil && refused.Status == http.StatusBadRequest && asked != p.first && !p.restarted {
-		p.client.log.Warn("okta refuses a stored cursor, the listing starts again", "path", asked, "code", refused.Code)
+		p.client.log.Warn("okta refuses a stored cursor, the listing starts again", "path", shown(asked), "code", refused.Code)
 		p.restarted, p.guard = true, loopGuard{}
 		asked = p.first
 		page, next, err = p.client.page(ctx, asked, p.key)
@@ -92,7 +92,7 @@ func (p *pager) grow(answered, next string) string {
 }
 
 func loops(next string) error {
-	return fault.Errorf(fault.Unavailable, "the listing goes in circles: %q was asked for before", next).
+	return fault.Errorf(fault.Unavailable, "the listing goes in circles: %q was asked for before", shown(next)).
 		WithHint("Okta repeated a page link. Run again; if it happens again, a proxy may be caching answers.")
 }
 
@@ -110,7 +110,7 @@ func (c *client) page(ctx context.Context, path, key string) (page listPage, nex
 		}
 		list, ok := rawjson.Get(body, key)
 		if !ok {
-			return page, "", fault.Errorf(fault.Invalid, "GET %s: the answer is an object without the list %q", path, key)
+			return page, "", fault.Errorf(fault.Invalid, "GET %s: the answer is an object without the list %q", shown(path), key)
 		}
 		body = list
 	}
@@ -120,14 +120,14 @@ func (c *client) page(ctx context.Context, path, key string) (page listPage, nex
 				err = fault.Errorf(fault.Invalid, "element %d is no object", len(page.records))
 			}
 			if err != nil {
-				return page, "", fmt.Errorf("GET %s: %w", path, err)
+				return page, "", fmt.Errorf("GET %s: %w", shown(path), err)
 			}
 			page.records = append(page.records, record)
 		}
 	}
 	if link != "" {
 		if next, err = c.follow(ctx, link); err != nil {
-			return page, "", fmt.Errorf("GET %s: %w", path, err)
+			return page, "", fmt.Errorf("GET %s: %w", shown(path), err)
 		}
 	}
 	return page, next, nil

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"longshore/internal/fault"
 	"longshore/internal/rawjson"
@@ -12,6 +13,12 @@ import (
 
 // wellKnownPath is the org's public document: it tells host and org before any credential is spent.
 const wellKnownPath = "/.well-known/okta-organization"
+
+// What a probe takes at most at an endpoint that fails: somebody is waiting for what Check says.
+const (
+	probeRetries = 2
+	probeWithin  = 8 * time.Second
+)
 
 // Probe is what one cheap request told of one endpoint.
 type Probe struct {
@@ -111,7 +118,7 @@ func fatal(err error) bool {
 // probeOrg reads the public document. An org that hides it is no error as long as the host answers in JSON.
 func (s *Source) probeOrg(ctx context.Context) (Probe, error) {
 	p := Probe{Endpoint: wellKnownPath, Cost: "The org's id and canonical host stay unknown."}
-	a, err := s.client.getOnce(ctx, wellKnownPath)
+	a, err := s.client.ask(ctx, wellKnownPath, patience{retries: probeRetries, within: probeWithin, anonymous: true})
 	if a != nil {
 		p.Status = a.status
 	}
@@ -147,7 +154,7 @@ func (s *Source) probe(ctx context.Context, e endpoint, ids map[string]string) (
 	if e.query != "" {
 		path += "?" + e.query
 	}
-	a, err := s.client.get(ctx, path)
+	a, err := s.client.ask(ctx, path, patience{retries: probeRetries, within: probeWithin})
 	if a != nil {
 		p.Status = a.status
 		p.Limit, _ = headerInt(a.header, "X-Rate-Limit-Limit")
@@ -185,26 +192,4 @@ func firstID(body []byte) string {
 		}
 	}
 	return ""
-}
-
-// getOnce is get without the credential and with the patience of a first contact, for the public document.
-func (c *client) getOnce(ctx context.Context, path string) (*answer, error) {
-	for try := 0; ; try++ {
-		a, err := c.once(ctx, path, false)
-		switch {
-		case ctx.Err() != nil:
-			return nil, context.Cause(ctx)
-		case err == nil && a.status == http.StatusOK:
-			return a, nil
-		case fault.Is(err, fault.Invalid):
-			return a, err
-		case err == nil && (!retriable(a.status) || try == maxFirstRetries):
-			return a, classify(a)
-		case try == maxFirstRetries:
-			return a, unreachable(c.base, err)
-		}
-		if err := sleep(ctx, backoff(try)); err != nil {
-			return nil, err
-		}
-	}
 }

@@ -1,9 +1,11 @@
 package okta
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"longshore/internal/fault"
@@ -81,5 +83,28 @@ func TestCheckAsksForChosenStreamsAlone(t *testing.T) {
 	probes, err := open(t, org, func(c *Config) { c.Streams = []string{"logs"} }).Check(t.Context())
 	if err != nil || org.count("/roles") != 0 || probes[len(probes)-1].Endpoint != "/api/v1/logs" {
 		t.Errorf("%v, requests %q", err, org.requests())
+	}
+}
+
+func TestCheckDoesNotWaitLongForWhatFails(t *testing.T) {
+	for name, trouble := range map[string]func(http.ResponseWriter){
+		"503":       func(w http.ResponseWriter) { refuse(w, 503, "E0000010", "Service is in read only mode") },
+		"malformed": func(w http.ResponseWriter) { fmt.Fprint(w, `{nope`) },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			org := sampleOrg()
+			org.fault = func(w http.ResponseWriter, r *http.Request) bool {
+				if r.URL.Path == wellKnownPath {
+					return false
+				}
+				trouble(w)
+				return true
+			}
+			began := time.Now()
+			probes, _ := open(t, org, func(c *Config) { c.Streams = []string{"users"} }).Check(t.Context())
+			if took := time.Since(began); took > time.Duration(len(probes))*10*time.Second || len(probes) < 2 || probes[1].Problem == "" {
+				t.Errorf("%s: %d probes took %v, %+v", name, len(probes), took, probes)
+			}
+		})
 	}
 }

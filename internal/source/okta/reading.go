@@ -177,7 +177,7 @@ func idsOf(page listPage, wanted func([]byte) bool) ([]string, error) {
 	for i, record := range page.records {
 		id := rawjson.GetString(record, "id")
 		if id == "" {
-			return nil, fault.Errorf(fault.Invalid, "GET %s: object %d has no id", page.answer.path, i)
+			return nil, fault.Errorf(fault.Invalid, "GET %s: object %d has no id", shown(page.answer.path), i)
 		}
 		if wanted == nil || wanted(record) {
 			ids = append(ids, id)
@@ -213,7 +213,7 @@ func (r *reading) child(ctx context.Context, spec childSpec, id string, pages *p
 			if err := r.passOver(err); err != nil {
 				return err
 			}
-			r.gap("%v", err)
+			r.gap("%s", explained(err))
 			return r.page(page.answer, nil, done)
 		}
 		r.answered, r.denied = true, 0

@@ -78,7 +78,7 @@ func Open(config Config) (*Source, error) {
 	}
 	s := &Source{
 		client: &client{
-			base: org, auth: key, http: ownClient(config.HTTPClient), pace: newPacer(config.Share),
+			base: org, auth: key, http: ownClient(config.HTTPClient), pace: newPacer(config.Share, config.Logger),
 			agent: "longshore/" + config.Version + " (okta source; " + runtime.Version() + ")",
 			slots: make(chan struct{}, maxInFlight), log: config.Logger, hosts: map[string]bool{},
 		},
@@ -187,16 +187,13 @@ func choose(specs []streamSpec, names []string) ([]streamSpec, error) {
 
 func find(specs []streamSpec, name string) (streamSpec, error) {
 	var names []string
-	nearest, distance := "", len(name)/2+2
 	for _, spec := range specs {
 		if spec.Name == name {
 			return spec, nil
 		}
 		names = append(names, spec.Name)
-		if d := editDistance(strings.ToLower(name), spec.Name); d < distance {
-			nearest, distance = spec.Name, d
-		}
 	}
+	nearest := fault.Nearest(name, names)
 	if len(name) > 100 {
 		name = name[:100] + "…"
 	}
@@ -205,27 +202,4 @@ func find(specs []streamSpec, name string) (streamSpec, error) {
 		e = e.WithHint("Did you mean %q?", nearest)
 	}
 	return streamSpec{}, e
-}
-
-// editDistance is how many letters must be put in, taken out or changed to make b of a. Long names are far from all.
-func editDistance(a, b string) int {
-	if len(a) > 100 {
-		return len(a)
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
 }
