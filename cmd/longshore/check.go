@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"text/tabwriter"
 
@@ -65,7 +66,11 @@ func runCheck(cmd *cobra.Command, asJSON, credentials bool) error {
 		r.Org += " (demo org)"
 	}
 	r.probeOkta(ctx, source)
-	a, err := openToRead(ctx, cfg, newLog(cmd.ErrOrStderr()))
+	open := openToRead
+	if _, err := os.Stat(databasePath(cfg.data)); errors.Is(err, os.ErrNotExist) {
+		open = openApp // a check may come before everything else
+	}
+	a, err := open(ctx, cfg, newLog(cmd.ErrOrStderr()))
 	if err != nil {
 		_ = r.print(cmd.OutOrStdout(), asJSON) // what is known already is worth seeing
 		return err

@@ -61,8 +61,16 @@ type config struct {
 	oktaURL, oktaToken, clientID, clientSecret string
 }
 
-// loadConfig reads the settings and refuses those that this version cannot honour.
+// loadConfig reads the settings and refuses those that this version cannot honour: that is wrong usage.
 func loadConfig(cmd *cobra.Command) (config, error) {
+	c, err := readConfig(cmd)
+	if err != nil {
+		return c, &usageError{err}
+	}
+	return c, nil
+}
+
+func readConfig(cmd *cobra.Command) (config, error) {
 	k := koanf.New(".")
 	values := map[string]any{}
 	for _, s := range settings {
@@ -159,7 +167,7 @@ func encryptedOrg(orgURL string) error {
 	}
 	u, _, err := okta.ParseOrgURL(orgURL)
 	if err != nil || u.Scheme != "http" {
-		return nil
+		return nil //nolint:nilerr // who opens it tells of it
 	}
 	if ip := net.ParseIP(u.Hostname()); u.Hostname() == "localhost" || ip != nil && ip.IsLoopback() {
 		return nil

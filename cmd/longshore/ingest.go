@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -74,8 +76,12 @@ func runIngest(cmd *cobra.Command, o ingestOptions) error {
 	}
 	w := &worker{app: a, say: say}
 	return w.with(ctx, job.Handlers{Ingest: w.ingest}, func(ctx context.Context) error {
-		if _, err := a.watcher().Look(ctx); err != nil {
+		looked, err := a.watcher().Look(ctx)
+		if err != nil {
 			return err
+		}
+		for _, reason := range slices.Sorted(maps.Keys(looked.LeftOut)) {
+			say.f("Left out: %d objects: %s\n", looked.LeftOut[reason], reason)
 		}
 		if err := w.await(ctx, 0); err != nil {
 			return err

@@ -7,7 +7,9 @@ import (
 	"longshore/internal/catalog"
 	"longshore/internal/fault"
 	"longshore/internal/ingest"
+	"longshore/internal/lake"
 	"longshore/internal/pipeline"
+	"longshore/internal/store"
 	"longshore/packs"
 )
 
@@ -64,5 +66,24 @@ func (a *app) connection(ctx context.Context) (pipeline.Connection, error) {
 		}
 		return c, nil
 	}
-	return a.syncs.PutConnection(ctx, pipeline.Connection{Name: connectionName, Source: a.orgURL(), Namespace: namespace, Every: defaultEvery})
+	made, err := a.syncs.PutConnection(ctx, pipeline.Connection{Name: connectionName, Source: a.orgURL(), Namespace: namespace, Every: defaultEvery})
+	if err != nil {
+		return made, err
+	}
+	return made, a.recall(ctx, made)
+}
+
+// recall tells a new connection how far an earlier database had come with this lake.
+func (a *app) recall(ctx context.Context, conn pipeline.Connection) error {
+	manifests, err := lake.LastManifests(ctx, a.bucket)
+	if err != nil {
+		return err
+	}
+	var seen []store.Seen
+	for _, m := range manifests {
+		if m.Namespace == conn.Namespace {
+			seen = append(seen, store.Seen{Stream: m.Stream, SyncID: m.SyncID, Generation: m.Generation})
+		}
+	}
+	return a.syncs.Recall(ctx, conn.ID, seen)
 }

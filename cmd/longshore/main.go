@@ -48,14 +48,23 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		fmt.Fprintf(stderr, "longshore: stopped by a signal before it was done\n  what to do: nothing is lost; the same command goes on from there\n")
 		return exitFailed
 	case errors.As(err, &usage):
-		fmt.Fprintf(stderr, "longshore: %v\n", err)
+		tell(stderr, err)
 		return exitUsage
 	}
-	fmt.Fprintf(stderr, "longshore: %v\n", err)
-	if hint := fault.HintOf(err); hint != "" {
-		fmt.Fprintf(stderr, "  what to do: %s\n", hint)
-	}
+	tell(stderr, err)
 	return exitFailed
+}
+
+// tell prints an error, and what can be done about it.
+func tell(w io.Writer, err error) {
+	fmt.Fprintf(w, "longshore: %v\n", err)
+	var usage *usageError
+	if errors.As(err, &usage) {
+		err = usage.err
+	}
+	if hint := fault.HintOf(err); hint != "" {
+		fmt.Fprintf(w, "  what to do: %s\n", hint)
+	}
 }
 
 // interrupted reports whether err only says that ctx was cancelled, as a signal does: something else that failed

@@ -11,7 +11,9 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"longshore/internal/fault"
 	"longshore/internal/job"
+	lakes3 "longshore/internal/lake/s3"
 	"longshore/internal/pipeline"
 	"longshore/internal/receipt"
 	"longshore/internal/server"
@@ -153,8 +155,16 @@ func (a *app) greet(ctx context.Context, say *sayer, pack packs.Pack) error {
 	return a.store.SetSetting(ctx, "credentials-told", "yes")
 }
 
-// preflight asks the org what this credential can see, so that a wrong token or domain ends in one clear error.
+// preflight asks the org what this credential can see, and an outside bucket what it may do, so that a wrong token,
+// domain or key ends in one clear error.
 func (a *app) preflight(ctx context.Context, say *sayer) error {
+	if bucket, ok := a.bucket.(*lakes3.Bucket); ok && a.s3 == nil {
+		for _, right := range bucket.Check(ctx, a.cfg.s3Prefix) {
+			if right.Err != nil && right.Name != lakes3.RightConditional {
+				return fmt.Errorf("the bucket cannot be used: %s: %w", right.Name, right.Err)
+			}
+		}
+	}
 	probes, err := a.source.Check(ctx)
 	if err != nil {
 		return err
@@ -181,6 +191,9 @@ func (w *worker) run(ctx context.Context, do func(ctx context.Context) error) er
 }
 
 func (w *worker) with(ctx context.Context, handlers job.Handlers, do func(ctx context.Context) error) error {
+	if err := w.app.startWork(ctx); err != nil {
+		return err
+	}
 	ctx, stop := context.WithCancel(ctx)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return w.app.queue.Run(ctx, handlers) })
@@ -199,12 +212,20 @@ func (w *worker) with(ctx context.Context, handlers job.Handlers, do func(ctx co
 
 func (w *worker) sync(ctx context.Context, syncID int64, until time.Time) (bool, error) {
 	done, err := w.app.sync(w.say.page).Work(ctx, syncID, until)
-	return done, w.trouble.note(ctx, err)
+	return done, w.failed(ctx, err)
 }
 
 func (w *worker) ingest(ctx context.Context, args job.IngestArgs, until time.Time, complete job.Complete) (bool, error) {
 	done, err := w.app.ingestHandler()(ctx, args, until, complete)
-	return done, w.trouble.note(ctx, err)
+	return done, w.failed(ctx, err)
+}
+
+// failed notes a job's end. While the program keeps running, a failure is logged: the job is tried again.
+func (w *worker) failed(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() == nil && w.also != nil {
+		w.app.log.Warn("job failed, and will be tried again", "error", err, "hint", fault.HintOf(err))
+	}
+	return w.trouble.note(ctx, err)
 }
 
 // syncAndIngest starts a run (or takes up the one that was interrupted), waits until all its objects are in the

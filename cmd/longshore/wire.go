@@ -82,20 +82,15 @@ func openApp(ctx context.Context, cfg config, log *slog.Logger) (_ *app, err err
 	if err := a.takeFolder(); err != nil {
 		return nil, err
 	}
-	if err := a.clearTemp(); err != nil {
+	// The keys are made before the database: a database without keys has lost them.
+	if a.seal, err = openKeys(cfg.data); err != nil {
 		return nil, err
 	}
-	if a.store, err = store.Open(ctx, filepath.Join(cfg.data, "longshore.db")); err != nil {
+	if a.store, err = store.Open(ctx, databasePath(cfg.data)); err != nil {
 		return nil, err
 	}
-	if a.seal, err = store.OpenSealer(filepath.Join(cfg.data, "keys.json")); err != nil {
-		return nil, err
-	}
-	if a.queue, err = job.Open(ctx, a.store.Writer(), log); err != nil {
-		return nil, err
-	}
-	if err := a.queue.Reclaim(ctx); err != nil {
-		return nil, err
+	if a.queue, err = job.Open(ctx, a.store.Writer()); err != nil {
+		return nil, a.store.Explain(err)
 	}
 	if err := a.openBucket(ctx); err != nil {
 		return nil, err
@@ -116,7 +111,12 @@ func openFor(cmd *cobra.Command) (*app, error) {
 // openToRead opens the data folder for a command that only reads: alone, or beside the process that works on it. In
 // the second case the embedded S3 endpoint is that process's.
 func openToRead(ctx context.Context, cfg config, log *slog.Logger) (_ *app, err error) {
-	a, err := openApp(ctx, cfg, log)
+	if _, err := os.Stat(databasePath(cfg.data)); errors.Is(err, os.ErrNotExist) {
+		return nil, fault.Errorf(fault.NotFound, "there is no catalog in %s yet", cfg.data).WithHint("run longshore up first, or name the folder with --data")
+	}
+	alone := cfg
+	alone.s3Listen = "127.0.0.1:0" // nobody else needs to find it
+	a, err := openApp(ctx, alone, log)
 	var f *fault.Error
 	if !errors.As(err, &f) || f.Code != folderInUse {
 		return a, err
@@ -127,10 +127,10 @@ func openToRead(ctx context.Context, cfg config, log *slog.Logger) (_ *app, err 
 			err = errors.Join(err, a.Close())
 		}
 	}()
-	if a.store, err = store.Attach(ctx, filepath.Join(cfg.data, "longshore.db")); err != nil {
+	if a.seal, err = openKeys(cfg.data); err != nil {
 		return nil, err
 	}
-	if a.seal, err = store.OpenSealer(filepath.Join(cfg.data, "keys.json")); err != nil {
+	if a.store, err = store.Attach(ctx, databasePath(cfg.data)); err != nil {
 		return nil, err
 	}
 	url, err := a.store.Setting(ctx, s3URLSetting)
@@ -157,6 +157,28 @@ func openToRead(ctx context.Context, cfg config, log *slog.Logger) (_ *app, err 
 	}
 	a.openNouns()
 	return a, nil
+}
+
+func databasePath(data string) string { return filepath.Join(data, "longshore.db") }
+
+// openKeys reads the folder's keys, or makes them for a new folder.
+func openKeys(data string) (*store.Sealer, error) {
+	path := filepath.Join(data, "keys.json")
+	_, noKeys := os.Stat(path)
+	_, noDatabase := os.Stat(databasePath(data))
+	if errors.Is(noKeys, os.ErrNotExist) && noDatabase == nil {
+		return nil, fault.Errorf(fault.NotFound, "%s is gone, and without it the secrets in this data folder cannot be read", path).
+			WithHint("restore it from a backup; or move longshore.db away and run longshore ingest: the catalog comes back from the lake, with new keys")
+	}
+	return store.OpenSealer(path)
+}
+
+// startWork readies the data folder for jobs: what a killed process left is cleared or taken up.
+func (a *app) startWork(ctx context.Context) error {
+	if err := a.clearTemp(); err != nil {
+		return err
+	}
+	return a.store.Explain(a.queue.Reclaim(ctx))
 }
 
 func newApp(cfg config, log *slog.Logger) *app {

@@ -41,7 +41,11 @@ func (e *Error) Unwrap() error { return e.Cause }
 // Errorf makes an error of the kind. A %w verb keeps the wrapped error as its cause.
 func Errorf(kind Kind, format string, args ...any) *Error {
 	err := fmt.Errorf(format, args...)
-	return &Error{Kind: kind, Message: err.Error(), Cause: errors.Unwrap(err)}
+	cause := errors.Unwrap(err)
+	if _, several := err.(interface{ Unwrap() []error }); several {
+		cause = err
+	}
+	return &Error{Kind: kind, Message: err.Error(), Cause: cause}
 }
 
 // WithHint adds what an operator can do.

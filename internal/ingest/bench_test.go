@@ -125,9 +125,9 @@ func (b *bench) put(key string, body []byte) {
 func (b *bench) look() int {
 	b.t.Helper()
 	w := ingest.Watcher{Bucket: b.bucket, Layout: lake.GuideLayout(), Store: b.objects, Log: b.Log}
-	n, err := w.Look(context.Background())
+	looked, err := w.Look(context.Background())
 	must(b.t, err)
-	return n
+	return looked.Fresh
 }
 
 // take works until no job waits.

@@ -93,6 +93,13 @@ func (g *Ingester) Ingest(ctx context.Context, objectID, pass int64, until time.
 	o.Webhook, o.MappingID = hook.Identifier, plan.mappingID
 	body, got, err := g.Bucket.Get(ctx, o.Key)
 	if fault.Is(err, fault.NotFound) {
+		// A bucket that is gone says the same of every object: that is no news of this one.
+		for _, err := range g.Bucket.List(ctx, o.Key, "") {
+			if err != nil {
+				return false, fmt.Errorf("get %s: %w", o.Key, err)
+			}
+			break
+		}
 		return g.end(ctx, &o, Gone, "the object is no longer in the bucket", complete)
 	}
 	if err != nil {

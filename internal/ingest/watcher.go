@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"longshore/internal/fault"
@@ -50,24 +51,36 @@ func (w *Watcher) Run(ctx context.Context) error {
 	}
 }
 
-// Look lists the bucket once and queues what is new. It returns how many objects were.
-func (w *Watcher) Look(ctx context.Context) (fresh int, err error) {
+// Looked is what a listing showed.
+type Looked struct {
+	Fresh   int            // objects that are new, and queued
+	LeftOut map[string]int // objects that are no records', by reason
+}
+
+// Look lists the bucket once and queues what is new.
+func (w *Watcher) Look(ctx context.Context) (looked Looked, err error) {
+	looked.LeftOut = map[string]int{}
 	var batch []Object
 	locator := w.Layout.Locator()
 	record := func() error {
 		n, err := w.record(ctx, batch)
-		fresh, batch = fresh+n, batch[:0]
+		looked.Fresh, batch = looked.Fresh+n, batch[:0]
 		return err
 	}
 	for o, err := range w.Bucket.List(ctx, "", "") {
 		if err != nil {
-			return fresh, fmt.Errorf("list bucket %s: %w", w.Bucket.Name(), err)
+			return looked, fmt.Errorf("list bucket %s: %w", w.Bucket.Name(), err)
 		}
-		if _, ignored := lake.IgnoreObject(o); ignored {
+		if strings.HasPrefix(o.Key, lake.OwnPrefix) {
+			continue // manifests
+		}
+		if reason, ignored := lake.IgnoreObject(o); ignored {
+			looked.LeftOut[reason]++
 			continue
 		}
 		at, ok := locator.Locate(o.Key)
 		if !ok {
+			looked.LeftOut["the key has no namespace and stream where the layout puts them"]++
 			continue
 		}
 		batch = append(batch, Object{
@@ -76,11 +89,11 @@ func (w *Watcher) Look(ctx context.Context) (fresh int, err error) {
 		})
 		if len(batch) == maxFoundBatch {
 			if err := record(); err != nil {
-				return fresh, err
+				return looked, err
 			}
 		}
 	}
-	return fresh, record()
+	return looked, record()
 }
 
 func (w *Watcher) record(ctx context.Context, listed []Object) (int, error) {

@@ -76,8 +76,8 @@ func TestListingPassesByWhatIsGoneAndEndsWhenTheBucketFails(t *testing.T) {
 	s := &shaky{Bucket: b.bucket}
 	w := ingest.Watcher{Bucket: s, Layout: lake.GuideLayout(), Store: b.objects, Log: b.Log}
 	s.head = func(string) error { return down }
-	if n, err := w.Look(t.Context()); n != 0 || !errors.Is(err, down) {
-		t.Errorf("with the bucket down: %d, %v", n, err)
+	if looked, err := w.Look(t.Context()); looked.Fresh != 0 || !errors.Is(err, down) {
+		t.Errorf("with the bucket down: %d, %v", looked.Fresh, err)
 	}
 	s.head = func(key string) error {
 		if strings.Contains(key, "gone") {
@@ -85,8 +85,8 @@ func TestListingPassesByWhatIsGoneAndEndsWhenTheBucketFails(t *testing.T) {
 		}
 		return nil
 	}
-	if n, err := w.Look(t.Context()); n != 1 || err != nil {
-		t.Errorf("with one object gone: %d, %v; want the other one", n, err)
+	if looked, err := w.Look(t.Context()); looked.Fresh != 1 || err != nil {
+		t.Errorf("with one object gone: %d, %v; want the other one", looked.Fresh, err)
 	}
 	s.list = down
 	if _, err := w.Look(t.Context()); !errors.Is(err, down) {

@@ -26,7 +26,7 @@ const (
 	rescueAfter = 3 * time.Minute
 
 	// SQLite has no notifications: this is how soon a job inserted in a transaction is seen.
-	pollInterval = 100 * time.Millisecond
+	pollInterval = 200 * time.Millisecond
 )
 
 // SyncArgs names the run to work on.
@@ -95,8 +95,8 @@ type Queue struct {
 }
 
 // Open brings the queue's tables in db up to date. db must be the writing pool.
-func Open(ctx context.Context, db *sql.DB, log *slog.Logger) (*Queue, error) {
-	quiet := slog.New(levelAtLeast{log.Handler(), slog.LevelError})
+func Open(ctx context.Context, db *sql.DB) (*Queue, error) {
+	quiet := slog.New(slog.DiscardHandler) // handlers tell what goes wrong; the queue's own words say nothing to an operator
 	driver := riversqlite.New(db)
 	m, err := rivermigrate.New(driver, &rivermigrate.Config{Logger: quiet})
 	if err != nil {
@@ -216,14 +216,4 @@ type retryPolicy struct{}
 
 func (retryPolicy) NextRetry(job *rivertype.JobRow) time.Time {
 	return time.Now().Add(min(time.Second<<min(job.Attempt-1, 6), time.Minute))
-}
-
-// levelAtLeast drops records below a level: the queue's own chatter is not the product's log.
-type levelAtLeast struct {
-	slog.Handler
-	level slog.Level
-}
-
-func (h levelAtLeast) Enabled(ctx context.Context, l slog.Level) bool {
-	return l >= h.level && h.Handler.Enabled(ctx, l)
 }

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"log/slog"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -26,7 +25,7 @@ func newBench(t *testing.T) *bench {
 	s, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "longshore.db"))
 	must(t, err)
 	t.Cleanup(func() { must(t, s.Close()) })
-	q, err := Open(t.Context(), s.Writer(), slog.New(slog.DiscardHandler))
+	q, err := Open(t.Context(), s.Writer())
 	must(t, err)
 	return &bench{q, t, s}
 }

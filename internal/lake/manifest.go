@@ -131,6 +131,26 @@ func AllManifests(ctx context.Context, b Bucket) iter.Seq2[Manifest, error] {
 	return manifests(ctx, b, manifestPrefix, "")
 }
 
+// LastManifests returns the newest manifest of each stream in the bucket.
+func LastManifests(ctx context.Context, b Bucket) ([]Manifest, error) {
+	newest := map[string]string{} // folder → key: sync numbers are padded, so the last key is the newest
+	for o, err := range b.List(ctx, manifestPrefix, "") {
+		if err != nil {
+			return nil, fmt.Errorf("list manifests: %w", err)
+		}
+		newest[o.Key[:strings.LastIndexByte(o.Key, '/')+1]] = o.Key
+	}
+	var all []Manifest
+	for _, key := range newest {
+		m, err := loadManifest(ctx, b, key)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, m)
+	}
+	return all, nil
+}
+
 func manifests(ctx context.Context, b Bucket, prefix, after string) iter.Seq2[Manifest, error] {
 	return func(yield func(Manifest, error) bool) {
 		for o, err := range b.List(ctx, prefix, after) {

@@ -55,8 +55,10 @@ func (n *numbers) Read(_ context.Context, stream string, state json.RawMessage) 
 				return
 			}
 			n.reads = append(n.reads, fmt.Sprintf("%s/%d", stream, at))
-			page := pipeline.Page{EmittedAt: time.UnixMilli(1000), State: fmt.Append(nil, at+1), Cursor: fmt.Sprintf("/%s?page=%d&limit=2", stream, at),
-				Statuses: map[int]int{200: 1}, Gaps: n.gaps[stream][at]}
+			page := pipeline.Page{
+				EmittedAt: time.UnixMilli(1000), State: fmt.Append(nil, at+1), Cursor: fmt.Sprintf("/%s?page=%d&limit=2", stream, at),
+				Statuses: map[int]int{200: 1}, Gaps: n.gaps[stream][at],
+			}
 			for i := at * 2; i < min(at*2+2, n.rows[stream]); i++ {
 				page.Records = append(page.Records, fmt.Appendf(nil, `{"id":"%s%d"}`, stream, i))
 			}
@@ -388,8 +390,10 @@ func TestStoppedAnywhereEndsLikeAnUndisturbedRun(t *testing.T) {
 
 func stopEverywhere(t *testing.T, polls bool) {
 	source := func() *numbers {
-		return &numbers{rows: map[string]int{"a": 5, "b": 6, "logs": 3}, gaps: map[string]map[int][]string{"b": {1: {"404 on x"}}},
-			fails: map[string]map[int]error{"b": {2: fault.Errorf(fault.Denied, "no more")}}, polls: polls}
+		return &numbers{
+			rows: map[string]int{"a": 5, "b": 6, "logs": 3}, gaps: map[string]map[int][]string{"b": {1: {"404 on x"}}},
+			fails: map[string]map[int]error{"b": {2: fault.Errorf(fault.Denied, "no more")}}, polls: polls,
+		}
 	}
 	run := func(at int) (*stops, string, map[string][]string) {
 		b := newBench(t, source())

@@ -46,8 +46,12 @@ func (r Receipt) Print(w io.Writer) error {
 		p.f("  %-24s %d\n", b.Identifier, b.Entities)
 	}
 	p.f("\nRelations waiting for a target: %d, of these resolvable: %d\n", r.Pending, r.Resolvable)
+	told := map[string]bool{} // with the differences, below
+	for _, d := range r.Differences {
+		told[d.Stream] = told[d.Stream] || d.Hop == HopSource
+	}
 	for _, s := range r.Streams {
-		if s.Note != "" {
+		if s.Note != "" && !told[s.Name] {
 			p.f("Note: stream %s is %s: %s\n", s.Name, s.Status, s.Note)
 		}
 	}

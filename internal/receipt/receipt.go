@@ -5,6 +5,7 @@ package receipt
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"longshore/internal/catalog"
@@ -107,7 +108,11 @@ func Make(ctx context.Context, runs Runs, objects Objects, cat Catalog, syncID i
 		SyncID: run.ID, Connection: run.Connection.Name, Source: run.Connection.Source, Status: string(run.Status),
 		StartedAt: run.StartedAt, FinishedAt: run.FinishedAt,
 	}
-	return r, r.fill(ctx, objects, cat, run.Streams)
+	taken, err := objects.List(ctx, ingest.ObjectFilter{SyncID: syncID}, 0)
+	if err != nil {
+		return r, err
+	}
+	return r, r.fill(ctx, objects, cat, run.Streams, taken)
 }
 
 // OfLake draws the account of every object seen, whoever wrote it. What the API gave is not known here: the lines that
@@ -119,6 +124,7 @@ func OfLake(ctx context.Context, objects Objects, cat Catalog) (Receipt, error) 
 	}
 	var streams []pipeline.StreamRun
 	at := map[string]int{}
+	all = current(all)
 	for _, o := range all {
 		i, ok := at[o.Stream]
 		if !ok {
@@ -133,15 +139,21 @@ func OfLake(ctx context.Context, objects Objects, cat Catalog) (Receipt, error) 
 		streams[i].APIRows, streams[i].LakeRows = streams[i].APIRows+rows, streams[i].LakeRows+rows
 	}
 	r := Receipt{Status: "lake"}
-	return r, r.fill(ctx, objects, cat, streams)
+	return r, r.fill(ctx, objects, cat, streams, all)
 }
 
-func (r *Receipt) fill(ctx context.Context, objects Objects, cat Catalog, streams []pipeline.StreamRun) error {
-	r.Verdicts, r.Differences = map[string]int64{}, []Difference{}
-	taken, err := objects.List(ctx, ingest.ObjectFilter{SyncID: r.SyncID}, 0)
-	if err != nil {
-		return err
+// current leaves out versions of objects that a later one has replaced before they were read: they hold nothing that
+// is still in the lake.
+func current(all []ingest.Object) []ingest.Object {
+	last := map[string]int64{}
+	for _, o := range all {
+		last[o.Key] = max(last[o.Key], o.ID)
 	}
+	return slices.DeleteFunc(all, func(o ingest.Object) bool { return o.State == ingest.Gone && o.ID < last[o.Key] })
+}
+
+func (r *Receipt) fill(ctx context.Context, objects Objects, cat Catalog, streams []pipeline.StreamRun, taken []ingest.Object) error {
+	r.Verdicts, r.Differences = map[string]int64{}, []Difference{}
 	sums, err := objects.VerdictSums(ctx, ingest.VerdictFilter{SyncID: r.SyncID})
 	if err != nil {
 		return err

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"longshore/internal/fault"
@@ -56,17 +58,33 @@ func insertObject(ctx context.Context, tx *sql.Tx, o newObject) (id, pass int64,
 // Known implements [ingest.Finder].
 func (b *Objects) Known(ctx context.Context, found []ingest.Object) (map[string]bool, error) {
 	known := map[string]bool{}
-	for _, o := range found {
-		var n int
-		if err := b.read.QueryRowContext(ctx, `SELECT count(*) FROM objects WHERE bucket = $1 AND object_key = $2 AND etag = $3`,
-			o.Bucket, o.Key, o.ETag).Scan(&n); err != nil {
-			return nil, fmt.Errorf("look for object %s: %w", o.Key, err)
+	for chunk := range slices.Chunk(found, chunkKeys) {
+		list, args := make([]string, len(chunk)), make([]any, len(chunk))
+		for i, o := range chunk {
+			list[i], args[i] = fmt.Sprintf("$%d", i+1), o.Key
 		}
-		if n > 0 {
-			known[o.Key+"\x00"+o.ETag] = true
+		if err := b.versions(ctx, strings.Join(list, ", "), args, known); err != nil {
+			return nil, fmt.Errorf("look for objects: %w", err)
 		}
 	}
 	return known, nil
+}
+
+// versions adds the recorded versions of the keys, as Key + NUL + ETag.
+func (b *Objects) versions(ctx context.Context, list string, keys []any, known map[string]bool) error {
+	rows, err := b.read.QueryContext(ctx, `SELECT object_key, etag FROM objects WHERE object_key IN (`+list+`)`, keys...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var key, etag string
+		if err := rows.Scan(&key, &etag); err != nil {
+			return err
+		}
+		known[key+"\x00"+etag] = true
+	}
+	return rows.Err()
 }
 
 // Found implements [ingest.Finder]: it queues the objects that are new and returns how many were.

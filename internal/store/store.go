@@ -37,6 +37,10 @@ func Open(ctx context.Context, path string) (*Store, error) {
 		return nil, fault.Errorf(fault.Denied, "create the data folder: %w", err).
 			WithHint("choose a folder that you can write with --data or LONGSHORE_DATA")
 	}
+	// Made here, the file is its owner's alone.
+	if f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600); err == nil {
+		_ = f.Close()
+	}
 	return open(ctx, path, (*Store).migrate)
 }
 
@@ -148,14 +152,14 @@ func (s *Store) Reader() *sql.DB { return s.read }
 func (s *Store) InTx(ctx context.Context, fn func(tx *sql.Tx) error) error {
 	tx, err := s.write.BeginTx(ctx, nil)
 	if err != nil {
-		return fmt.Errorf("begin transaction: %w", s.explain(err))
+		return fmt.Errorf("begin transaction: %w", s.Explain(err))
 	}
 	defer tx.Rollback() // after Commit it does nothing
 	if err := fn(tx); err != nil {
-		return s.explain(err)
+		return s.Explain(err)
 	}
 	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("commit: %w", s.explain(err))
+		return fmt.Errorf("commit: %w", s.Explain(err))
 	}
 	return nil
 }
@@ -163,8 +167,8 @@ func (s *Store) InTx(ctx context.Context, fn func(tx *sql.Tx) error) error {
 // DiskFull is the code of the fault for a disk without room, here and in the lake.
 const DiskFull = "disk_full"
 
-// explain gives the database's errors that an operator can mend their kind and hint.
-func (s *Store) explain(err error) error {
+// Explain gives the database's errors that an operator can mend their kind and hint; others, and nil, stay as they are.
+func (s *Store) Explain(err error) error {
 	var e *driver.Error
 	if !errors.As(err, &e) || fault.KindOf(err) != fault.Internal {
 		return err

@@ -67,6 +67,43 @@ func (y *Syncs) Connections(ctx context.Context) ([]pipeline.Connection, error) 
 	return all, rows.Err()
 }
 
+// Seen is what the lake remembers of a stream: how far runs and generations had come.
+type Seen struct {
+	Stream             string
+	SyncID, Generation int64
+}
+
+// Recall lets a connection without runs go on counting where the lake says that an earlier database had come: its
+// records must be newer than those that lie there. It does nothing for a connection that has run.
+func (y *Syncs) Recall(ctx context.Context, connectionID int64, seen []Seen) error {
+	err := y.s.InTx(ctx, func(tx *sql.Tx) error {
+		var runs, last int64
+		if err := tx.QueryRowContext(ctx, `SELECT count(*), coalesce(max(id), 0) FROM syncs`).Scan(&runs, &last); err != nil || runs > 0 {
+			return err
+		}
+		for _, s := range seen {
+			last = max(last, s.SyncID)
+			if _, err := tx.ExecContext(ctx, `INSERT INTO stream_states (connection_id, stream, generation, state) VALUES ($1, $2, $3, '')
+				ON CONFLICT (connection_id, stream) DO NOTHING`, connectionID, s.Stream, s.Generation); err != nil {
+				return err
+			}
+		}
+		if last == 0 {
+			return nil
+		}
+		// The counter of run ids moves on only when a row is written.
+		if _, err := tx.ExecContext(ctx, `INSERT INTO syncs (id, connection_id, started_at, status, cause) VALUES ($1, $2, 0, 'cancelled', 'recall')`, last, connectionID); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `DELETE FROM syncs WHERE id = $1`, last)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("recall earlier runs: %w", err)
+	}
+	return nil
+}
+
 // StartRun creates a run of the connection over the streams and queues it, or returns the one under way (started
 // false): a connection has at most one. Full-refresh streams begin a new generation; incremental ones go on where the
 // last run left them. The steps in also run in the same transaction.

@@ -45,6 +45,7 @@ CREATE TABLE objects (
   ingested_at   INTEGER,
   UNIQUE (bucket, object_key, etag)
 );
+CREATE INDEX objects_by_key ON objects (object_key);
 CREATE INDEX objects_by_sync ON objects (sync_id, stream);
 CREATE INDEX objects_by_state ON objects (state);
 
