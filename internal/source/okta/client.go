@@ -123,7 +123,9 @@ func (c *client) ask(ctx context.Context, path string, p patience) (*answer, err
 		if a.status == http.StatusTooManyRequests {
 			continue // the bucket is parked: waiting for it is the wait, and it tells of it
 		}
-		c.warnRepeat(a, err, try)
+		if p.within == 0 { // a probe's outcome is told at once
+			c.warnRepeat(a, err, try)
+		}
 		if limit := limitOf(path); limit > minLimit && asksForLess(a.status, err) {
 			path = withLimit(path, max(minLimit, limit/2))
 		}
