@@ -34,7 +34,7 @@ func (p *plans) of(ctx context.Context, store Store, hook Webhook) (*plan, error
 	}
 	set, err := mapping.Compile(hook.Identifier, hook.Mappings, mapping.Options{Strict: hook.Strict})
 	if err != nil {
-		return nil, fmt.Errorf("mappings of webhook %q: %w", hook.Identifier, err)
+		return nil, err
 	}
 	id, err := store.MappingVersion(ctx, hook.Identifier, set.Digest(), hook.Mappings)
 	if err != nil {
