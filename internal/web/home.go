@@ -3,7 +3,9 @@ package web
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -266,6 +268,14 @@ func needsOf(h *homePage, pending catalog.PendingReport) []need {
 			})
 		}
 	}
+	for _, st := range f.Streams {
+		if n := st.Sums[verdict.NoMappingMatched]; n > 0 {
+			needs = append(needs, need{
+				Tone: toneAmber, N: n, Text: fmt.Sprintf("of %s in %s wanted by no mapping", grouped(st.Judged), st.Name), Note: nearestClause(f, st.Name),
+				URL: pathWith("/verdicts", "sync", f.SyncID, "stream", st.Name, "code", verdict.NoMappingMatched),
+			})
+		}
+	}
 	for i, g := range pending.Groups {
 		if i == maxNeeds {
 			break
@@ -276,6 +286,33 @@ func needsOf(h *homePage, pending catalog.PendingReport) []need {
 		})
 	}
 	return needs
+}
+
+// nearestClause says which filter came nearest to wanting a stream's records, and which of its clauses decided: the
+// mapping that filtered the fewest of them.
+func nearestClause(f *flow, stream string) string {
+	filtered, clause := map[string]int64{}, map[string]ingest.VerdictGroup{}
+	for _, g := range f.groups {
+		if g.Code != verdict.Filtered || g.Stream != stream {
+			continue
+		}
+		key := fmt.Sprintf("%s %d", g.Webhook, g.Mapping)
+		filtered[key] += g.N
+		if g.N > clause[key].N {
+			clause[key] = g
+		}
+	}
+	nearest := ""
+	for _, key := range slices.Sorted(maps.Keys(filtered)) {
+		if nearest == "" || filtered[key] < filtered[nearest] {
+			nearest = key
+		}
+	}
+	if nearest == "" {
+		return ""
+	}
+	g := clause[nearest]
+	return fmt.Sprintf("Nearest is %s (%s): %s", fmt.Sprintf("%s #%d", g.Webhook, g.Mapping+1), orDash(blueprintOf(f.mappingNames, g.Webhook, g.Mapping)), detailSentence(g.Detail))
 }
 
 func orDash(text string) string {
