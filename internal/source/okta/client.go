@@ -244,7 +244,7 @@ func checkBody(a *answer) error {
 			WithHint("Check the org URL: it is the host that people sign in at, such as https://acme.okta.com. A proxy's sign-in page looks like this too.")
 	}
 	if err := rawjson.Check(a.body); err != nil {
-		//nolint:errorlint // the cause's kind says that trying again is in vain
+		// The cause's kind says that trying again is in vain: only its text goes on.
 		e := fault.Errorf(fault.Unavailable, "GET %s: the answer is no JSON: %s", shown(a.path), err)
 		return &brokenError{e.WithHint("A proxy or the wrong host answers in Okta's place: check the org URL, and the proxy if there is one.")}
 	}
