@@ -12,7 +12,7 @@ help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 build: ## build bin/longshore
-	$(GO) build -trimpath -o $(BIN) ./cmd/longshore
+	$(GO) build -o $(BIN) ./cmd/longshore
 
 run: build ## the main job: Okta (or the demo org) to the catalog, then keep syncing; UI on http://127.0.0.1:8080
 	$(BIN) up

@@ -73,6 +73,13 @@ func runUp(cmd *cobra.Command, o upOptions) error {
 		return err
 	}
 	defer a.Close()
+	if !cmd.Flags().Changed("pack") { // a folder keeps the pack that it began with
+		if was, err := a.store.Setting(ctx, "pack"); err == nil && was != "" {
+			if pack, err = packs.Open(was); err != nil {
+				return err
+			}
+		}
+	}
 	if err := a.openSource(); err != nil {
 		return err
 	}
@@ -112,7 +119,7 @@ func runUp(cmd *cobra.Command, o upOptions) error {
 			if !ok {
 				return errSilent
 			}
-			say.f("\nLook at it: longshore up shows the screens on http://%s\n", cfg.listen)
+			say.f("\nLook at it: longshore up --data %s shows the screens on http://%s\n", cfg.data, cfg.listen)
 			return nil
 		}
 		say.f("\nOpen %s\nKeeps syncing every %s. Stop with Ctrl-C.\n", signIn, conn.Every)
