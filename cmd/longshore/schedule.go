@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"strings"
 	"time"
 
@@ -26,20 +27,28 @@ func (w *worker) keepSyncing(ctx context.Context, conn pipeline.Connection) erro
 			return nil
 		case <-turn.C:
 		}
-		waiting, err := w.app.objects.Waiting(ctx)
-		if err != nil || waiting.Objects > 0 {
-			continue
-		}
-		ids, err := w.app.syncs.WithoutReceipt(ctx)
-		if err != nil {
-			continue
-		}
-		for _, id := range ids {
-			if err := w.app.tellReceipt(ctx, w.say, id); err != nil && ctx.Err() == nil {
-				w.app.log.Warn("drawing a receipt failed", "sync", id, "error", err)
-			}
+		if err := w.tellNewReceipts(ctx); err != nil && ctx.Err() == nil {
+			w.app.log.Warn("drawing receipts failed, and will be tried again", "error", err)
 		}
 	}
+}
+
+// tellNewReceipts draws the receipts of runs that have ended, once no object waits.
+func (w *worker) tellNewReceipts(ctx context.Context) error {
+	waiting, err := w.app.objects.Waiting(ctx)
+	if err != nil || waiting.Objects > 0 {
+		return err
+	}
+	ids, err := w.app.syncs.WithoutReceipt(ctx)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if err := w.app.tellReceipt(ctx, w.say, id); err != nil {
+			return fmt.Errorf("sync %d: %w", id, err)
+		}
+	}
+	return nil
 }
 
 // tick is the handler of a due time: it starts the run, unless one is under way, and sets the next due time, in the

@@ -194,7 +194,11 @@ type worker struct {
 
 // run works jobs until do returns, then stops everything.
 func (w *worker) run(ctx context.Context, do func(ctx context.Context) error) error {
-	return w.with(ctx, job.Handlers{Sync: w.sync, Ingest: w.ingest, Tick: w.tick}, do)
+	handlers := job.Handlers{Sync: w.sync, Ingest: w.ingest}
+	if w.also != nil { // a run that ends after one sync leaves the schedule to a process that stays
+		handlers.Tick = w.tick
+	}
+	return w.with(ctx, handlers, do)
 }
 
 func (w *worker) with(ctx context.Context, handlers job.Handlers, do func(ctx context.Context) error) error {

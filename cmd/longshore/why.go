@@ -16,8 +16,8 @@ func newWhy() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "why ID",
 		Short: "the story of one Okta id or entity: page, object and line, verdicts, entity, changes",
-		Long: `Why looks an id up everywhere: the entities of that identifier, their history and who points at them, and every record in the lake that
-holds the id, with the verdict of each mapping and the clause, property or value that decided.`,
+		Long: `Why looks an id up everywhere: the entities of that identifier with their history, and the records in the lake that
+hold the id, with the verdict of each mapping and the clause, property or value that decided.`,
 		Example: "  longshore why 00u1abc\n  longshore why --json user/00u1abc/SUPER_ADMIN",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -66,7 +66,6 @@ type app struct {
 
 	source *okta.Source
 	demo   bool
-	fresh  bool // the data folder was made by this run
 }
 
 type s3Keys struct{ access, secret string }
@@ -216,8 +215,6 @@ func (a *app) Close() error {
 
 // takeFolder makes sure that no other process works on the data folder.
 func (a *app) takeFolder() error {
-	_, err := os.Stat(a.cfg.data)
-	a.fresh = errors.Is(err, os.ErrNotExist)
 	if err := os.MkdirAll(a.cfg.data, 0o700); err != nil {
 		return fault.Errorf(fault.Denied, "create the data folder: %w", err).WithHint("choose a folder that you can write with --data or LONGSHORE_DATA")
 	}

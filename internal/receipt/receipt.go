@@ -258,13 +258,19 @@ func (r *Receipt) addStream(st pipeline.StreamRun, taken []ingest.Object, sums m
 
 // objectTrouble says what is wrong with how an object was taken, or "".
 func objectTrouble(o ingest.Object) string {
+	why := ""
+	if o.RowsWritten >= 0 && o.Records != o.RowsWritten {
+		why = fmt.Sprintf("%d lines were written, %d were read", o.RowsWritten, o.Records)
+	}
 	switch {
 	case o.State == ingest.Failed, o.State == ingest.Gone, o.State == ingest.Unrouted:
-		return fmt.Sprintf("%s: %s", o.State, o.Error)
+		state := fmt.Sprintf("%s: %s", o.State, o.Error)
+		if why == "" {
+			return state
+		}
+		return why + "; " + state
 	case o.State != ingest.Done:
 		return fmt.Sprintf("not read to its end yet (%s)", o.State)
-	case o.RowsWritten >= 0 && o.Records != o.RowsWritten:
-		return fmt.Sprintf("%d lines were written, %d were read", o.RowsWritten, o.Records)
 	}
-	return ""
+	return why
 }
