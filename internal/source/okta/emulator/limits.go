@@ -1,8 +1,11 @@
 package emulator
 
 import (
+	"errors"
+	"fmt"
 	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -55,6 +58,38 @@ const (
 
 // Profiles are the names that RateLimits.Profile may have.
 func Profiles() []string { return []string{"generous", "workforce", "enterprise", "free"} }
+
+// Buckets are the names of what is counted apart.
+func Buckets() []string { return slices.Sorted(maps.Keys(profiles["workforce"])) }
+
+func unknownBucket(name string) error {
+	return fmt.Errorf("there is no bucket %q: want one of %s", name, strings.Join(Buckets(), ", "))
+}
+
+// Check says what is wrong with limits that a person gave.
+func (l RateLimits) Check() error {
+	if l.Profile != "" && !slices.Contains(Profiles(), l.Profile) {
+		return fmt.Errorf("there is no profile %q: want one of %s", l.Profile, strings.Join(Profiles(), ", "))
+	}
+	for name, n := range l.Buckets {
+		if !slices.Contains(Buckets(), name) {
+			return unknownBucket(name)
+		}
+		if n < 0 {
+			return fmt.Errorf("bucket %q: %d is no number of requests", name, n)
+		}
+	}
+	if l.Window != 0 && l.Window < minWindow {
+		return fmt.Errorf("a window of %s is too short: want %s at least, for its end is told in whole seconds", l.Window, minWindow)
+	}
+	if l.Share < 0 || l.Share > 100 || l.ConcurrencyShare < 0 || l.ConcurrencyShare > 100 {
+		return errors.New("a share is a per cent from 1 to 100")
+	}
+	if l.Concurrency < 0 {
+		return fmt.Errorf("%d is no number of requests in flight", l.Concurrency)
+	}
+	return nil
+}
 
 func (l RateLimits) withDefaults() RateLimits {
 	if l.Window <= 0 {

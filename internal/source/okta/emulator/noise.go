@@ -1,16 +1,33 @@
 package emulator
 
-import "time"
+import (
+	"fmt"
+	"slices"
+	"time"
+)
 
 // Noise is another consumer of the org's rate limits, in the background: it sends its requests whether or not anybody
 // else is there, and tells in Stats how they fared. When they are sent follows from the options alone.
 type Noise struct {
-	Name     string // in Stats; "" means "noise"
-	Bucket   string // such as "/users"
-	PerCent  int    // of the bucket's ceiling, in each window's time
-	Requests int    // or so many in each window's time
-	Burst    int    // so many at once; 0 means one by one, evenly
-	InFlight int    // and so many requests in flight all the time, of no bucket
+	Name     string `json:"name"`     // in Stats; "" means "noise"
+	Bucket   string `json:"bucket"`   // such as "/users"
+	PerCent  int    `json:"perCent"`  // of the bucket's ceiling, in each window's time
+	Requests int    `json:"requests"` // or so many in each window's time
+	Burst    int    `json:"burst"`    // so many at once; 0 means one by one, evenly
+	InFlight int    `json:"inFlight"` // and so many requests in flight all the time, of no bucket
+}
+
+// Check says what is wrong with a Noise; one that is wrong takes nothing.
+func (n Noise) Check() error {
+	switch {
+	case !slices.Contains(Buckets(), n.Bucket) && (n.Bucket != "" || n.InFlight == 0):
+		return unknownBucket(n.Bucket)
+	case n.PerCent < 0 || n.Requests < 0 || n.Burst < 0 || n.InFlight < 0:
+		return fmt.Errorf("noise in %q: numbers below 0 make no noise", n.Bucket)
+	case n.PerCent == 0 && n.Requests == 0 && n.InFlight == 0:
+		return fmt.Errorf("noise in %q: want per cent or requests a window, or requests in flight", n.Bucket)
+	}
+	return nil
 }
 
 // noisy is a Noise at work.

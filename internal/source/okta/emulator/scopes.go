@@ -148,10 +148,8 @@ func (o *Org) withdrawDue(now time.Time, client string) {
 		if r.Scope != "" || r.Role {
 			continue
 		}
-		for token, g := range o.doors.tokens {
-			if r.concerns(g.app.ClientID) {
-				delete(o.doors.tokens, token)
-			}
+		for _, g := range o.doors.tokens {
+			g.ended = g.ended || r.concerns(g.app.ClientID)
 		}
 	}
 }

@@ -4,39 +4,39 @@ import "maps"
 
 // Stats are what the org has answered so far, and what became of its noise.
 type Stats struct {
-	Requests    map[string]int         // of clients, by bucket; those that got a 429 too
-	Statuses    map[int]int            // by HTTP status
-	Throttled   int                    // 429 answers because a window was used up
-	Crowded     int                    // 429 answers because too much was in flight
-	MaxInFlight int                    // of clients
-	Tokens      int                    // access tokens given out
-	Bytes       int64                  // of bodies
-	Clients     map[string]ClientStats // by client id, APIToken, or Nobody
-	Noise       map[string]NoiseStats  // by name
-	Displaced   int                    // 429s that noise got only because of what clients had used: a considerate client keeps it at 0
-	Foreign     int                    // requests sent to a host that only a ForeignLink names
-	Leaked      int                    // of them those that brought a credential along
+	Requests    map[string]int         `json:"requests"`    // of clients, by bucket; those that got a 429 too
+	Statuses    map[int]int            `json:"statuses"`    // by HTTP status
+	Throttled   int                    `json:"throttled"`   // 429 answers because a window was used up
+	Crowded     int                    `json:"crowded"`     // 429 answers because too much was in flight
+	MaxInFlight int                    `json:"maxInFlight"` // of clients
+	Tokens      int                    `json:"tokens"`      // access tokens given out
+	Bytes       int64                  `json:"bytes"`       // of bodies
+	Clients     map[string]ClientStats `json:"clients"`     // by client id, APIToken, or Nobody
+	Noise       map[string]NoiseStats  `json:"noise"`       // by name
+	Displaced   int                    `json:"displaced"`   // 429s that noise got only because of what clients had used: a considerate client keeps it at 0
+	Foreign     int                    `json:"foreign"`     // requests sent to a host that only a ForeignLink names
+	Leaked      int                    `json:"leaked"`      // of them those that brought a credential along
 }
 
 // ClientStats are one client's part of Stats.
 type ClientStats struct {
-	Requests     map[string]int // by bucket
-	MostInWindow map[string]int // by bucket: the most requests let through in one window
-	Statuses     map[int]int    // by HTTP status
-	Throttled    int
-	Crowded      int
-	Planned      int // 429 answers that a fault made
-	MaxInFlight  int
-	Bytes        int64
+	Requests     map[string]int `json:"requests"`     // by bucket
+	MostInWindow map[string]int `json:"mostInWindow"` // by bucket: the most requests let through in one window
+	Statuses     map[int]int    `json:"statuses"`     // by HTTP status
+	Throttled    int            `json:"throttled"`
+	Crowded      int            `json:"crowded"`
+	Planned      int            `json:"planned"` // 429 answers that a fault made
+	MaxInFlight  int            `json:"maxInFlight"`
+	Bytes        int64          `json:"bytes"`
 
 	flying int
 }
 
 // NoiseStats are what became of one noisy consumer's requests.
 type NoiseStats struct {
-	Sent      int
-	Throttled int // got a 429
-	Displaced int // of them those that would have been let through, had clients sent nothing
+	Sent      int `json:"sent"`
+	Throttled int `json:"throttled"` // got a 429
+	Displaced int `json:"displaced"` // of them those that would have been let through, had clients sent nothing
 }
 
 // Nobody names in Stats who has not said who they are: at the token endpoint, or with a credential that is not let in.
@@ -68,6 +68,23 @@ func (o *Org) Stats() Stats {
 		s.Displaced += n.stats.Displaced
 	}
 	return s
+}
+
+// resetStats lets the counters begin anew, those of noise too. What is in flight stays counted.
+func (o *Org) resetStats() error {
+	now := o.Now()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.makeNoise(now)
+	o.stats = Stats{Requests: make(map[string]int), Statuses: make(map[int]int), MaxInFlight: o.flying}
+	for name, old := range o.clients {
+		delete(o.clients, name)
+		o.statsOf(name).flying = old.flying
+	}
+	for _, n := range o.noise {
+		n.stats = NoiseStats{}
+	}
+	return nil
 }
 
 // statsOf are a client's counters. Org.mu is held.
