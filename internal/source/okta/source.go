@@ -156,5 +156,6 @@ func (s *Source) read(ctx context.Context, r *reading, name string, from json.Ra
 	if err != nil || st.Done {
 		return err
 	}
+	r.hide = spec.hide
 	return spec.read(ctx, r, st)
 }

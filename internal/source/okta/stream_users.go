@@ -7,6 +7,7 @@ import "net/url"
 // so such a user is two records of one key.
 func (s *Source) users() streamSpec {
 	return streamSpec{
+		hide:   userSecrets,
 		Stream: stream("users", "Every user, in any status: the org's listing, then its deactivated users.", "id"),
 		read: listings("",
 			s.listRequest(listLimit, "users"),

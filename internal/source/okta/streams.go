@@ -12,6 +12,7 @@ import (
 type streamSpec struct {
 	pipeline.Stream
 	read func(ctx context.Context, r *reading, from state) error
+	hide trim // what of its records stays out of the lake
 }
 
 // childSpec is a sub-stream: a listing below each object of another listing.
@@ -22,6 +23,12 @@ type childSpec struct {
 	path       func(id string) string   // the request for the children of a parent
 	key        string                   // the member that holds their list, or ""
 	member     string                   // the member that each child gets, holding the parent's id
+
+	// below, if set, reads what is below one parent in another way than page by page: there is a further level of
+	// objects between parent and records. The pages are those of path. It goes on with the request at.Child, "" at the
+	// start, which lies below path; before the last record its states are at with the next such request in Child, with
+	// it done.
+	below func(ctx context.Context, r *reading, id string, pages *pager, at, done state) error
 }
 
 // The pages that Okta gives at most, and for group members 1000 where everything else has 200: one call for what
