@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"runtime"
@@ -44,6 +45,7 @@ type Source struct {
 	pageLimit  int
 	logHistory time.Duration
 	offered    []streamSpec
+	sample     *userSample // of the users, for the check that no role holder is missed
 }
 
 var _ pipeline.Source = (*Source)(nil)
@@ -83,6 +85,7 @@ func Open(config Config) (*Source, error) {
 			slots: make(chan struct{}, maxInFlight), log: config.Logger, hosts: map[string]bool{},
 		},
 		notice: notice, pageLimit: config.PageLimit, logHistory: config.LogHistory,
+		sample: &userSample{seed: rand.Uint64()},
 	}
 	s.client.addHost(strings.ToLower(org.Host))
 	if s.offered, err = offer(s.specs(), config.Streams); err != nil {
@@ -156,6 +159,6 @@ func (s *Source) read(ctx context.Context, r *reading, name string, from json.Ra
 	if err != nil || st.Done {
 		return err
 	}
-	r.hide = spec.hide
+	r.hide, r.watch = spec.hide, spec.watch
 	return spec.read(ctx, r, st)
 }
