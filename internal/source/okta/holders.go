@@ -20,6 +20,8 @@ const (
 	phaseEveryUser        // visiting all users, because role holders cannot be listed
 )
 
+const everyUserPath = apiPrefix + "users"
+
 // errNoHolders means that role holders cannot be listed, so that every user must be asked.
 var errNoHolders = errors.New("role holders cannot be listed")
 
