@@ -37,6 +37,7 @@ type Options struct {
 	// orgs do is not documented; without it a reader must find them through the groups.
 	InheritedAssignees bool
 
+	OAuth      OAuth
 	RateLimits RateLimits
 	Faults     Faults
 }
@@ -99,6 +100,9 @@ type Org struct {
 	flying   int
 	requests int      // numbers requests
 	firing   []firing // of each fault
+
+	doors       doors
+	withdrawals []withdrawal
 }
 
 // New makes an org. It costs a few bytes a user; objects are derived when they are asked for.
@@ -151,6 +155,7 @@ func (o *Org) routes() *http.ServeMux {
 		"/api/v1/iam/resource-sets/{set}/bindings/{role}/members": o.listBindingMembers,
 		"/api/v1/logs":                                            o.listLogs,
 		"/oauth2/v1/clients/{client}/roles":                       o.listClientRoles,
+		"POST " + tokenPath:                                       o.tokenEndpoint,
 		"/":                                                       o.pathUnknown,
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { o.serve(w, r, h) })
@@ -168,6 +173,14 @@ func (o *Org) base(r *http.Request) string {
 		return o.options.BaseURL
 	case r == nil:
 		return DefaultBaseURL
+	default:
+		return hostOf(r)
+	}
+}
+
+// hostOf is the scheme and host that a request was sent to.
+func hostOf(r *http.Request) string {
+	switch {
 	case r.URL.Scheme != "":
 		return r.URL.Scheme + "://" + r.Host
 	case r.TLS != nil:
