@@ -36,8 +36,6 @@ const (
 	maxBackoff = 30 * time.Second
 	// maxMended is how often one request is sent again after a 401: with a new nonce, and with a new token.
 	maxMended = 2
-	// maxInFlight bounds requests at one time. An org allows 35 or 75 to all of its clients, and one client half.
-	maxInFlight = 8
 )
 
 // client asks the API of one org for pages. It sends GET requests alone, so any may be repeated, and it sends them
@@ -49,7 +47,7 @@ type client struct {
 	http  *http.Client
 	agent string
 	pace  *pacer
-	slots chan struct{} // bounds requests in flight
+	flow  *flow
 	log   *slog.Logger
 
 	answered atomic.Bool  // the host has answered before
@@ -67,7 +65,8 @@ type answer struct {
 	body     []byte
 	at       time.Time   // when it came, local clock
 	statuses map[int]int // all statuses met on the way, 0 for a broken connection
-	mended   int         // 401s before it that a fresh credential got over
+	again    bool        // the credential was mended after it, so that the request may fare better now
+	mended   int         // 401s before it that a mended credential got over
 }
 
 // patience is how long a request is repeated.
@@ -160,67 +159,74 @@ func (c *client) warnRepeat(a *answer, err error, try int) {
 	c.log.Warn("okta request will be repeated", attributes...)
 }
 
-// once sends a request once, when its bucket allows, and again after a 401 that a fresh credential may get over. An
-// error means that no whole answer came.
+// once sends a request once, and again after a 401 that a mended credential may get over. An error means that no whole
+// answer came.
 func (c *client) once(ctx context.Context, path string, withAuth bool) (*answer, error) {
 	for mended := 0; ; mended++ {
-		a, again, err := c.send(ctx, path, withAuth)
-		if a != nil {
-			a.mended = mended
+		a, err := c.inTurn(ctx, path, withAuth)
+		if a == nil {
+			return nil, err
 		}
-		if !again || mended == maxMended {
+		a.mended = mended
+		if !a.again || mended == maxMended {
 			return a, err
 		}
 	}
 }
 
-// send sends a request a single time; again tells that its credential has been mended since.
-func (c *client) send(ctx context.Context, path string, withAuth bool) (a *answer, again bool, err error) {
+// inTurn sends a request when there is a credential for it, and its bucket and the requests under way allow.
+func (c *client) inTurn(ctx context.Context, path string, withAuth bool) (*answer, error) {
 	if withAuth {
 		if err := c.auth.ready(ctx); err != nil {
-			return nil, false, err
+			return nil, err
 		}
 	}
 	bucket := c.pace.bucket(path)
+	if bucket.uncertain() {
+		c.askShare(ctx)
+	}
 	if err := bucket.wait(ctx, path); err != nil {
-		return nil, false, err
+		return nil, err
 	}
-	defer func() {
-		if a == nil {
-			bucket.done(0, nil)
-		} else {
-			bucket.done(a.status, a.header)
-		}
-	}()
-	select {
-	case c.slots <- struct{}{}:
-		defer func() { <-c.slots }()
-	case <-ctx.Done():
-		return nil, false, ctx.Err()
+	status, header := 0, http.Header(nil)
+	defer func() { bucket.done(status, header) }()
+	if err := c.flow.acquire(ctx); err != nil {
+		return nil, err
 	}
+	began := time.Now()
+	a, err := c.send(ctx, path, withAuth)
+	if a != nil {
+		status, header = a.status, a.header
+	}
+	c.flow.release(path, began, a, ctx.Err() != nil)
+	return a, err
+}
+
+// send sends a request. An error means that no whole answer came.
+func (c *client) send(ctx context.Context, path string, withAuth bool) (*answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	request, err := c.request(ctx, path, withAuth)
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	response, err := c.http.Do(request)
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	defer response.Body.Close()
-	a = &answer{path: path, status: response.StatusCode, header: response.Header, at: time.Now()}
+	a := &answer{path: path, status: response.StatusCode, header: response.Header, at: time.Now()}
 	c.heard(a.header, a.at)
 	if a.body, err = io.ReadAll(io.LimitReader(response.Body, maxBodyBytes+1)); err != nil {
-		return a, false, fmt.Errorf("the answer breaks off: %w", err)
+		return a, fmt.Errorf("the answer breaks off: %w", err)
 	}
 	if withAuth {
-		again = c.auth.met(request, a)
+		a.again = c.auth.met(request, a)
 	}
 	if a.status != http.StatusOK {
-		return a, again, nil
+		return a, nil
 	}
-	return a, false, checkBody(a)
+	return a, checkBody(a)
 }
 
 // heard notes that the host answers, and its clock.
