@@ -86,6 +86,7 @@ func (p *pager) take(ctx context.Context) (listPage, string, error) {
 		return p.client.page(ctx, p.next, p.key)
 	}
 	got := <-p.ready
+	got.taken()
 	p.ready = nil
 	return got.page, got.next, got.err
 }
