@@ -152,13 +152,13 @@ func (o *Org) appAttribute(a app, name string) []string {
 		return []string{a.kid}
 	case "group.id":
 		var ids []string
-		for _, g := range o.groupsOf(a) {
+		for _, g := range o.assignedGroups(a) {
 			ids = append(ids, o.groups[g].id)
 		}
 		return ids
 	case "user.id":
 		var ids []string
-		for _, h := range o.appHolders(a, 0, o.staff.count) {
+		for _, h := range o.appHolders(a, 0, o.people()) {
 			ids = append(ids, o.id(kindUser, h.user))
 		}
 		return ids

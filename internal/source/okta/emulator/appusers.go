@@ -32,8 +32,8 @@ func (o *Org) appsOf(g int) (apps []int) {
 	return apps
 }
 
-// groupsOf returns the groups that an application is assigned to.
-func (o *Org) groupsOf(a app) (groups []int) {
+// assignedGroups returns the groups that an application is assigned to.
+func (o *Org) assignedGroups(a app) (groups []int) {
 	for g := range o.groups {
 		if slices.Contains(o.appsOf(g), a.index) {
 			groups = append(groups, g)
@@ -53,7 +53,7 @@ func (o *Org) nextDirect(a app, from int) int {
 			return i
 		}
 	}
-	return o.staff.count
+	return o.people()
 }
 
 // nextMember is the next member of a group, from a place on; the org's count when there is none.
@@ -62,7 +62,7 @@ func (o *Org) nextMember(g, from int) int {
 	if at, _ := slices.BinarySearch(members, int32(from)); at < len(members) {
 		return int(members[at])
 	}
-	return o.staff.count
+	return o.people()
 }
 
 // appHolders returns the next people with an application, at most n of them, in the order of their ids.
@@ -71,7 +71,7 @@ func (o *Org) appHolders(a app, from, n int) (found []appHolder) {
 		return nil
 	}
 	if a.directory || a.console {
-		for i := from; i < o.staff.count && len(found) < n; i++ {
+		for i := from; i < o.people() && len(found) < n; i++ {
 			switch {
 			case o.gone(i):
 			case a.console && o.holdsAny(i):
@@ -82,15 +82,15 @@ func (o *Org) appHolders(a app, from, n int) (found []appHolder) {
 		}
 		return found
 	}
-	groups := o.groupsOf(a)
-	for from < o.staff.count && len(found) < n {
+	groups := o.assignedGroups(a)
+	for from < o.people() && len(found) < n {
 		h := appHolder{o.nextDirect(a, from), -1}
 		for _, g := range groups {
 			if i := o.nextMember(g, from); i < h.user {
 				h = appHolder{i, g}
 			}
 		}
-		if h.user >= o.staff.count {
+		if h.user >= o.people() {
 			break
 		}
 		if !o.gone(h.user) {
@@ -117,7 +117,7 @@ func (o *Org) listAppUsers(c *call) answer {
 	if !ok {
 		return o.badLimit(c)
 	}
-	from, ok := o.after(c, kindUser, o.staff.count)
+	from, ok := o.after(c, kindUser, o.people())
 	if !ok {
 		return o.badCursor(c)
 	}
@@ -266,7 +266,7 @@ func (o *Org) listAppGroups(c *call) answer {
 	}
 	path, params := "/api/v1/apps/"+a.id+"/groups", []string{"limit", itoa(limit)}
 	t, n, last, next := text{}, 0, "", ""
-	for priority, g := range o.groupsOf(a) {
+	for priority, g := range o.assignedGroups(a) {
 		if g < from {
 			continue
 		}
@@ -287,7 +287,7 @@ func (o *Org) getAppGroup(c *call) answer {
 		return o.notFound(c, c.value("app"), "AppInstance")
 	}
 	if g, ok := o.findGroup(c); ok {
-		if priority := slices.Index(o.groupsOf(a), g); priority >= 0 {
+		if priority := slices.Index(o.assignedGroups(a), g); priority >= 0 {
 			t := text{}
 			o.writeAppGroup(&t, a, g, priority, c.base)
 			t.end()

@@ -8,20 +8,7 @@ func (o *Org) letClientsIn() {
 		app := o.appAt(c.app)
 		for j, r := range c.roles {
 			d := newDraw(o.seed, saltClient, i*16+j)
-			a := assignment{role: r, group: -1, person: -1, client: c.app + 1, granted: d.between(app.created, o.now-10*day)}
-			_, onPolicy := iamPolicies[r.standard]
-			switch {
-			case targetable[r.standard] != "":
-				a.id = targetable[r.standard]
-			case r.standard == "" || onPolicy:
-				a.number = len(o.bindings)
-				a.id = o.id(kindBinding, a.number)
-				o.bindings = append(o.bindings, a)
-			default:
-				o.grants++
-				a.id = o.id(kindDirect, o.grants)
-			}
-			o.clientGrants[c.app] = append(o.clientGrants[c.app], a)
+			o.grant(assignment{role: r, group: -1, person: -1, client: c.app + 1, granted: d.between(app.created, o.now-10*day)})
 		}
 		o.clientGrants[c.app] = targetsFirst(o.clientGrants[c.app])
 	}

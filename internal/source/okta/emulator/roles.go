@@ -107,9 +107,12 @@ func (o *Org) grant(a assignment) {
 		o.grants++
 		a.id = o.id(kindDirect, o.grants)
 	}
-	if a.group >= 0 {
+	switch {
+	case a.client > 0:
+		o.clientGrants[a.client-1] = append(o.clientGrants[a.client-1], a)
+	case a.group >= 0:
 		o.granted[a.group] = append(o.granted[a.group], a)
-	} else {
+	default:
 		o.direct[a.person] = append(o.direct[a.person], a)
 	}
 }

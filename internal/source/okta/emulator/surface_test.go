@@ -69,6 +69,15 @@ func crawlMore(t testing.TB, o *Org) map[string][]string {
 			add("resource_set_bindings", pages(t, o, path+"/bindings/"+r.ID+"/members?limit=1", "members"), fmt.Sprintf(`"resourceSetId":%q,"roleId":%q`, s.ID, r.ID))
 		}
 	}
+	for kind, path := range map[string]string{
+		"group_rules": "/api/v1/groups/rules?limit=3", "devices": "/api/v1/devices?expand=userSummary&limit=13",
+		"user_types": "/api/v1/meta/types/user", "api_tokens": "/api/v1/api-tokens",
+	} {
+		add(kind, pages(t, o, path, ""), "")
+	}
+	for _, u := range briefs(t, pages(t, o, "/api/v1/users?search=status+pr", "")) {
+		add("factors", pages(t, o, "/api/v1/users/"+u.ID+"/factors", ""), fmt.Sprintf(`"userId":%q`, u.ID))
+	}
 	return found
 }
 
@@ -198,7 +207,7 @@ func TestAppUsersAreThoseOfTheirGroupsAndTheirOwn(t *testing.T) {
 	for i := range o.appCount() {
 		a := o.appAt(i)
 		through := make(map[int]bool)
-		for _, g := range o.groupsOf(a) {
+		for _, g := range o.assignedGroups(a) {
 			if g == administrators {
 				continue
 			}

@@ -182,10 +182,3 @@ func (o *Org) getUser(c *call) answer {
 	a.etag = `W/"` + hex.EncodeToString(sum[:]) + `"`
 	return a
 }
-
-func (o *Org) listFactors(c *call) answer {
-	if _, ok := o.findUser(c.value("user")); !ok {
-		return o.notFound(c, c.value("user"), "User")
-	}
-	return answer{status: http.StatusOK, list: true} // nobody of the demo company has enrolled a factor
-}
