@@ -185,9 +185,10 @@ func (o *Org) write(w http.ResponseWriter, r *http.Request, a answer, fault Faul
 	if a.etag != "" {
 		h.Set("ETag", a.etag)
 	}
+	o.count(a.status, len(body))
+	body = zipped(h, r, body)
 	h.Set("Content-Type", "application/json")
 	h.Set("Content-Length", strconv.Itoa(len(body)))
-	o.count(a.status, len(body))
 	w.WriteHeader(a.status)
 	if r.Method == http.MethodHead {
 		return

@@ -1,8 +1,12 @@
 package emulator
 
 import (
+	"compress/gzip"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -248,5 +252,153 @@ func TestAnOptimizedApplicationHoldsNoSecret(t *testing.T) {
 	}
 	if body := string(get(t, o, "/api/v1/apps?limit=200&useOptimization=true").body); strings.Contains(body, secret) || strings.Contains(body, `"settings"`) {
 		t.Errorf("the subset holds more than it should: %.300s", body)
+	}
+}
+
+func TestFieldsProjectUsers(t *testing.T) {
+	o := New(Options{EventsPerDay: -1})
+	for query, want := range map[string]string{
+		"id,status,profile:(login,email)": `[{"id":"` + o.id(kindUser, 0) + `","status":"ACTIVE","profile":{"login":"ingrid.solheim@harborline.example","email":"ingrid.solheim@harborline.example"}}]`,
+		"profile:(firstName),unknown":     `[{"id":"` + o.id(kindUser, 0) + `","profile":{"firstName":"Ingrid"}}]`,
+		"type":                            `[{"id":"` + o.id(kindUser, 0) + `","type":{"id":"` + o.userTypeID + `"}}]`,
+	} {
+		r := get(t, o, "/api/v1/users?limit=1&fields="+url.QueryEscape(query))
+		if string(r.body) != want {
+			t.Errorf("fields=%s: %s, want %s", query, r.body, want)
+		}
+		if next := r.links(t)["next"]; !strings.Contains(next, "&fields="+url.QueryEscape(query)) {
+			t.Errorf("fields=%s is not in the next link %s", query, next)
+		}
+	}
+}
+
+func TestGzipForThoseWhoTakeIt(t *testing.T) {
+	o := New(Options{EventsPerDay: -1})
+	plain := get(t, o, "/api/v1/users")
+	if plain.header.Get("Content-Encoding") != "" {
+		t.Errorf("encoded %q without being asked", plain.header.Get("Content-Encoding"))
+	}
+	for accept, want := range map[string]string{"gzip": "gzip", "deflate, GZIP;q=0.5": "gzip", "gzip;q=0": "", "identity": ""} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, DefaultBaseURL+"/api/v1/users", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "SSWS "+DefaultToken)
+		r.Header.Set("Accept-Encoding", accept)
+		response, err := o.Client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body := io.Reader(response.Body)
+		if got := response.Header.Get("Content-Encoding"); got != want {
+			t.Errorf("%s: encoded %q, want %q", accept, got, want)
+		} else if want != "" {
+			if body, err = gzip.NewReader(body); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, err := io.ReadAll(body); err != nil || string(got) != string(plain.body) {
+			t.Errorf("%s: another body (%d bytes, %v)", accept, len(got), err)
+		}
+		response.Body.Close()
+	}
+}
+
+func TestDevicesAreThoseOfTheLogAndLeadToTheirPeople(t *testing.T) {
+	o := New(Options{Users: 1300})
+	known := make(map[string]bool)
+	for i := range o.people() {
+		for _, phone := range []bool{false, true} {
+			v, ok := o.deviceOf(i, phone)
+			if !ok {
+				continue
+			}
+			if known[v.id] {
+				t.Fatalf("id %s twice", v.id)
+			}
+			known[v.id] = true
+			if found, ok := o.findDevice(v.id); !ok || found != v {
+				t.Fatalf("id %s leads to %+v, want %+v", v.id, found, v)
+			}
+		}
+	}
+	if _, ok := o.findDevice(o.realmID); ok {
+		t.Errorf("the realm is no device")
+	}
+	small := New(Options{})
+	logged := 0
+	for item := range small.Truth("logs") {
+		var e struct {
+			Device *struct{ ID, Name string }
+			Actor  struct{ ID string }
+		}
+		if err := json.Unmarshal(item, &e); err != nil {
+			t.Fatal(err)
+		}
+		if e.Device == nil || logged > 50 {
+			continue
+		}
+		logged++
+		v, ok := small.findDevice(e.Device.ID)
+		if !ok || v.name != e.Device.Name || small.id(kindUser, v.owner) != e.Actor.ID {
+			t.Errorf("the log says %+v of %s, the org %+v, %v", e.Device, e.Actor.ID, v, ok)
+		}
+		if list := get(t, small, "/api/v1/users/"+e.Actor.ID+"/devices"); !strings.Contains(string(list.body), v.id) {
+			t.Errorf("%s is not among the devices of %s", v.id, e.Actor.ID)
+		}
+	}
+	if logged == 0 {
+		t.Error("the log names no device")
+	}
+}
+
+func TestRulesFillGroupsThatHoldNoRole(t *testing.T) {
+	for _, users := range []int{minUsers, 500, 5000} {
+		o := New(Options{Users: users, EventsPerDay: -1})
+		statuses := make(map[string]int)
+		for i := range o.ruleCount() {
+			r := o.ruleAt(i)
+			if g := o.groups[r.group]; len(o.granted[r.group]) > 0 || g.typ != oktaGroup || r.created < g.created && r.created < o.now-40*day {
+				t.Errorf("%d users: rule %s fills %s, a %s with %d roles", users, r.name, g.name, g.typ, len(o.granted[r.group]))
+			}
+			statuses[r.status]++
+		}
+		if len(statuses) != 3 {
+			t.Errorf("%d users: statuses %v", users, statuses)
+		}
+	}
+	o := New(Options{EventsPerDay: -1})
+	if got := len(pages(t, o, "/api/v1/groups/rules?search=user.department&limit=4", "")); got != len(departments) {
+		t.Errorf("a search finds %d rules, want %d", got, len(departments))
+	}
+	r := get(t, o, "/api/v1/groups/rules/"+o.ruleAt(0).id+"?expand=groupIdToGroupNameMap")
+	if !strings.Contains(string(r.body), `"groupIdToGroupNameMap":{"`+o.groups[departmentHome].id+`":"Terminal Operations"}`) {
+		t.Errorf("the rule by id: %s", r.body)
+	}
+	for path, status := range map[string]int{"/api/v1/groups/rules/0pr404": 404, "/api/v1/groups/rules?after=x": 400, "/api/v1/groups/" + o.groups[2].id + "/nothing": 404, "/api/v1/groups/rules/" + o.id(kindRule, 0): 404} {
+		if r := get(t, o, path); r.status != status {
+			t.Errorf("%s: %d, want %d", path, r.status, status)
+		}
+	}
+}
+
+// A reader must be caught when it keeps what it should not: a client's secret, the seed of a factor, a question.
+func TestSecretsAreThereToBeDropped(t *testing.T) {
+	o := New(Options{EventsPerDay: -1})
+	for kind, words := range map[string][]string{"apps": {`"client_secret":"`}, "factors": {`"sharedSecret":"`, `"questionText":"`, `"phoneNumber":"`}} {
+		for _, word := range words {
+			found := false
+			for item := range o.Truth(kind) {
+				found = found || strings.Contains(string(item), word)
+			}
+			if !found {
+				t.Errorf("no %s in %s", word, kind)
+			}
+		}
+	}
+	for _, path := range []string{"/api/v1/users/00u404/factors", "/api/v1/users/00u404/devices", "/api/v1/devices/guo404", "/api/v1/api-tokens/00T404", "/api/v1/meta/types/user/oty404", "/api/v1/meta/schemas/user/osc404"} {
+		if r := get(t, o, path); r.status != 404 {
+			t.Errorf("%s: %d", path, r.status)
+		}
 	}
 }

@@ -45,7 +45,7 @@ func (o *Org) listUsers(c *call) answer {
 		}
 		from++
 	}
-	params := []string{"limit", itoa(limit), "filter", filter, "search", search}
+	params := []string{"limit", itoa(limit), "filter", filter, "search", search, "fields", c.query.Get("fields")}
 	var found []int
 	if sortBy := c.query.Get("sortBy"); sortBy != "" && search != "" {
 		params = append(params, "sortBy", sortBy, "sortOrder", c.query.Get("sortOrder"))
@@ -127,6 +127,9 @@ func (o *Org) userPage(c *call, path string, found []int, limit int, after strin
 	for _, i := range found {
 		u := o.user(i)
 		o.writeUser(&t, &u, v)
+	}
+	if want := parseFields(c.query.Get("fields")); want != nil && path == "/api/v1/users" {
+		t.b = want.projectAll(t.b)
 	}
 	return paged(t.b, c.link(path, append([]string{"after", after}, params...)...), next)
 }
