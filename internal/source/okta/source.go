@@ -85,7 +85,7 @@ func Open(config Config) (*Source, error) {
 		client: &client{
 			base: org, auth: key, http: ownClient(config.HTTPClient), pace: newPacer(newShare(config.Share, config.LimitOf), config.Logger),
 			agent: "longshore/" + config.Version + " (okta source; " + runtime.Version() + ")",
-			flow:  newFlow(), log: config.Logger, hosts: map[string]bool{},
+			flow:  newFlow(), meter: newMeter(), kept: &kept{}, log: config.Logger, hosts: map[string]bool{},
 		},
 		notice: notice, pageLimit: config.PageLimit, logHistory: config.LogHistory,
 	}
@@ -161,5 +161,5 @@ func (s *Source) read(ctx context.Context, r *reading, name string, from json.Ra
 	if err != nil || st.Done {
 		return err
 	}
-	return spec.read(ctx, r, st)
+	return spec.read(forStream(ctx, spec.Name), r, st)
 }
