@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"runtime"
@@ -18,10 +19,16 @@ import (
 	"longshore/internal/pipeline"
 )
 
-// Config is what a Source needs to know. OrgURL and Token must be given, all else has a default.
+// Config is what a Source needs to know. OrgURL and one way to sign in must be given, all else has a default.
 type Config struct {
-	OrgURL     string        // the org, in any spelling that ParseOrgURL takes
-	Token      string        // a personal API token
+	OrgURL string // the org, in any spelling that ParseOrgURL takes
+
+	// The ways to sign in, of which one must be set:
+	Token       string        // a personal API token
+	ServiceApp  *ServiceApp   // an OAuth 2.0 service app with a key of its own
+	Refresh     *RefreshToken // an OAuth 2.0 refresh token
+	AccessToken string        // an OAuth 2.0 access token, which ends after an hour at most
+
 	HTTPClient *http.Client  // nil means one of its own. Redirects are never followed, whatever it says
 	Share      float64       // the part of each rate-limit bucket to use, up to 1; 0 means 0.5, a token's default share
 	LimitOf    string        // whose ceiling X-Rate-Limit-Limit shows: LimitOfOrg, LimitOfClient, or "" to find out
@@ -35,8 +42,6 @@ type Config struct {
 const (
 	// logRetention is how long Okta keeps its System Log.
 	logRetention = 90 * 24 * time.Hour
-	// maxTokenBytes is far above the 42 characters of a token.
-	maxTokenBytes = 512
 )
 
 // Source reads the streams of one org. It is safe for concurrent use; reads at one time share the org's rate limits.
@@ -46,6 +51,7 @@ type Source struct {
 	pageLimit  int
 	logHistory time.Duration
 	offered    []streamSpec
+	sample     *userSample // of the users, for the check that no role holder is missed
 }
 
 var _ pipeline.Source = (*Source)(nil)
@@ -53,10 +59,6 @@ var _ pipeline.Source = (*Source)(nil)
 // Open checks the settings and returns a Source; it asks Okta for nothing yet. Errors are fault.Invalid.
 func Open(config Config) (*Source, error) {
 	org, notice, err := ParseOrgURL(config.OrgURL)
-	if err != nil {
-		return nil, err
-	}
-	key, err := parseToken(config.Token)
 	if err != nil {
 		return nil, err
 	}
@@ -83,34 +85,21 @@ func Open(config Config) (*Source, error) {
 	}
 	s := &Source{
 		client: &client{
-			base: org, auth: key, http: ownClient(config.HTTPClient), pace: newPacer(newShare(config.Share, config.LimitOf), config.Logger),
+			base: org, http: ownClient(config.HTTPClient), pace: newPacer(newShare(config.Share, config.LimitOf), config.Logger),
 			agent: "longshore/" + config.Version + " (okta source; " + runtime.Version() + ")",
 			flow:  newFlow(), meter: newMeter(), kept: &kept{}, log: config.Logger, hosts: map[string]bool{},
 		},
 		notice: notice, pageLimit: config.PageLimit, logHistory: config.LogHistory,
+		sample: &userSample{seed: rand.Uint64()},
 	}
 	s.client.addHost(strings.ToLower(org.Host))
 	if s.offered, err = offer(s.specs(), config.Streams); err != nil {
 		return nil, err
 	}
+	if s.client.auth, err = config.credential(s.client, s.neededScopes()); err != nil {
+		return nil, err
+	}
 	return s, nil
-}
-
-// parseToken takes a token as people paste it, with or without its scheme.
-func parseToken(text string) (token, error) {
-	words := strings.Fields(text)
-	if len(words) > 0 && strings.EqualFold(words[0], "SSWS") {
-		words = words[1:]
-	}
-	text = strings.Join(words, " ")
-	if text == "" {
-		return "", fault.Errorf(fault.Invalid, "the Okta API token is empty").WithHint("Make one under Security > API > Tokens in the admin console.")
-	}
-	if len(text) > maxTokenBytes || strings.ContainsFunc(text, func(c rune) bool { return c <= ' ' || c > '~' }) {
-		return "", fault.Errorf(fault.Invalid, "the Okta API token holds spaces or other characters that no token has").
-			WithHint("Copy the token alone, without quotes or line breaks.")
-	}
-	return token(text), nil
 }
 
 // ownClient copies a client so that it follows no redirect: the credential must reach the configured host alone.
@@ -161,5 +150,6 @@ func (s *Source) read(ctx context.Context, r *reading, name string, from json.Ra
 	if err != nil || st.Done {
 		return err
 	}
+	r.hide, r.watch = spec.hide, spec.watch
 	return spec.read(forStream(ctx, spec.Name), r, st)
 }
