@@ -87,7 +87,7 @@ func Open(config Config) (*Source, error) {
 		client: &client{
 			base: org, http: ownClient(config.HTTPClient), pace: newPacer(newShare(config.Share, config.LimitOf), config.Logger),
 			agent: "longshore/" + config.Version + " (okta source; " + runtime.Version() + ")",
-			flow:  newFlow(), log: config.Logger, hosts: map[string]bool{},
+			flow:  newFlow(), meter: newMeter(), kept: &kept{}, log: config.Logger, hosts: map[string]bool{},
 		},
 		notice: notice, pageLimit: config.PageLimit, logHistory: config.LogHistory,
 		sample: &userSample{seed: rand.Uint64()},
@@ -151,5 +151,5 @@ func (s *Source) read(ctx context.Context, r *reading, name string, from json.Ra
 		return err
 	}
 	r.hide, r.watch = spec.hide, spec.watch
-	return spec.read(ctx, r, st)
+	return spec.read(forStream(ctx, spec.Name), r, st)
 }
