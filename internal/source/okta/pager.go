@@ -12,6 +12,11 @@ import (
 // cleanPages is after how many good pages a shrunk listing asks for twice as much again.
 const cleanPages = 5
 
+// maxEmptyPages is how many pages in a row may be empty and still name a next one. One or a few are legal: Okta cuts a
+// page first, and then takes out what the credential may not see. Without end they are a fault, and a loop that no
+// cursor gives away.
+const maxEmptyPages = 1000
+
 // pager walks a listing page by page. It follows both of Okta's styles, the Link header and _links.next of the body,
 // whichever an answer has.
 type pager struct {
@@ -20,9 +25,11 @@ type pager struct {
 	first  string // the request for the first page
 	next   string // the request for the next page; "" after the last
 
-	ready     <-chan fetched // brings the page of next, which was asked for ahead; nil for none
+	kept      *kept  // where the listing is shared with other streams; nil for nowhere
+	ready     *early // brings the page of next, which was asked for ahead; nil for none
 	restarted bool
 	clean     int
+	empty     int // pages in a row
 	guard     loopGuard
 }
 
@@ -38,6 +45,12 @@ func newPager(c *client, key, first, from string) *pager {
 	if from == "" {
 		p.next = first
 	}
+	return p
+}
+
+// shared makes the pager one of outlines, which the streams of a run share: see kept.
+func (p *pager) shared() *pager {
+	p.kept = p.client.kept
 	return p
 }
 
@@ -64,16 +77,25 @@ func (p *pager) fetch(ctx context.Context) (listPage, error) {
 			return page, loops(next)
 		}
 	}
+	if p.empty++; len(page.records) > 0 {
+		p.empty = 0
+	}
+	if p.empty > maxEmptyPages {
+		return page, fault.Errorf(fault.Unavailable, "the listing does not end: %d pages in a row are empty, at %q", p.empty, shown(asked))
+	}
 	p.next = p.grow(page.answer.path, next)
 	return page, nil
 }
 
 // take asks for the next page, or waits for it when it was asked for ahead.
 func (p *pager) take(ctx context.Context) (listPage, string, error) {
+	if p.kept != nil {
+		return p.kept.list(ctx, p.client, p.next, p.key)
+	}
 	if p.ready == nil {
 		return p.client.page(ctx, p.next, p.key)
 	}
-	got := <-p.ready
+	got := p.ready.take()
 	p.ready = nil
 	return got.page, got.next, got.err
 }
@@ -97,7 +119,24 @@ func loops(next string) error {
 }
 
 // page asks for one page of a listing and cuts it into its records; next is the request for the page behind it.
+// Within a run it may have come for another stream.
 func (c *client) page(ctx context.Context, path, key string) (page listPage, next string, err error) {
+	if c.kept.whole(path) {
+		return c.kept.list(ctx, c, path, key)
+	}
+	return c.fetch(ctx, path, key)
+}
+
+// fetch is page without what came for other streams, but for pages that nobody has taken.
+func (c *client) fetch(ctx context.Context, path, key string) (page listPage, next string, err error) {
+	if f, ok := c.kept.take(path); ok {
+		return f.page, f.next, nil
+	}
+	defer func() {
+		if err == nil {
+			c.kept.note(path, page, next)
+		}
+	}()
 	page.answer, err = c.get(ctx, path)
 	if err != nil {
 		return page, "", err

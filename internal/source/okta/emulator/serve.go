@@ -239,17 +239,19 @@ func (o *Org) write(w http.ResponseWriter, c *call, a answer) {
 	if a.etag != "" {
 		h.Set("ETag", a.etag)
 	}
-	if len(body) > 0 {
-		h.Set("Content-Type", "application/json")
-	}
 	for _, more := range a.headers {
 		h.Set(more[0], more[1])
 	}
-	if c.fault.TruncateGzip {
-		body = cutGzip(h, c.r, body)
+	o.count(c.client(), a.status, len(body))
+	if len(body) > 0 {
+		h.Set("Content-Type", "application/json")
+		if c.fault.TruncateGzip {
+			body = cutGzip(h, c.r, body)
+		} else {
+			body = zipped(h, c.r, body)
+		}
 	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))
-	o.count(c.client(), a.status, len(body))
 	w.WriteHeader(a.status)
 	if c.r.Method != http.MethodHead {
 		c.fault.send(w, c.r, body)

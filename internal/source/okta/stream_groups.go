@@ -1,0 +1,14 @@
+package okta
+
+func (s *Source) groups() streamSpec {
+	return streamSpec{
+		Stream: stream("groups", "Every group: the org's own, built-in and imported ones.", "id"),
+		read:   listings("", s.listRequest(listLimit, "groups")),
+	}
+}
+
+// groupsWithStats is the request for groups as parents, which tells how many members each has and whether it holds a
+// role.
+func (s *Source) groupsWithStats() string {
+	return s.listRequest(listLimit, "groups", "expand=stats")
+}
