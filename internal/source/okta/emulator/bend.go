@@ -70,7 +70,7 @@ func (o *Org) bendList(c *call, a *answer) {
 	if f.Vanish && a.next != "" {
 		a.next = marked(a.next, markVanish)
 	}
-	if f.Empty {
+	if f.Empty && (a.linked || a.key != "") { // a list that comes whole has no link that could lead to the items
 		a.items, a.next = nil, c.sameAgain(cursorMark+markAgain)
 	}
 	if f.RepeatCursor {
