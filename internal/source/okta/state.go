@@ -98,7 +98,7 @@ func parseForeign(data json.RawMessage, refuse func(string) (state, error)) (sta
 		*member = at.Format(time.RFC3339Nano)
 	}
 	if s.LastUpdated != "" || s.Published != "" {
-		s.Done = true
+		s.Done = s.LastUpdated != "" // the log is never done
 		return s, nil
 	}
 	if airbyteDone(data) {

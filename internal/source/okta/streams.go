@@ -12,6 +12,8 @@ import (
 type streamSpec struct {
 	pipeline.Stream
 	read func(ctx context.Context, r *reading, from state) error
+	// changed reads what changed since the state's bound; nil when the stream can only be read in full.
+	changed func(ctx context.Context, r *reading, from state) error
 }
 
 // childSpec is a sub-stream: a listing below each object of another listing.
@@ -22,6 +24,7 @@ type childSpec struct {
 	path       func(id string) string   // the request for the children of a parent
 	key        string                   // the member that holds their list, or ""
 	member     string                   // the member that each child gets, holding the parent's id
+	mayBeGone  bool                     // a parent that has gone has no children, which is no gap
 }
 
 // The pages that Okta gives at most, and for group members 1000 where everything else has 200: one call for what
@@ -53,6 +56,13 @@ func stream(name, doc string, keys ...string) pipeline.Stream {
 	for _, key := range keys {
 		s.PrimaryKey = append(s.PrimaryKey, strings.Split(key, "."))
 	}
+	return s
+}
+
+// withCursor makes a stream one that can be read incrementally, by that member: of its records or, where they do not
+// hold what changed, of the groups or events that tell it.
+func withCursor(cursor string, s pipeline.Stream) pipeline.Stream {
+	s.CursorField = cursor
 	return s
 }
 
