@@ -34,23 +34,9 @@ const (
 	requestTimeout = 60 * time.Second
 	// maxBackoff bounds the wait after a failure that is no 429.
 	maxBackoff = 30 * time.Second
-	// maxInFlight bounds requests at one time. An org allows 35 or 75 to all of its clients, and one client half.
-	maxInFlight = 8
+	// maxMended is how often one request is sent again after a 401: with a new nonce, and with a new token.
+	maxMended = 2
 )
-
-// authorizer proves to Okta who is asking. It is the seam between a personal API token and OAuth.
-type authorizer interface {
-	// authorize adds the credential to a request, which goes to the configured host.
-	authorize(r *http.Request) error
-}
-
-// token is a personal API token, in Okta's own scheme SSWS.
-type token string
-
-func (t token) authorize(r *http.Request) error {
-	r.Header.Set("Authorization", "SSWS "+string(t))
-	return nil
-}
 
 // client asks the API of one org for pages. It sends GET requests alone, so any may be repeated, and it sends them
 // to the configured host alone. The retry loop is its own rather than go-retryablehttp's: a wait belongs to a bucket,
@@ -61,7 +47,7 @@ type client struct {
 	http  *http.Client
 	agent string
 	pace  *pacer
-	slots chan struct{} // bounds requests in flight
+	flow  *flow
 	log   *slog.Logger
 
 	answered atomic.Bool  // the host has answered before
@@ -79,6 +65,8 @@ type answer struct {
 	body     []byte
 	at       time.Time   // when it came, local clock
 	statuses map[int]int // all statuses met on the way, 0 for a broken connection
+	again    bool        // the credential was mended after it, so that the request may fare better now
+	mended   int         // 401s before it that a mended credential got over
 }
 
 // patience is how long a request is repeated.
@@ -107,11 +95,14 @@ func (c *client) ask(ctx context.Context, path string, p patience) (*answer, err
 			a = &answer{path: path, at: time.Now()}
 		}
 		statuses[a.status]++
+		if a.mended > 0 {
+			statuses[http.StatusUnauthorized] += a.mended
+		}
 		a.statuses = statuses
 		if err == nil && a.status == http.StatusOK {
 			return a, nil
 		}
-		if fault.Is(err, fault.Invalid) {
+		if isFinal(err) {
 			return a, err
 		}
 		if err == nil && !retriable(a.status) {
@@ -154,7 +145,7 @@ func (c *client) failure(a *answer, err error) error {
 	switch {
 	case err == nil:
 		return classify(a)
-	case isBroken(err):
+	case isBroken(err), asAPIError(err) != nil: // the second is one of the token endpoint
 		return err
 	}
 	return unreachable(c.base, err)
@@ -168,26 +159,51 @@ func (c *client) warnRepeat(a *answer, err error, try int) {
 	c.log.Warn("okta request will be repeated", attributes...)
 }
 
-// once sends a request once, when its bucket allows. An error means that no whole answer came.
+// once sends a request once, and again after a 401 that a mended credential may get over. An error means that no whole
+// answer came.
 func (c *client) once(ctx context.Context, path string, withAuth bool) (*answer, error) {
+	for mended := 0; ; mended++ {
+		a, err := c.inTurn(ctx, path, withAuth)
+		if a == nil {
+			return nil, err
+		}
+		a.mended = mended
+		if !a.again || mended == maxMended {
+			return a, err
+		}
+	}
+}
+
+// inTurn sends a request when there is a credential for it, and its bucket and the requests under way allow.
+func (c *client) inTurn(ctx context.Context, path string, withAuth bool) (*answer, error) {
+	if withAuth {
+		if err := c.auth.ready(ctx); err != nil {
+			return nil, err
+		}
+	}
 	bucket := c.pace.bucket(path)
+	if bucket.uncertain() {
+		c.askShare(ctx)
+	}
 	if err := bucket.wait(ctx, path); err != nil {
 		return nil, err
 	}
-	var a *answer
-	defer func() {
-		if a == nil {
-			bucket.done(0, nil)
-		} else {
-			bucket.done(a.status, a.header)
-		}
-	}()
-	select {
-	case c.slots <- struct{}{}:
-		defer func() { <-c.slots }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	status, header := 0, http.Header(nil)
+	defer func() { bucket.done(status, header) }()
+	if err := c.flow.acquire(ctx); err != nil {
+		return nil, err
 	}
+	began := time.Now()
+	a, err := c.send(ctx, path, withAuth)
+	if a != nil {
+		status, header = a.status, a.header
+	}
+	c.flow.release(path, began, a, ctx.Err() != nil)
+	return a, err
+}
+
+// send sends a request. An error means that no whole answer came.
+func (c *client) send(ctx context.Context, path string, withAuth bool) (*answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	request, err := c.request(ctx, path, withAuth)
@@ -199,19 +215,33 @@ func (c *client) once(ctx context.Context, path string, withAuth bool) (*answer,
 		return nil, err
 	}
 	defer response.Body.Close()
-	c.answered.Store(true)
-	a = &answer{path: path, status: response.StatusCode, header: response.Header, at: time.Now()}
-	if date, err := http.ParseTime(response.Header.Get("Date")); err == nil {
-		c.skew.Store(int64(date.Sub(a.at)))
-	}
+	a := &answer{path: path, status: response.StatusCode, header: response.Header, at: time.Now()}
+	c.heard(a.header, a.at)
 	if a.body, err = io.ReadAll(io.LimitReader(response.Body, maxBodyBytes+1)); err != nil {
 		return a, fmt.Errorf("the answer breaks off: %w", err)
+	}
+	if withAuth {
+		a.again = c.auth.met(request, a)
 	}
 	if a.status != http.StatusOK {
 		return a, nil
 	}
 	return a, checkBody(a)
 }
+
+// heard notes that the host answers, and its clock.
+func (c *client) heard(header http.Header, at time.Time) {
+	c.answered.Store(true)
+	if date, err := http.ParseTime(header.Get("Date")); err == nil {
+		c.skew.Store(int64(date.Sub(at)))
+	}
+}
+
+// clockSkew is the server's clock less ours, 0 before the first answer.
+func (c *client) clockSkew() time.Duration { return time.Duration(c.skew.Load()) }
+
+// now is the server's clock as far as it is known.
+func (c *client) now() time.Time { return time.Now().Add(c.clockSkew()) }
 
 func (c *client) request(ctx context.Context, path string, withAuth bool) (*http.Request, error) {
 	target, err := url.Parse(path)
@@ -313,7 +343,7 @@ func (c *client) serverTime(ctx context.Context) time.Time {
 	if c.skew.Load() == 0 {
 		_, _ = c.once(ctx, wellKnownPath, false) // any answer has a Date, whatever else is wrong with it
 	}
-	return time.Now().Add(time.Duration(c.skew.Load())).UTC()
+	return c.now().UTC()
 }
 
 // follow turns a link out of an answer into a request. Only path and query are used; a link to a host that is not

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"longshore/internal/fault"
 	"longshore/internal/rawjson"
@@ -34,10 +35,11 @@ func explained(err error) string {
 
 // APIError is an answer other than 200. It wraps the fault.Error that says what can be done about it.
 type APIError struct {
-	Status int    // the HTTP status
+	Status int    // the HTTP status; 401 for every refusal of an access token, whatever it came with
 	Code   string // Okta's error code (E0000006), or that of WWW-Authenticate (insufficient_scope), or ""
 	Path   string // the request, path and query
 	fault  *fault.Error
+	wait   time.Duration // until a rate limit ends that no bucket of ours waits for
 }
 
 func (e *APIError) Error() string { return e.fault.Error() }
@@ -123,12 +125,24 @@ func errorCode(a *answer) string {
 	if code := rawjson.GetString(a.body, "errorCode"); code != "" {
 		return code
 	}
-	_, after, ok := strings.Cut(a.header.Get("WWW-Authenticate"), `error="`)
-	if !ok {
-		return ""
+	return challengeOf(a.header)
+}
+
+// challengeOf is the error that WWW-Authenticate tells, such as invalid_token, or "".
+func challengeOf(header http.Header) string {
+	for _, challenge := range header.Values("WWW-Authenticate") {
+		if _, after, ok := strings.Cut(challenge, `error="`); ok {
+			code, _, _ := strings.Cut(after, `"`)
+			return code
+		}
 	}
-	code, _, _ := strings.Cut(after, `"`)
-	return code
+	return ""
+}
+
+// isFinal reports whether an error stays the same however often the request is sent again.
+func isFinal(err error) bool {
+	refused := asAPIError(err)
+	return fault.Is(err, fault.Invalid) || refused != nil && !retriable(refused.Status)
 }
 
 func isHTML(header http.Header) bool {

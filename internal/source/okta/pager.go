@@ -12,6 +12,11 @@ import (
 // cleanPages is after how many good pages a shrunk listing asks for twice as much again.
 const cleanPages = 5
 
+// maxEmptyPages is how many pages in a row may be empty and still name a next one. One or a few are legal: Okta cuts a
+// page first, and then takes out what the credential may not see. Without end they are a fault, and a loop that no
+// cursor gives away.
+const maxEmptyPages = 1000
+
 // pager walks a listing page by page. It follows both of Okta's styles, the Link header and _links.next of the body,
 // whichever an answer has.
 type pager struct {
@@ -23,6 +28,7 @@ type pager struct {
 	ready     <-chan fetched // brings the page of next, which was asked for ahead; nil for none
 	restarted bool
 	clean     int
+	empty     int // pages in a row
 	guard     loopGuard
 }
 
@@ -64,6 +70,12 @@ func (p *pager) fetch(ctx context.Context) (listPage, error) {
 			return page, loops(next)
 		}
 	}
+	if p.empty++; len(page.records) > 0 {
+		p.empty = 0
+	}
+	if p.empty > maxEmptyPages {
+		return page, fault.Errorf(fault.Unavailable, "the listing does not end: %d pages in a row are empty, at %q", p.empty, shown(asked))
+	}
 	p.next = p.grow(page.answer.path, next)
 	return page, nil
 }
@@ -74,6 +86,7 @@ func (p *pager) take(ctx context.Context) (listPage, string, error) {
 		return p.client.page(ctx, p.next, p.key)
 	}
 	got := <-p.ready
+	got.taken()
 	p.ready = nil
 	return got.page, got.next, got.err
 }

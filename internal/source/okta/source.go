@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,12 +19,19 @@ import (
 	"longshore/internal/pipeline"
 )
 
-// Config is what a Source needs to know. OrgURL and Token must be given, all else has a default.
+// Config is what a Source needs to know. OrgURL and one way to sign in must be given, all else has a default.
 type Config struct {
-	OrgURL     string        // the org, in any spelling that ParseOrgURL takes
-	Token      string        // a personal API token
+	OrgURL string // the org, in any spelling that ParseOrgURL takes
+
+	// The ways to sign in, of which one must be set:
+	Token       string        // a personal API token
+	ServiceApp  *ServiceApp   // an OAuth 2.0 service app with a key of its own
+	Refresh     *RefreshToken // an OAuth 2.0 refresh token
+	AccessToken string        // an OAuth 2.0 access token, which ends after an hour at most
+
 	HTTPClient *http.Client  // nil means one of its own. Redirects are never followed, whatever it says
 	Share      float64       // the part of each rate-limit bucket to use, up to 1; 0 means 0.5, a token's default share
+	LimitOf    string        // whose ceiling X-Rate-Limit-Limit shows: LimitOfOrg, LimitOfClient, or "" to find out
 	PageLimit  int           // objects asked for in one page, where Okta allows as many; 0 means as many as it allows
 	Streams    []string      // the streams to offer, named as for Choose; nil means all of them
 	LogHistory time.Duration // how far back the first read of the log goes; 0 means 90 days, all that Okta keeps
@@ -35,8 +44,6 @@ type Config struct {
 const (
 	// logRetention is how long Okta keeps its System Log.
 	logRetention = 90 * 24 * time.Hour
-	// maxTokenBytes is far above the 42 characters of a token.
-	maxTokenBytes = 512
 )
 
 // Source reads the streams of one org. It is safe for concurrent use; reads at one time share the org's rate limits.
@@ -48,6 +55,7 @@ type Source struct {
 	logsSince  time.Time
 	overlap    time.Duration
 	offered    []streamSpec
+	sample     *userSample // of the users, for the check that no role holder is missed
 }
 
 var _ pipeline.Source = (*Source)(nil)
@@ -58,12 +66,11 @@ func Open(config Config) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, err := parseToken(config.Token)
-	if err != nil {
-		return nil, err
-	}
 	if config.Share < 0 || config.Share > 1 {
 		return nil, fault.Errorf(fault.Invalid, "share of the rate limit %v: want more than 0, at most 1", config.Share)
+	}
+	if !slices.Contains([]string{"", LimitOfOrg, LimitOfClient}, config.LimitOf) {
+		return nil, fault.Errorf(fault.Invalid, "rate limits of %q: want org, client or nothing", config.LimitOf)
 	}
 	if config.PageLimit < 0 || config.LogHistory < 0 || config.LogHistory > logRetention {
 		return nil, fault.Errorf(fault.Invalid, "page limit %d or log history %s: want a limit of 0 or more, and 0 to 90 days", config.PageLimit, config.LogHistory)
@@ -88,34 +95,21 @@ func Open(config Config) (*Source, error) {
 	}
 	s := &Source{
 		client: &client{
-			base: org, auth: key, http: ownClient(config.HTTPClient), pace: newPacer(config.Share, config.Logger),
+			base: org, http: ownClient(config.HTTPClient), pace: newPacer(newShare(config.Share, config.LimitOf), config.Logger),
 			agent: "longshore/" + config.Version + " (okta source; " + runtime.Version() + ")",
-			slots: make(chan struct{}, maxInFlight), log: config.Logger, hosts: map[string]bool{},
+			flow:  newFlow(), log: config.Logger, hosts: map[string]bool{},
 		},
 		notice: notice, pageLimit: config.PageLimit, logHistory: config.LogHistory, logsSince: config.LogsSince, overlap: config.Overlap,
+		sample: &userSample{seed: rand.Uint64()},
 	}
 	s.client.addHost(strings.ToLower(org.Host))
 	if s.offered, err = offer(s.specs(), config.Streams); err != nil {
 		return nil, err
 	}
+	if s.client.auth, err = config.credential(s.client, s.neededScopes()); err != nil {
+		return nil, err
+	}
 	return s, nil
-}
-
-// parseToken takes a token as people paste it, with or without its scheme.
-func parseToken(text string) (token, error) {
-	words := strings.Fields(text)
-	if len(words) > 0 && strings.EqualFold(words[0], "SSWS") {
-		words = words[1:]
-	}
-	text = strings.Join(words, " ")
-	if text == "" {
-		return "", fault.Errorf(fault.Invalid, "the Okta API token is empty").WithHint("Make one under Security > API > Tokens in the admin console.")
-	}
-	if len(text) > maxTokenBytes || strings.ContainsFunc(text, func(c rune) bool { return c <= ' ' || c > '~' }) {
-		return "", fault.Errorf(fault.Invalid, "the Okta API token holds spaces or other characters that no token has").
-			WithHint("Copy the token alone, without quotes or line breaks.")
-	}
-	return token(text), nil
 }
 
 // ownClient copies a client so that it follows no redirect: the credential must reach the configured host alone.
@@ -166,6 +160,7 @@ func (s *Source) read(ctx context.Context, r *reading, name string, from json.Ra
 	if err != nil {
 		return err
 	}
+	r.hide, r.watch = spec.hide, spec.watch
 	r.spec, r.began, r.bound = spec, st.Began, st.bound()
 	switch {
 	case st.Done && spec.CursorField == "":

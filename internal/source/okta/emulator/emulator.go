@@ -28,6 +28,7 @@ type Options struct {
 	Users        int       // people, DEPROVISIONED ones included; 0 means 500; fewer than 40 become 40
 	Seed         uint64    // what all data follows from; 0 means 1
 	EventsPerDay int       // log events of the whole org; 0 means 400, negative none
+	Admins       int       // people who hold a role, directly or through a group; 0 means 1 of 200 and those of the story
 	Days         int       // of log history before Now; 0 means 30, at most 90
 	Now          time.Time // the org's clock when New returns; zero means 2026-11-01T09:00:00Z
 	BaseURL      string    // scheme and host that links name; "" means those of the request
@@ -37,6 +38,7 @@ type Options struct {
 	// orgs do is not documented; without it a reader must find them through the groups.
 	InheritedAssignees bool
 
+	OAuth      OAuth
 	RateLimits RateLimits
 	Faults     Faults
 }
@@ -99,6 +101,9 @@ type Org struct {
 	flying   int
 	requests int      // numbers requests
 	firing   []firing // of each fault
+
+	doors       doors
+	withdrawals []withdrawal
 }
 
 // New makes an org. It costs a few bytes a user; objects are derived when they are asked for.
@@ -151,6 +156,7 @@ func (o *Org) routes() *http.ServeMux {
 		"/api/v1/iam/resource-sets/{set}/bindings/{role}/members": o.listBindingMembers,
 		"/api/v1/logs":                                            o.listLogs,
 		"/oauth2/v1/clients/{client}/roles":                       o.listClientRoles,
+		"POST " + tokenPath:                                       o.tokenEndpoint,
 		"/":                                                       o.pathUnknown,
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { o.serve(w, r, h) })
@@ -168,6 +174,14 @@ func (o *Org) base(r *http.Request) string {
 		return o.options.BaseURL
 	case r == nil:
 		return DefaultBaseURL
+	default:
+		return hostOf(r)
+	}
+}
+
+// hostOf is the scheme and host that a request was sent to.
+func hostOf(r *http.Request) string {
+	switch {
 	case r.URL.Scheme != "":
 		return r.URL.Scheme + "://" + r.Host
 	case r.TLS != nil:

@@ -30,6 +30,9 @@ type Fault struct {
 	RepeatCursor    bool          // a next link that leads to the same page again
 	Concurrency     bool          // the 429 of too many requests in flight
 	HideRateHeaders bool          // no X-Rate-Limit headers
+	Skew            time.Duration // the server's clock, in Date and X-Rate-Limit-Reset, goes wrong by so much
+	ExpireToken     bool          // the credential dies with this request: an access token for good, the API token for once
+	NewNonce        bool          // the DPoP nonce changes before this request, and the older ones are refused
 }
 
 // meet returns all the trouble planned for a request, as one fault.
@@ -64,6 +67,9 @@ func (f *Fault) join(more Fault) {
 	f.Empty = f.Empty || more.Empty
 	f.RepeatCursor = f.RepeatCursor || more.RepeatCursor
 	f.Concurrency = f.Concurrency || more.Concurrency
+	f.Skew += more.Skew
+	f.ExpireToken = f.ExpireToken || more.ExpireToken
+	f.NewNonce = f.NewNonce || more.NewNonce
 	f.HideRateHeaders = f.HideRateHeaders || more.HideRateHeaders
 }
 

@@ -27,14 +27,18 @@ const (
 	bucketIAM     = "/iam"
 	bucketClients = "/oauth2/v1/clients"
 	bucketShares  = "/principal-rate-limits"
+	bucketApps    = "/apps"
+	bucketApp     = "/apps/{id}"
+	bucketDevices = "/devices"
+	bucketOther   = "/oauth2/v1" // the token endpoint, and all that is no API
 	bucketRest    = "/api/v1"
 )
 
 // profiles are requests a minute. The vendor's last published numbers; /iam was never published.
 var profiles = map[string]map[string]int{
-	"free":       {bucketUsers: 100, bucketUser: 100, bucketGroups: 100, bucketGroup: 100, bucketLogs: 20, bucketIAM: 100, bucketClients: 100, bucketShares: 100, bucketRest: 100},
-	"enterprise": {bucketUsers: 600, bucketUser: 1000, bucketGroups: 600, bucketGroup: 600, bucketLogs: 50, bucketIAM: 600, bucketClients: 600, bucketShares: 600, bucketRest: 600},
-	"workforce":  {bucketUsers: 600, bucketUser: 2000, bucketGroups: 500, bucketGroup: 1000, bucketLogs: 120, bucketIAM: 600, bucketClients: 1200, bucketShares: 1200, bucketRest: 1200},
+	"free":       {bucketApps: 20, bucketApp: 100, bucketDevices: 100, bucketOther: 1000, bucketUsers: 100, bucketUser: 100, bucketGroups: 100, bucketGroup: 100, bucketLogs: 20, bucketIAM: 100, bucketClients: 100, bucketShares: 100, bucketRest: 100},
+	"enterprise": {bucketApps: 100, bucketApp: 600, bucketDevices: 150, bucketOther: 3000, bucketUsers: 600, bucketUser: 1000, bucketGroups: 600, bucketGroup: 600, bucketLogs: 50, bucketIAM: 600, bucketClients: 600, bucketShares: 600, bucketRest: 600},
+	"workforce":  {bucketApps: 100, bucketApp: 500, bucketDevices: 100, bucketOther: 10000, bucketUsers: 600, bucketUser: 2000, bucketGroups: 500, bucketGroup: 1000, bucketLogs: 120, bucketIAM: 600, bucketClients: 1200, bucketShares: 1200, bucketRest: 1200},
 }
 
 const (
@@ -60,7 +64,7 @@ func bucketOf(path string) string {
 		if strings.HasPrefix(path, "/oauth2/v1/clients") {
 			return bucketClients
 		}
-		return bucketRest
+		return bucketOther
 	}
 	parts := strings.Split(rest, "/")
 	switch parts[0] {
@@ -74,6 +78,13 @@ func bucketOf(path string) string {
 			return bucketGroup
 		}
 		return bucketGroups
+	case "apps":
+		if len(parts) == 2 {
+			return bucketApp
+		}
+		return bucketApps
+	case "devices":
+		return bucketDevices
 	case "logs":
 		return bucketLogs
 	case "iam":
@@ -97,6 +108,7 @@ type Stats struct {
 	Throttled   int            // 429 answers because a window was used up
 	Crowded     int            // 429 answers because too much was in flight
 	MaxInFlight int
+	Tokens      int   // access tokens given out
 	Bytes       int64 // of bodies
 }
 

@@ -17,6 +17,8 @@ type call struct {
 	r     *http.Request
 	base  string
 	query url.Values
+	fault Fault   // all the trouble planned for it
+	who   *caller // nil until it is let in, and where nobody needs to be
 }
 
 func (c *call) value(name string) string { return c.r.PathValue(name) }
@@ -59,9 +61,10 @@ func (c *call) limit(usual, most int) (n int, ok bool) {
 // answer is a response before it is written. A list keeps its items apart from what frames them, so that a fault can
 // take them out.
 type answer struct {
-	status int
-	body   []byte // of a single object or an error
-	etag   string
+	status  int
+	body    []byte // of a single object or an error
+	etag    string
+	headers [][2]string // more of them
 
 	list   bool
 	items  []byte // joined with commas
@@ -71,6 +74,8 @@ type answer struct {
 	next   string // "" on the last page
 	linked bool   // next goes into the Link header
 }
+
+func (a *answer) header(name, value string) { a.headers = append(a.headers, [2]string{name, value}) }
 
 func object(body []byte) answer { return answer{status: http.StatusOK, body: body} }
 
@@ -124,53 +129,79 @@ func (o *Org) serve(w http.ResponseWriter, r *http.Request, h handler) {
 	w.Header().Set("Date", o.Now().UTC().Format(http.TimeFormat))
 	d := newDraw(o.seed, saltRequest, number)
 	w.Header().Set("X-Okta-Request-Id", fmt.Sprintf("%016x%016x", d.next(), d.next()))
-	fault := o.meet(r.URL.Path)
-	if !wait(r.Context(), fault.Latency) {
+	c.fault = o.meet(r.URL.Path)
+	if !wait(r.Context(), c.fault.Latency) {
 		return
 	}
-	a, ok := o.admit(w, c, fault)
+	a, ok := o.admit(w, c)
 	if ok {
 		a = h(c)
+		if o.powerless(c) {
+			a = o.hollow(c, a)
+		}
 	}
-	fault.bend(c, &a)
-	o.write(w, r, a, fault)
+	c.fault.bend(c, &a)
+	o.write(w, r, a, c.fault)
 }
 
-// admit decides whether the request reaches its endpoint: credential, verb, planned fault, rate limit.
-func (o *Org) admit(w http.ResponseWriter, c *call, fault Fault) (answer, bool) {
+const tokenPath = "/oauth2/v1/token"
+
+// admit decides whether the request reaches its endpoint: credential, rate limit, verb, scope, planned fault.
+func (o *Org) admit(w http.ResponseWriter, c *call) (answer, bool) {
 	path := c.r.URL.Path
 	if strings.HasPrefix(path, "/.well-known/") {
 		return answer{}, true
 	}
-	if a, ok := o.authorize(c); !ok {
-		return a, false
+	if path != tokenPath {
+		if a, ok := o.authorize(c); !ok {
+			return a, false
+		}
 	}
 	bucket := bucketOf(path)
-	concurrent := fault.Concurrency || o.crowded()
-	if a, ok := o.spend(w, c, bucket, concurrent, fault.HideRateHeaders); !ok {
+	concurrent := c.fault.Concurrency || o.crowded()
+	if a, ok := o.spend(w, c, bucket, concurrent, c.fault.HideRateHeaders); !ok {
 		return a, false
 	}
-	if c.r.Method != http.MethodGet && c.r.Method != http.MethodHead {
-		return o.failed(c, http.StatusMethodNotAllowed, "E0000022", "The endpoint does not support the provided HTTP method",
-			"This stand-in org is read-only in this version: only GET is answered."), false
+	reads := c.r.Method == http.MethodGet || c.r.Method == http.MethodHead
+	if named := strings.Contains(c.r.Pattern, " "); !reads && !named {
+		return o.failed(c, http.StatusMethodNotAllowed, "E0000022", "The endpoint does not support the provided HTTP method"), false
 	}
-	if fault.Status != 0 {
-		return o.planned(w, c, fault), false
+	if a, ok := o.permit(c); !ok {
+		return a, false
+	}
+	if c.fault.Status != 0 {
+		return o.planned(w, c, c.fault), false
 	}
 	return answer{}, true
 }
 
+// authorize finds out who calls. An access token that is not let in is answered without a body, unless
+// OAuth.ErrorBodies says otherwise.
 func (o *Org) authorize(c *call) (answer, bool) {
 	header := c.r.Header.Get("Authorization")
 	if header == "" {
 		return o.failed(c, http.StatusForbidden, "E0000005", "Invalid session"), false
 	}
 	scheme, token, _ := strings.Cut(header, " ")
-	right := subtle.ConstantTimeCompare([]byte(strings.TrimSpace(token)), []byte(o.options.Token)) == 1
-	if !strings.EqualFold(scheme, "SSWS") || !right {
-		return o.failed(c, http.StatusUnauthorized, "E0000011", "Invalid token provided"), false
+	token = strings.TrimSpace(token)
+	oauth := len(o.options.OAuth.Apps) > 0 && (strings.EqualFold(scheme, "Bearer") || strings.EqualFold(scheme, "DPoP"))
+	if oauth {
+		who, refused := o.accessToken(c, scheme, token)
+		c.who = who
+		if refused != nil {
+			return o.challenge(c, refused, ""), false
+		}
+		return answer{}, true
 	}
-	return answer{}, true
+	right := subtle.ConstantTimeCompare([]byte(token), []byte(o.options.Token)) == 1
+	if strings.EqualFold(scheme, "SSWS") && right {
+		c.who = &caller{name: APIToken}
+		o.arrives(APIToken)
+		if !o.tokenEnded() && !c.fault.ExpireToken {
+			return answer{}, true
+		}
+	}
+	return o.failed(c, http.StatusUnauthorized, "E0000011", "Invalid token provided"), false
 }
 
 func (o *Org) write(w http.ResponseWriter, r *http.Request, a answer, fault Fault) {
@@ -185,7 +216,12 @@ func (o *Org) write(w http.ResponseWriter, r *http.Request, a answer, fault Faul
 	if a.etag != "" {
 		h.Set("ETag", a.etag)
 	}
-	h.Set("Content-Type", "application/json")
+	for _, more := range a.headers {
+		h.Set(more[0], more[1])
+	}
+	if len(body) > 0 {
+		h.Set("Content-Type", "application/json")
+	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	o.count(a.status, len(body))
 	w.WriteHeader(a.status)

@@ -1,0 +1,3 @@
+package okta
+
+func (s *Source) neededScopes() []string { return []string{"okta.users.read"} }
