@@ -219,11 +219,12 @@ func (o *Org) write(w http.ResponseWriter, r *http.Request, a answer, fault Faul
 	for _, more := range a.headers {
 		h.Set(more[0], more[1])
 	}
+	o.count(a.status, len(body))
 	if len(body) > 0 {
 		h.Set("Content-Type", "application/json")
+		body = zipped(h, r, body)
 	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))
-	o.count(a.status, len(body))
 	w.WriteHeader(a.status)
 	if r.Method == http.MethodHead {
 		return
