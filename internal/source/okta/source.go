@@ -37,8 +37,11 @@ type Config struct {
 	LogHistory time.Duration // how far back the first read of the log goes; 0 means 90 days, all that Okta keeps
 	LogsSince  time.Time     // where the first read of the log begins, in place of LogHistory; zero means not set
 	Overlap    time.Duration // how far before its bound an incremental read begins; 0 means 2 minutes
-	Version    string        // of the product, for the User-Agent; "" means dev
-	Logger     *slog.Logger  // nil means none
+	// Waiting is told when requests begin to wait long for a rate limit, and about when that ends. It must not block for
+	// long, and may be called from any goroutine; nil means nobody.
+	Waiting func(until time.Time)
+	Version string       // of the product, for the User-Agent; "" means dev
+	Logger  *slog.Logger // nil means none
 }
 
 const (
@@ -102,6 +105,7 @@ func Open(config Config) (*Source, error) {
 		notice: notice, pageLimit: config.PageLimit, logHistory: config.LogHistory, logsSince: config.LogsSince, overlap: config.Overlap,
 		sample: &userSample{seed: rand.Uint64()},
 	}
+	s.client.pace.waiting = config.Waiting
 	s.client.addHost(strings.ToLower(org.Host))
 	if s.offered, err = offer(s.specs(), config.Streams); err != nil {
 		return nil, err
