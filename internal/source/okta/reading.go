@@ -132,7 +132,7 @@ func (r *reading) children(ctx context.Context, spec childSpec, from state) erro
 	if !from.belongsTo(spec.parents) {
 		return foreignState()
 	}
-	parents := newPager(r.client, spec.parentsKey, spec.parents, from.Link)
+	parents := newPager(r.client, spec.parentsKey, spec.parents, from.Link).shared()
 	fresh := from.Link == "" && !strings.Contains(spec.parents, "filter=") // a part of a list may be empty
 	for parents.more() {
 		page, err := parents.fetch(ctx)
@@ -181,9 +181,8 @@ func (r *reading) visit(ctx context.Context, spec childSpec, ids []string, child
 		return spec.path(ids[i])
 	}
 	pages := &ahead{client: r.client, key: spec.key, request: request, count: len(ids)}
-	ctx, cancel := context.WithCancel(ctx)
-	defer pages.calls.Wait() // no call outlives the read
-	defer cancel()
+	ctx, stop := pages.begin(ctx)
+	defer stop() // no call outlives the read
 	for i, id := range ids {
 		at.Parent = id
 		done := at

@@ -100,12 +100,12 @@ func Open(config Config) (*Source, error) {
 		client: &client{
 			base: org, http: ownClient(config.HTTPClient), pace: newPacer(newShare(config.Share, config.LimitOf), config.Logger),
 			agent: "longshore/" + config.Version + " (okta source; " + runtime.Version() + ")",
-			flow:  newFlow(), log: config.Logger, hosts: map[string]bool{},
+			flow:  newFlow(), meter: newMeter(), kept: &kept{}, log: config.Logger, hosts: map[string]bool{},
 		},
 		notice: notice, pageLimit: config.PageLimit, logHistory: config.LogHistory, logsSince: config.LogsSince, overlap: config.Overlap,
 		sample: &userSample{seed: rand.Uint64()},
 	}
-	s.client.pace.waiting = config.Waiting
+	s.client.pace.onWait = config.Waiting
 	s.client.addHost(strings.ToLower(org.Host))
 	if s.offered, err = offer(s.specs(), config.Streams); err != nil {
 		return nil, err
@@ -166,6 +166,7 @@ func (s *Source) read(ctx context.Context, r *reading, name string, from json.Ra
 	}
 	r.hide, r.watch = spec.hide, spec.watch
 	r.spec, r.began, r.bound = spec, st.Began, st.bound()
+	ctx = forStream(ctx, spec.Name)
 	switch {
 	case st.Done && spec.CursorField == "":
 		return nil
