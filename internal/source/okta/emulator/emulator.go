@@ -164,6 +164,8 @@ func (o *Org) routes() *http.ServeMux {
 		"/api/v1/iam/resource-sets/{set}/resources":               o.listResources,
 		"/api/v1/iam/resource-sets/{set}/bindings":                o.listBindings,
 		"/api/v1/iam/resource-sets/{set}/bindings/{role}/members": o.listBindingMembers,
+		"/api/v1/eventHooks":                                      o.listHooks,
+		"/api/v1/eventHooks/{hook}":                               o.getHook,
 		"/api/v1/logs":                                            o.listLogs,
 		"/oauth2/v1/clients/{client}/roles":                       o.listClientRoles,
 		"/":                                                       o.pathUnknown,
