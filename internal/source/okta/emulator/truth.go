@@ -7,13 +7,16 @@ import "iter"
 // group_members (a user with groupId added; not of Okta Administrators, which cannot be listed), user_role_assignments
 // (userId, principalType and principalId added: whom the role was given to, the user or a group of hers),
 // group_role_assignments (groupId added), custom_roles, permissions (roleId added), resource_sets, logs (in polling
-// order). An unknown kind is a programmer's mistake. What is yielded is valid until the next one.
+// order), and those of tellMore. An unknown kind is a programmer's mistake. What is yielded is valid until the next one.
 func (o *Org) Truth(kind string) iter.Seq[[]byte] {
 	tell, ok := map[string]func(func(*text) bool){
 		"users": o.tellUsers, "groups": o.tellGroups, "group_members": o.tellMembers,
 		"user_role_assignments": o.tellUserRoles, "group_role_assignments": o.tellGroupRoles,
 		"custom_roles": o.tellRoles, "permissions": o.tellPermissions, "resource_sets": o.tellSets, "logs": o.tellLogs,
 	}[kind]
+	if !ok {
+		tell, ok = o.tellMore()[kind]
+	}
 	if !ok {
 		panic("emulator: no ledger of " + kind)
 	}
