@@ -24,5 +24,5 @@ func (r *reading) emptyHanded(ctx context.Context, request string) error {
 		}
 	}
 	return fault.Errorf(fault.Denied, "GET %s: the list is empty, and so is the org's list of users: the credential is accepted but sees nothing", shown(request)).
-		WithHint("An OAuth service app needs an admin role beside its scopes: give it %s under Admin roles of the app.", needOf(everyUserPath).role)
+		WithHint("An OAuth service app needs an admin role beside its scopes: give it %s under Admin roles of the app.", accessOf(everyUserPath).role)
 }

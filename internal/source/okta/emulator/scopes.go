@@ -192,3 +192,16 @@ func (o *Org) withdrawn(client string, what func(*withdrawal) bool) bool {
 	o.withdrawDue(now, "")
 	return slices.ContainsFunc(o.withdrawals, func(r withdrawal) bool { return r.done && r.concerns(client) && what(&r) })
 }
+
+// ReadScopes are the scopes that reading the whole org takes.
+func ReadScopes() []string {
+	areas := []string{"okta.users", "okta.groups", "okta.userTypes", "okta.schemas"}
+	for _, area := range scopeAreas {
+		areas = append(areas, area)
+	}
+	for i := range areas {
+		areas[i] += ".read"
+	}
+	slices.Sort(areas)
+	return areas
+}

@@ -239,17 +239,15 @@ func (o *Org) write(w http.ResponseWriter, c *call, a answer) {
 	if a.etag != "" {
 		h.Set("ETag", a.etag)
 	}
+	if len(body) > 0 {
+		h.Set("Content-Type", "application/json")
+	}
 	for _, more := range a.headers {
 		h.Set(more[0], more[1])
 	}
 	o.count(c.client(), a.status, len(body))
-	if len(body) > 0 {
-		h.Set("Content-Type", "application/json")
-		if c.fault.TruncateGzip {
-			body = cutGzip(h, c.r, body)
-		} else {
-			body = zipped(h, c.r, body)
-		}
+	if body = zipped(h, c.r, body); c.fault.TruncateGzip {
+		body = cutGzip(h, body)
 	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(a.status)
