@@ -37,8 +37,10 @@ type Options struct {
 	// orgs do is not documented; without it a reader must find them through the groups.
 	InheritedAssignees bool
 
-	RateLimits RateLimits
-	Faults     Faults
+	OAuth      OAuth
+	RateLimits RateLimits // SetLimits changes them
+	Noise      []Noise    // SetNoise
+	Faults     Faults     // SetFaults
 }
 
 func (p Options) withDefaults() Options {
@@ -99,8 +101,21 @@ type Org struct {
 	buckets  map[string]*window
 	stats    Stats
 	flying   int
-	requests int      // numbers requests
-	firing   []firing // of each fault
+	requests int // numbers requests
+	clients  map[string]*ClientStats
+	limits   RateLimits
+	noise    []*noisy
+	spent    time.Time // when a client last took from a window
+
+	faults    Faults
+	faultsSet time.Time
+	firing    []firing        // of each fault
+	foreign   map[string]bool // hosts that only faults name
+	keptItems map[int][]byte
+	keptCount int
+
+	doors       doors
+	withdrawals []withdrawal
 }
 
 // New makes an org. It costs a few bytes a user; objects are derived when they are asked for.
@@ -113,7 +128,10 @@ func New(options Options) *Org {
 	o.userTypeID, o.schemaID = o.id(kindUserType, 0), o.id(kindSchema, 0)
 	o.buckets = make(map[string]*window)
 	o.stats = Stats{Requests: make(map[string]int), Statuses: make(map[int]int)}
-	o.firing = make([]firing, len(o.options.Faults))
+	o.clients, o.foreign, o.keptItems = make(map[string]*ClientStats), make(map[string]bool), make(map[int][]byte)
+	o.limits = o.options.RateLimits.withDefaults()
+	o.setNoise(o.options.Noise, o.options.Now)
+	o.setFaults(o.options.Faults, o.options.Now)
 	o.planEvents()
 	o.hire()
 	o.formGroups()
@@ -177,7 +195,8 @@ func (o *Org) routes() *http.ServeMux {
 		"/api/v1/users/{user}/roles/{assignment}/targets/catalog/apps":        o.listUserTargets(false),
 		"/api/v1/groups/{group}/roles/{assignment}/targets/groups":            o.listGroupTargets(true),
 		"/api/v1/groups/{group}/roles/{assignment}/targets/catalog/apps":      o.listGroupTargets(false),
-		"/": o.pathUnknown,
+		"POST " + tokenPath: o.tokenEndpoint,
+		"/":                 o.pathUnknown,
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { o.serve(w, r, h) })
 	}
@@ -185,7 +204,30 @@ func (o *Org) routes() *http.ServeMux {
 }
 
 // ServeHTTP answers as Okta's API does.
-func (o *Org) ServeHTTP(w http.ResponseWriter, r *http.Request) { o.mux.ServeHTTP(w, r) }
+func (o *Org) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if o.abroad(r) {
+		_, _ = w.Write([]byte("[]"))
+		return
+	}
+	o.mux.ServeHTTP(w, r)
+}
+
+// abroad counts requests to a host that is not the org's, and which only a fault's link can have named.
+func (o *Org) abroad(r *http.Request) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.foreign[r.Host] {
+		return false
+	}
+	o.stats.Foreign++
+	for _, name := range []string{"Authorization", "Dpop", "Cookie", "Proxy-Authorization"} {
+		if r.Header.Get(name) != "" {
+			o.stats.Leaked++
+			break
+		}
+	}
+	return true
+}
 
 // base is the scheme and host that links in the answer name.
 func (o *Org) base(r *http.Request) string {
@@ -194,6 +236,14 @@ func (o *Org) base(r *http.Request) string {
 		return o.options.BaseURL
 	case r == nil:
 		return DefaultBaseURL
+	default:
+		return hostOf(r)
+	}
+}
+
+// hostOf is the scheme and host that a request was sent to.
+func hostOf(r *http.Request) string {
+	switch {
 	case r.URL.Scheme != "":
 		return r.URL.Scheme + "://" + r.Host
 	case r.TLS != nil:
