@@ -35,6 +35,9 @@ const (
 	bucketIAM     = "/iam"
 	bucketClients = "/oauth2/v1/clients"
 	bucketShares  = "/principal-rate-limits"
+	bucketApps    = "/apps"
+	bucketApp     = "/apps/{id}"
+	bucketDevices = "/devices"
 	bucketOther   = "/oauth2/v1" // the token endpoint, and all that is no API
 	bucketRest    = "/api/v1"
 )

@@ -246,10 +246,8 @@ func (o *Org) write(w http.ResponseWriter, c *call, a answer) {
 		h.Set(more[0], more[1])
 	}
 	size := len(body)
-	if c.fault.TruncateGzip {
-		body = cutGzip(h, c.r, body)
-	} else {
-		body = zipped(h, c.r, body)
+	if body = zipped(h, c.r, body); c.fault.TruncateGzip {
+		body = cutGzip(h, body)
 	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	o.count(c.client(), a.status, size)
