@@ -35,8 +35,13 @@ type Config struct {
 	PageLimit  int           // objects asked for in one page, where Okta allows as many; 0 means as many as it allows
 	Streams    []string      // the streams to offer, named as for Choose; nil means all of them
 	LogHistory time.Duration // how far back the first read of the log goes; 0 means 90 days, all that Okta keeps
-	Version    string        // of the product, for the User-Agent; "" means dev
-	Logger     *slog.Logger  // nil means none
+	LogsSince  time.Time     // where the first read of the log begins, in place of LogHistory; zero means not set
+	Overlap    time.Duration // how far before its bound an incremental read begins; 0 means 2 minutes
+	// Waiting is told when requests begin to wait long for a rate limit, and about when that ends. It must not block for
+	// long, and may be called from any goroutine; nil means nobody.
+	Waiting func(until time.Time)
+	Version string       // of the product, for the User-Agent; "" means dev
+	Logger  *slog.Logger // nil means none
 }
 
 const (
@@ -50,6 +55,8 @@ type Source struct {
 	notice     string
 	pageLimit  int
 	logHistory time.Duration
+	logsSince  time.Time
+	overlap    time.Duration
 	offered    []streamSpec
 	sample     *userSample // of the users, for the check that no role holder is missed
 }
@@ -74,6 +81,12 @@ func Open(config Config) (*Source, error) {
 	if config.Share == 0 {
 		config.Share = defaultShare
 	}
+	if config.Overlap < 0 || config.Overlap > maxOverlap {
+		return nil, fault.Errorf(fault.Invalid, "overlap %s of incremental reads: want 0 to 24 hours", config.Overlap)
+	}
+	if config.Overlap == 0 {
+		config.Overlap = indexOverlap
+	}
 	if config.LogHistory == 0 {
 		config.LogHistory = logRetention
 	}
@@ -89,9 +102,10 @@ func Open(config Config) (*Source, error) {
 			agent: "longshore/" + config.Version + " (okta source; " + runtime.Version() + ")",
 			flow:  newFlow(), meter: newMeter(), kept: &kept{}, log: config.Logger, hosts: map[string]bool{},
 		},
-		notice: notice, pageLimit: config.PageLimit, logHistory: config.LogHistory,
+		notice: notice, pageLimit: config.PageLimit, logHistory: config.LogHistory, logsSince: config.LogsSince, overlap: config.Overlap,
 		sample: &userSample{seed: rand.Uint64()},
 	}
+	s.client.pace.onWait = config.Waiting
 	s.client.addHost(strings.ToLower(org.Host))
 	if s.offered, err = offer(s.specs(), config.Streams); err != nil {
 		return nil, err
@@ -133,7 +147,7 @@ func (s *Source) Streams() []pipeline.Stream { return streamsOf(s.offered) }
 // user_role_assignments comes once all role holders are listed.
 func (s *Source) Read(ctx context.Context, stream string, from json.RawMessage) iter.Seq2[pipeline.Page, error] {
 	return func(yield func(pipeline.Page, error) bool) {
-		r := &reading{source: s, client: s.client, yield: yield, statuses: map[int]int{}}
+		r := &reading{source: s, client: s.client, yield: yield, statuses: map[int]int{}, started: time.Now()}
 		err := s.read(ctx, r, stream, from)
 		if err != nil && !errors.Is(err, errStopped) {
 			yield(pipeline.Page{Statuses: r.statuses, Gaps: r.gaps}, fmt.Errorf("read %s: %w", stream, err))
@@ -147,9 +161,19 @@ func (s *Source) read(ctx context.Context, r *reading, name string, from json.Ra
 		return err
 	}
 	st, err := parseState(from)
-	if err != nil || st.Done {
+	if err != nil {
 		return err
 	}
 	r.hide, r.watch = spec.hide, spec.watch
-	return spec.read(forStream(ctx, spec.Name), r, st)
+	ctx = forStream(ctx, spec.Name)
+	r.spec, r.began, r.bound = spec, st.Began, st.bound()
+	switch {
+	case st.Done && spec.CursorField == "":
+		return nil
+	case spec.changed != nil && r.bound != "":
+		return spec.changed(ctx, r, st)
+	case st.Done: // without a bound: nothing says what is known
+		st = state{}
+	}
+	return spec.read(ctx, r, st)
 }

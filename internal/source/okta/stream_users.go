@@ -9,10 +9,11 @@ func (s *Source) users() streamSpec {
 	return streamSpec{
 		hide:   userSecrets,
 		watch:  s.sample.add,
-		Stream: stream("users", "Every user, in any status: the org's listing, then its deactivated users.", "id"),
+		Stream: withCursor("lastUpdated", stream("users", "Every user, in any status: the org's listing, then its deactivated users.", "id")),
 		read: listings("",
 			s.listRequest(listLimit, "users"),
 			s.deactivatedUsers()),
+		changed: changesOf("users", "search", func(since string) string { return `lastUpdated ge "` + since + `"` }),
 	}
 }
 
