@@ -60,7 +60,7 @@ func (o *Org) Control() http.Handler {
 	return http.NewCrossOriginProtection().Handler(mux)
 }
 
-const maxControlBytes = 16 << 20 // of a body, such as a list of steps
+const maxControlBytes = 1 << 20
 
 // steer makes a handler of what takes a JSON body, possibly empty, and answers with a value; 204 for nil.
 func steer[In any](do func(In) (any, error)) http.HandlerFunc {

@@ -82,19 +82,19 @@ func TestControlSteersARunningOrg(t *testing.T) {
 func TestControlRefusesWhatMakesNoSense(t *testing.T) {
 	o := New(Options{})
 	for request, want := range map[string]string{
-		`PUT /_emu/faults {"faults":["nonsense"]}`:                               "nonsense",
-		`PUT /_emu/faults {"fault":[]}`:                                          "unknown field",
-		`PUT /_emu/limits {"profile":"huge"}`:                                    "workforce",
-		`PUT /_emu/limits {"window":"1s"}`:                                       "2s",
-		`PUT /_emu/limits {"window":"soon"}`:                                     "soon",
-		`PUT /_emu/limits {"buckets":{"/people":1}}`:                             "/people",
-		`PUT /_emu/limits {"share":101}`:                                         "per cent",
-		`PUT /_emu/noise {"noise":[{"bucket":"/people","perCent":1}]}`:           "/people",
-		`PUT /_emu/noise {"noise":[{"bucket":"/users"}]}`:                        "per cent",
-		`POST /_emu/withdrawals {"client":"0oanone"}`:                            "0oanone",
-		`POST /_emu/withdrawals {"client":"SSWS","scope":"users"}`:               "okta.users.read",
-		`POST /_emu/withdrawals {"client":"SSWS","at":"1"}`:                      "duration",
-		`PUT /_emu/faults {"faults":["/x=` + strings.Repeat("9", 17<<20) + `"]}`: "too large",
+		`PUT /_emu/faults {"faults":["nonsense"]}`:                              "nonsense",
+		`PUT /_emu/faults {"fault":[]}`:                                         "unknown field",
+		`PUT /_emu/limits {"profile":"huge"}`:                                   "workforce",
+		`PUT /_emu/limits {"window":"1s"}`:                                      "2s",
+		`PUT /_emu/limits {"window":"soon"}`:                                    "soon",
+		`PUT /_emu/limits {"buckets":{"/people":1}}`:                            "/people",
+		`PUT /_emu/limits {"share":101}`:                                        "per cent",
+		`PUT /_emu/noise {"noise":[{"bucket":"/people","perCent":1}]}`:          "/people",
+		`PUT /_emu/noise {"noise":[{"bucket":"/users"}]}`:                       "per cent",
+		`POST /_emu/withdrawals {"client":"0oanone"}`:                           "0oanone",
+		`POST /_emu/withdrawals {"client":"SSWS","scope":"users"}`:              "okta.users.read",
+		`POST /_emu/withdrawals {"client":"SSWS","at":"1"}`:                     "duration",
+		`PUT /_emu/faults {"faults":["/x=` + strings.Repeat("9", 2<<20) + `"]}`: "too large",
 	} {
 		parts := strings.SplitN(request, " ", 3)
 		status, text := steering(t, o, parts[0], parts[1], parts[2])

@@ -96,13 +96,13 @@ type Org struct {
 	goneCount    int     // people who are DEPROVISIONED or deleted
 	adminCount   int     // people who hold a role
 	direct       map[int][]assignment
+	holders      []int32 // people with direct roles, in order
+	granted      map[int][]assignment
 	clientGrants map[int][]assignment     // of service apps, by their position
 	targets      map[limited][]roleTarget // of roles that are limited
-	holders      []int32                  // people with direct roles, in order
-	granted      map[int][]assignment
-	grants       int          // numbers standard roles without targets
-	boundCount   int          // numbers assignments of custom roles and of those built on them
-	bindings     []assignment // of custom roles and of those built on them, in the order of their numbers
+	grants       int                      // numbers standard roles without targets
+	boundCount   int                      // numbers assignments of custom roles and of those built on them
+	bindings     []assignment             // of custom roles and of those built on them, in the order of their numbers
 
 	hooks hooks
 

@@ -11,9 +11,8 @@ import (
 // group_members (a user with groupId added; not of Okta Administrators, which cannot be listed), user_role_assignments
 // (userId, principalType and principalId added: whom the role was given to, the user or a group of hers),
 // group_role_assignments (groupId added), custom_roles, permissions (roleId added), resource_sets, logs (in polling
-// order), and those of tellMore. It tells the current state, whatever filter and search still show; while the org changes,
-// each object as it is at that moment. An unknown kind is a programmer's mistake. What is yielded is valid until the next
-// one.
+// order), and those of tellMore. It tells the current state, whatever filter and search still show; while the org changes, each object as it
+// is at that moment. An unknown kind is a programmer's mistake. What is yielded is valid until the next one.
 func (o *Org) Truth(kind string) iter.Seq[[]byte] {
 	tell, ok := o.tellers()[kind]
 	if !ok {

@@ -17,7 +17,7 @@ func (o *Org) tellMore() map[string]func(func(*text) bool) {
 }
 
 // people is how many accounts there ever were: places go from 0 to it.
-func (o *Org) people() int { return o.staff.count }
+func (o *Org) people() int { return o.userCount() }
 
 func (o *Org) tellApps(yield func(*text) bool) {
 	t := text{}
