@@ -63,3 +63,16 @@ func AppendCompact(dst, value []byte) []byte {
 	}
 	return dst
 }
+
+// SetMember returns a copy of obj, a valid JSON object, with the member of that name having the value: in its place when
+// it is there, else at the end.
+func SetMember(obj []byte, name string, value []byte) []byte {
+	old, ok := Get(obj, name)
+	if !ok {
+		return AppendMember(make([]byte, 0, len(obj)+len(name)+len(value)+4), obj, name, value)
+	}
+	at := cap(obj) - cap(old) // old is a part of obj
+	dst := make([]byte, 0, len(obj)-len(old)+len(value))
+	dst = append(append(dst, obj[:at]...), value...)
+	return append(dst, obj[at+len(old):]...)
+}
