@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -36,6 +37,10 @@ type Options struct {
 	// InheritedAssignees lists in /iam/assignees/users also those who hold roles through groups alone. Whether real
 	// orgs do is not documented; without it a reader must find them through the groups.
 	InheritedAssignees bool
+
+	IndexLag time.Duration // how long filter and search of users and groups still show what was; 0 is not at all (real orgs: a second or so)
+	LogLag   time.Duration // median time between a change and its events being in the log; 0 is none (real orgs: 1 s, a few late by minutes)
+	Hooks    HookOptions
 
 	RateLimits RateLimits
 	Faults     Faults
@@ -77,16 +82,26 @@ type Org struct {
 	opened  time.Time // when New was called, on the real clock
 	mux     *http.ServeMux
 
-	staff      staff
-	groups     []group
-	memberOf   [][]int32 // groups of each person, Everyone aside
-	goneCount  int       // people who are DEPROVISIONED
-	adminCount int       // people who hold a role
+	staff       staff
+	memberStart []uint32 // where in memberships those of each person begin
+	memberships []int32  // the groups that people were in at New, Everyone aside
+	founded     int      // groups that there were at New
+	advanced    atomic.Int64
+
+	// Current, and guarded by world.mu once New has returned.
+	world      world
+	groups     []group // deleted ones stay in their place
+	goneCount  int     // people who are DEPROVISIONED or deleted
+	adminCount int     // people who hold a role
 	direct     map[int][]assignment
 	holders    []int32 // people with direct roles, in order
 	granted    map[int][]assignment
 	grants     int          // numbers standard roles without targets
-	bindings   []assignment // all assignments of custom roles and of those built on them, by their number
+	boundCount int          // numbers assignments of custom roles and of those built on them
+	bindings   []assignment // of custom roles and of those built on them, in the order of their numbers
+
+	hooks hooks
+
 	orgID      string
 	realmID    string
 	userTypeID string
@@ -116,14 +131,11 @@ func New(options Options) *Org {
 	o.hire()
 	o.formGroups()
 	o.assignRoles()
+	o.foundIAM()
 	o.stage()
 	o.mux = o.routes()
 	return o
 }
-
-// Now is the org's clock: Options.Now and what passed since New. A reader that counts back from now (the log's since) must
-// count from here or from the Date header, not from the machine's clock.
-func (o *Org) Now() time.Time { return o.options.Now.Add(time.Since(o.opened)) }
 
 func (o *Org) routes() *http.ServeMux {
 	mux := http.NewServeMux()
@@ -153,6 +165,9 @@ func (o *Org) routes() *http.ServeMux {
 		"/oauth2/v1/clients/{client}/roles":                       o.listClientRoles,
 		"/":                                                       o.pathUnknown,
 	} {
+		if !strings.Contains(pattern, " ") { // those with a verb may change the org, and take the lock themselves
+			h = o.reading(h)
+		}
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { o.serve(w, r, h) })
 	}
 	return mux

@@ -40,7 +40,7 @@ func (o *Org) listUsers(c *call) answer {
 	from, ok := 0, false
 	after := c.query.Get("after")
 	if after != "" {
-		if from, ok = o.indexOf(kindUser, after, o.staff.count); !ok {
+		if from, ok = o.indexOf(kindUser, after, o.userCount()); !ok {
 			return o.badCursor(c)
 		}
 		from++
@@ -61,16 +61,17 @@ func (o *Org) listUsers(c *call) answer {
 // scanUsers returns the places of the next users, at most n of them. Without an expression it is the default listing,
 // which hides the DEPROVISIONED.
 func (o *Org) scanUsers(from, n int, matches expression) []int {
-	found := make([]int, 0, min(n, o.staff.count))
-	for i := from; i < o.staff.count && len(found) < n; i++ {
+	found := make([]int, 0, min(n, o.userCount()))
+	at := o.indexed()
+	for i := from; i < o.userCount() && len(found) < n; i++ {
 		if matches == nil {
 			if !o.gone(i) {
 				found = append(found, i)
 			}
 			continue
 		}
-		u := o.user(i)
-		if matches(u.attribute) {
+		u, ok := o.userAsOf(i, at)
+		if ok && matches(u.attribute) {
 			found = append(found, i)
 		}
 	}
@@ -87,9 +88,10 @@ func (o *Org) sortedUsers(matches expression, by, order, after string, n int) ([
 		i   int
 	}
 	var all []keyed
-	for i := range o.staff.count {
-		u := o.user(i)
-		if matches(u.attribute) {
+	at := o.indexed()
+	for i := range o.userCount() {
+		u, ok := o.userAsOf(i, at)
+		if ok && matches(u.attribute) {
 			key := ""
 			if v := u.attribute(by); len(v) > 0 {
 				key = strings.ToLower(v[0])
@@ -105,7 +107,7 @@ func (o *Org) sortedUsers(matches expression, by, order, after string, n int) ([
 	})
 	start := 0
 	if after != "" {
-		i, _ := o.indexOf(kindUser, after, o.staff.count)
+		i, _ := o.indexOf(kindUser, after, o.userCount())
 		start = slices.IndexFunc(all, func(k keyed) bool { return k.i == i }) + 1
 	}
 	var found []int
@@ -124,8 +126,12 @@ func (o *Org) userPage(c *call, path string, found []int, limit int, after strin
 	}
 	v := userView{base: c.base, omitCredentials: omitsCredentials(c.r.Header.Get("Content-Type"))}
 	t := text{b: make([]byte, 0, 1200*len(found))}
+	at := int64(presently)
+	if c.query.Get("search") != "" || c.query.Get("filter") != "" {
+		at = o.indexed()
+	}
 	for _, i := range found {
-		u := o.user(i)
+		u, _ := o.userAsOf(i, at)
 		o.writeUser(&t, &u, v)
 	}
 	return paged(t.b, c.link(path, append([]string{"after", after}, params...)...), next)
@@ -163,8 +169,8 @@ func (o *Org) findUser(name string) (int, bool) {
 	if name == "me" {
 		return o.staff.places[partFirstAdmin], true
 	}
-	if i, ok := o.indexOf(kindUser, name, o.staff.count); ok {
-		return i, true
+	if i, ok := o.indexOf(kindUser, name, o.userCount()); ok {
+		return i, !o.erased(i)
 	}
 	return o.userByLogin(name)
 }

@@ -1,0 +1,7 @@
+package emulator
+
+type HookOptions struct{}
+type hooks struct{}
+
+func (o *Org) wakeHooks()                {}
+func (o *Org) notify(events []*logEvent) {}
