@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"math/rand/v2"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -272,4 +273,72 @@ func TestGrantReachesTheLake(t *testing.T) {
 		b.follow(10 * time.Second)
 		b.compare()
 	})
+}
+
+// churn changes the org in a seeded way: everything that a feed must bring. It returns what was done.
+func (b *feedBench) churn(seed uint64, n int) {
+	b.t.Helper()
+	d := rand.New(rand.NewPCG(seed, 1))
+	var groups []string
+	for record := range b.org.Truth("groups") {
+		if rawjson.GetString(record, "type") == "OKTA_GROUP" {
+			groups = append(groups, rawjson.GetString(record, "id"))
+		}
+	}
+	users := b.someUsers(25)
+	roles := []string{"READ_ONLY_ADMIN", "HELP_DESK_ADMIN", "APP_ADMIN", "USER_ADMIN", "REPORT_ADMIN"}
+	for i := range n {
+		user, group, role := users[d.IntN(len(users))], groups[d.IntN(len(groups))], roles[d.IntN(len(roles))]
+		// What the org refuses (granting twice, leaving a group one is not in) is part of the noise.
+		switch d.IntN(16) {
+		case 0, 1, 2:
+			_, _ = b.org.Grant(user, role, "")
+		case 3, 4:
+			_ = b.org.Revoke(user, role)
+		case 5, 6, 7:
+			_ = b.org.Join(user, group)
+		case 8, 9:
+			_ = b.org.Leave(user, group)
+		case 10:
+			_, _ = b.org.GrantGroup(group, role, "")
+		case 11:
+			_ = b.org.RevokeGroup(group, role)
+		case 12:
+			_ = b.org.UpdateProfile(user, map[string]any{"title": fmt.Sprintf("Title %d", i)})
+		case 13:
+			login := fmt.Sprintf("new.%d.%d@harborline.example", seed, i)
+			if id, err := b.org.CreateUser(map[string]any{"firstName": "New", "lastName": "One", "login": login, "email": login}, true); err == nil {
+				users = append(users, id)
+			}
+		case 14:
+			_ = b.org.Deactivate(user)
+			if d.IntN(2) == 0 {
+				_ = b.org.Delete(user)
+			}
+		case 15:
+			if d.IntN(3) == 0 {
+				_ = b.org.DeleteGroup(group)
+			} else if id, err := b.org.CreateGroup(fmt.Sprintf("Group %d %d", seed, i), "made by a test"); err == nil {
+				groups = append(groups, id)
+			}
+		}
+		if d.IntN(3) == 0 {
+			b.follow(time.Duration(d.IntN(8000)) * time.Millisecond)
+		}
+	}
+}
+
+func TestFeedKeepsTheLakeTrue(t *testing.T) {
+	for seed := range uint64(3) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newFeedBench(t, emulator.Options{})
+				defer b.close()
+				b.follow(10 * time.Second)
+				b.churn(seed, 120)
+				b.follow(time.Minute)
+				b.compare()
+			})
+		})
+	}
 }

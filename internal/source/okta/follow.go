@@ -53,6 +53,7 @@ type following struct {
 	number    uint64 // of the last thing noted
 	held      []held // in order
 	wantsAll  string
+	admins    string    // id of the built-in group of administrators; "" until it is needed
 	nextScan  time.Time // no scan of the lake before
 }
 

@@ -213,7 +213,7 @@ func (f *following) streamOf(of aspect) string {
 	name := [...]string{
 		ofUser: usersStream, ofUserRoles: userRolesStream, ofMembership: groupMembersStream, ofUserGroups: groupMembersStream, ofUserJoins: groupMembersStream,
 		ofGroup: groupsStream, ofGroupRoles: groupRolesStream, ofMembers: groupMembersStream, ofClientRoles: clientRolesStream,
-		ofRole: customRolesStream, ofAllRoles: customRolesStream, ofSet: resourceSetsStream, ofAllSets: resourceSetsStream, ofWhole: usersStream,
+		ofRole: customRolesStream, ofAllRoles: customRolesStream, ofAdmins: groupsStream, ofSet: resourceSetsStream, ofAllSets: resourceSetsStream, ofWhole: usersStream,
 	}[of]
 	return name
 }
@@ -260,7 +260,7 @@ func (f *following) readers() [ofWhole]reader {
 		ofUser: f.readUser, ofUserRoles: f.readUserRoles, ofMembership: f.readMemberships, ofUserGroups: f.readUserGroups, ofUserJoins: f.readUserGroups,
 		ofGroup: f.readGroup, ofGroupRoles: f.readGroupRoles, ofMembers: f.readMembers, ofClientRoles: f.readList(clientRoles),
 		ofRole: f.readRole, ofAllRoles: f.readAll(ofRole, "roles", iamRolesPath, rolePermissions),
-		ofSet: f.readSet, ofAllSets: f.readAll(ofSet, "resource-sets", iamResourceSetsPath, setResources),
+		ofAdmins: f.readAdmins, ofSet: f.readSet, ofAllSets: f.readAll(ofSet, "resource-sets", iamResourceSetsPath, setResources),
 	}
 }
 
@@ -440,6 +440,28 @@ func (f *following) readGroup(ctx context.Context, c *calls, u unit) (func(*gath
 		}, nil
 	}
 	return func(g *gathered) { g.bring(groupsStream, a, record) }, err
+}
+
+// readAdmins lets the built-in group of administrators follow: Okta tells of no one who joins or leaves it.
+func (f *following) readAdmins(ctx context.Context, c *calls, _ unit) (func(*gathered), error) {
+	if !f.wanted[groupsStream] {
+		return nil, nil
+	}
+	if f.admins != "" {
+		return func(g *gathered) { g.follow(ofGroup, f.admins) }, nil
+	}
+	_, groups, _, err := c.all(ctx, f.source.listRequest(listLimit, "groups", "filter="+url.QueryEscape(`type eq "BUILT_IN"`)), "")
+	if err != nil {
+		return nil, err
+	}
+	return func(g *gathered) {
+		for _, group := range groups {
+			if !hasMembers(group) {
+				f.admins = rawjson.GetString(group, "id")
+				g.follow(ofGroup, f.admins)
+			}
+		}
+	}, nil
 }
 
 // readGroupRoles reads the roles of a group, and lets those of its members follow: of all who are in it, and of all who

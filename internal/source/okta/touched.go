@@ -22,6 +22,7 @@ const (
 	ofClientRoles               // the roles of a service app
 	ofRole                      // a custom role and its permissions
 	ofAllRoles                  // every custom role, for an event that does not name the role
+	ofAdmins                    // the built-in group of all administrators, which changes with every role given or taken
 	ofSet                       // a resource set, its resources and bindings
 	ofAllSets                   // every resource set, for an event that does not name the set
 	ofWhole                     // nothing by itself: only reading everything anew tells what has changed
@@ -35,7 +36,9 @@ type touch struct {
 
 // The kinds of object that a target of an event can be, whatever the target's type is called.
 const (
-	targetUser = iota + 1
+	anyEvent = iota - 1
+	noTarget
+	targetUser
 	targetGroup
 	targetClient
 	targetRole
@@ -53,7 +56,7 @@ var targetKinds = map[string]int{
 
 // consequence is what events of a type mean for the targets of a kind.
 type consequence struct {
-	target int // 0: for the event as a whole
+	target int // one of the kinds; noTarget: when the targets tell nothing; anyEvent: whatever they tell
 	of     []aspect
 }
 
@@ -71,22 +74,22 @@ var effects = []effect{
 		{targetUser, []aspect{ofUser, ofUserRoles, ofUserJoins}},
 	}},
 	{"user.lifecycle.deactivate user.lifecycle.delete.initiated user.lifecycle.delete.completed", []consequence{
-		{targetUser, []aspect{ofUser, ofUserRoles, ofUserGroups}},
+		{targetUser, []aspect{ofUser, ofUserRoles, ofUserGroups}}, {anyEvent, []aspect{ofAdmins}},
 	}},
 	{"user.lifecycle. user.account.", []consequence{{targetUser, []aspect{ofUser}}}},
-	{"user.account.privilege.grant user.account.privilege.revoke", []consequence{{targetUser, []aspect{ofUserRoles}}}},
-	{"group.privilege.grant group.privilege.revoke", []consequence{{targetGroup, []aspect{ofGroupRoles}}}},
+	{"user.account.privilege.grant user.account.privilege.revoke", []consequence{{targetUser, []aspect{ofUserRoles}}, {anyEvent, []aspect{ofAdmins}}}},
+	{"group.privilege.grant group.privilege.revoke", []consequence{{targetGroup, []aspect{ofGroupRoles}}, {anyEvent, []aspect{ofAdmins}}}},
 	{"app.oauth2.client.privilege.grant app.oauth2.client.privilege.revoke", []consequence{{targetClient, []aspect{ofClientRoles}}}},
 	{"group.user_membership.add group.user_membership.remove", []consequence{{targetGroup, []aspect{ofGroup}}}}, // and the pairs
 	{"group.user_membership.rule.", []consequence{{targetGroup, []aspect{ofMembers}}}},
 	{"group.lifecycle.create group.lifecycle.delete group.profile.update", []consequence{{targetGroup, []aspect{ofGroup}}}},
-	{"iam.role.", []consequence{{targetRole, []aspect{ofRole}}, {0, []aspect{ofAllRoles}}}},
-	{"iam.resourceset.", []consequence{{targetSet, []aspect{ofSet}}, {0, []aspect{ofAllSets}}}},
+	{"iam.role.", []consequence{{targetRole, []aspect{ofRole}}, {noTarget, []aspect{ofAllRoles}}}},
+	{"iam.resourceset.", []consequence{{targetSet, []aspect{ofSet}}, {noTarget, []aspect{ofAllSets}}}},
 	{"iam.resourceset.bindings.add iam.resourceset.bindings.delete", []consequence{
-		{targetSet, []aspect{ofSet}}, {0, []aspect{ofAllSets}},
+		{targetSet, []aspect{ofSet}}, {noTarget, []aspect{ofAllSets}},
 		{targetUser, []aspect{ofUserRoles}}, {targetGroup, []aspect{ofGroupRoles}}, {targetClient, []aspect{ofClientRoles}},
 	}},
-	{"system.import.user. system.import.group. app.user_management", []consequence{{0, []aspect{ofWhole}}}},
+	{"system.import.user. system.import.group. app.user_management", []consequence{{noTarget, []aspect{ofWhole}}}},
 }
 
 // effectIndex finds the effect of a type: by its whole name, or by the longest beginning.
@@ -131,10 +134,7 @@ func (x effectIndex) touches(event []byte) []touch {
 	var all []touch
 	for _, c := range consequences {
 		ids := named[c.target]
-		if c.target == 0 {
-			if len(all) > 0 { // the targets tell it
-				continue
-			}
+		if c.target == anyEvent || c.target == noTarget && len(all) == 0 {
 			ids = []string{""}
 		}
 		for _, id := range ids {
