@@ -139,6 +139,9 @@ func New(options Options) *Org {
 
 func (o *Org) routes() *http.ServeMux {
 	mux := http.NewServeMux()
+	for pattern, h := range o.writes() {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { o.serve(w, r, h) })
+	}
 	for pattern, h := range map[string]handler{
 		"/.well-known/okta-organization":                          o.wellKnown,
 		"/api/v1/org":                                             o.orgSettings,

@@ -150,9 +150,8 @@ func (o *Org) admit(w http.ResponseWriter, c *call, fault Fault) (answer, bool) 
 	if a, ok := o.spend(w, c, bucket, concurrent, fault.HideRateHeaders); !ok {
 		return a, false
 	}
-	if c.r.Method != http.MethodGet && c.r.Method != http.MethodHead {
-		return o.failed(c, http.StatusMethodNotAllowed, "E0000022", "The endpoint does not support the provided HTTP method",
-			"This stand-in org is read-only in this version: only GET is answered."), false
+	if c.r.Method != http.MethodGet && c.r.Method != http.MethodHead && !strings.HasPrefix(c.r.Pattern, c.r.Method+" ") {
+		return o.failed(c, http.StatusMethodNotAllowed, "E0000022", "The endpoint does not support the provided HTTP method"), false
 	}
 	if fault.Status != 0 {
 		return o.planned(w, c, fault), false
