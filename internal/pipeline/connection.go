@@ -11,7 +11,7 @@ type Connection struct {
 	Name      string        `json:"name"`
 	Source    string        `json:"source"`    // what is read, for people: the org's URL
 	Namespace string        `json:"namespace"` // first part of the object keys; routes to the webhook of that key or identifier
-	Streams   []string      `json:"streams"`   // chosen streams; empty means all of the source
+	Streams   []string      `json:"streams"`   // chosen streams; empty means all of the source but the optional ones
 	Every     time.Duration `json:"every"`     // pause between the end of a run and the next; 0 means by hand only
 }
 

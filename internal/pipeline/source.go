@@ -13,6 +13,7 @@ type Stream struct {
 	PrimaryKey  [][]string `json:"primaryKey"`
 	CursorField string     `json:"cursorField,omitempty"` // "" when only full refresh is possible
 	Incremental bool       `json:"incremental"`           // read incrementally by default (logs); else every sync is a full snapshot
+	Optional    bool       `json:"optional,omitempty"`    // not read unless chosen by name
 	Doc         string     `json:"doc"`                   // one sentence for people
 }
 

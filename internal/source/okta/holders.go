@@ -20,6 +20,10 @@ const (
 	phaseEveryUser        // visiting all users, because role holders cannot be listed
 )
 
+const everyUserPath = apiPrefix + "users"
+
+func userRolesPath(id string) string { return everyUserPath + "/" + url.PathEscape(id) + "/roles" }
+
 // errNoHolders means that role holders cannot be listed, so that every user must be asked.
 var errNoHolders = errors.New("role holders cannot be listed")
 
@@ -33,7 +37,7 @@ func readUserRoles(ctx context.Context, r *reading, from state) error {
 	list := r.source.listRequest
 	spec := childSpec{
 		parents: list(listLimit, "users"), member: "userId",
-		path: func(id string) string { return everyUserPath + "/" + url.PathEscape(id) + "/roles" },
+		path: userRolesPath,
 	}
 	if from.Phase == phaseEveryUser {
 		return r.children(ctx, spec, from)

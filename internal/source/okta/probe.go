@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -96,7 +97,7 @@ func (s *Source) Check(ctx context.Context) ([]Probe, error) {
 func (s *Source) offeredOf(names []string) []string {
 	var offered []string
 	for _, name := range names {
-		if _, err := find(s.offered, name); err == nil {
+		if slices.ContainsFunc(s.offered, func(spec streamSpec) bool { return spec.Name == name }) {
 			offered = append(offered, name)
 		}
 	}

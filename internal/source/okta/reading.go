@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"time"
 
 	"longshore/internal/fault"
 	"longshore/internal/pipeline"
@@ -21,9 +22,13 @@ var errStopped = errors.New("stopped")
 
 // reading is one Read under way: where pages go, and what the next page must account for.
 type reading struct {
-	source *Source
-	client *client
-	yield  func(pipeline.Page, error) bool
+	source  *Source
+	client  *client
+	spec    streamSpec
+	started time.Time // local clock
+	began   string    // the same by the org's clock, from the first answer on
+	bound   string    // up to which everything was known before; "" for a full read
+	yield   func(pipeline.Page, error) bool
 
 	statuses  map[int]int     // met since the last page
 	gaps      []string        // found since the last page
@@ -50,7 +55,7 @@ func (r *reading) gap(format string, args ...any) {
 // page yields the records of an answer. A state that would be too long is replaced by the one before: a resumed
 // read repeats the page then.
 func (r *reading) page(a *answer, records [][]byte, next state) error {
-	encoded := next.encode()
+	encoded := r.account(next).encode()
 	if len(encoded) <= maxStateBytes {
 		r.lastState = encoded
 	}
@@ -58,7 +63,7 @@ func (r *reading) page(a *answer, records [][]byte, next state) error {
 		Records: records, EmittedAt: a.at, State: r.lastState, Cursor: a.path, Statuses: r.statuses, Gaps: r.gaps,
 	}
 	if r.lastState == nil {
-		page.State = state{}.encode()
+		page.State = r.account(state{}).encode()
 	}
 	r.statuses, r.gaps = map[int]int{}, nil
 	if !r.yield(page, nil) {
@@ -210,10 +215,12 @@ func (r *reading) child(ctx context.Context, spec childSpec, id string, pages *p
 		page, err := pages.fetch(ctx)
 		r.met(page.answer)
 		if err != nil {
-			if err := r.passOver(err); err != nil {
-				return err
+			if refused := r.passOver(err); refused != nil {
+				return refused
 			}
-			r.gap("%s", explained(err))
+			if !spec.mayBeGone || !fault.Is(err, fault.NotFound) {
+				r.gap("%s", explained(err))
+			}
 			return r.page(page.answer, nil, done)
 		}
 		r.answered, r.denied = true, 0

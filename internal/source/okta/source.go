@@ -24,8 +24,10 @@ type Config struct {
 	HTTPClient *http.Client  // nil means one of its own. Redirects are never followed, whatever it says
 	Share      float64       // the part of each rate-limit bucket to use, up to 1; 0 means 0.5, a token's default share
 	PageLimit  int           // objects asked for in one page, where Okta allows as many; 0 means as many as it allows
-	Streams    []string      // the streams to offer; nil means all
+	Streams    []string      // the streams to offer, named as for Choose; nil means all of them
 	LogHistory time.Duration // how far back the first read of the log goes; 0 means 90 days, all that Okta keeps
+	LogsSince  time.Time     // where the first read of the log begins, in place of LogHistory; zero means not set
+	Overlap    time.Duration // how far before its bound an incremental read begins; 0 means 2 minutes
 	Version    string        // of the product, for the User-Agent; "" means dev
 	Logger     *slog.Logger  // nil means none
 }
@@ -43,6 +45,8 @@ type Source struct {
 	notice     string
 	pageLimit  int
 	logHistory time.Duration
+	logsSince  time.Time
+	overlap    time.Duration
 	offered    []streamSpec
 }
 
@@ -67,6 +71,12 @@ func Open(config Config) (*Source, error) {
 	if config.Share == 0 {
 		config.Share = defaultShare
 	}
+	if config.Overlap < 0 || config.Overlap > maxOverlap {
+		return nil, fault.Errorf(fault.Invalid, "overlap %s of incremental reads: want 0 to 24 hours", config.Overlap)
+	}
+	if config.Overlap == 0 {
+		config.Overlap = indexOverlap
+	}
 	if config.LogHistory == 0 {
 		config.LogHistory = logRetention
 	}
@@ -82,10 +92,10 @@ func Open(config Config) (*Source, error) {
 			agent: "longshore/" + config.Version + " (okta source; " + runtime.Version() + ")",
 			slots: make(chan struct{}, maxInFlight), log: config.Logger, hosts: map[string]bool{},
 		},
-		notice: notice, pageLimit: config.PageLimit, logHistory: config.LogHistory,
+		notice: notice, pageLimit: config.PageLimit, logHistory: config.LogHistory, logsSince: config.LogsSince, overlap: config.Overlap,
 	}
 	s.client.addHost(strings.ToLower(org.Host))
-	if s.offered, err = choose(s.specs(), config.Streams); err != nil {
+	if s.offered, err = offer(s.specs(), config.Streams); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -131,20 +141,15 @@ func (s *Source) OrgURL() *url.URL {
 // Notice says what was mended in the configured URL, or "".
 func (s *Source) Notice() string { return s.notice }
 
-// Streams lists the streams, in the order to read them.
-func (s *Source) Streams() []pipeline.Stream {
-	streams := make([]pipeline.Stream, len(s.offered))
-	for i, spec := range s.offered {
-		streams[i] = spec.Stream
-	}
-	return streams
-}
+// Streams lists the streams that can be read, in the order to read them. Optional ones are read when they are chosen
+// by name: see Choose.
+func (s *Source) Streams() []pipeline.Stream { return streamsOf(s.offered) }
 
 // Read yields the pages of a stream from a state on, as pipeline.Source says. The first page of
 // user_role_assignments comes once all role holders are listed.
 func (s *Source) Read(ctx context.Context, stream string, from json.RawMessage) iter.Seq2[pipeline.Page, error] {
 	return func(yield func(pipeline.Page, error) bool) {
-		r := &reading{source: s, client: s.client, yield: yield, statuses: map[int]int{}}
+		r := &reading{source: s, client: s.client, yield: yield, statuses: map[int]int{}, started: time.Now()}
 		err := s.read(ctx, r, stream, from)
 		if err != nil && !errors.Is(err, errStopped) {
 			yield(pipeline.Page{Statuses: r.statuses, Gaps: r.gaps}, fmt.Errorf("read %s: %w", stream, err))
@@ -153,53 +158,22 @@ func (s *Source) Read(ctx context.Context, stream string, from json.RawMessage) 
 }
 
 func (s *Source) read(ctx context.Context, r *reading, name string, from json.RawMessage) error {
-	spec, err := find(s.offered, name)
+	spec, err := find(s.offered, s.specs(), name)
 	if err != nil {
 		return err
 	}
 	st, err := parseState(from)
-	if err != nil || st.Done {
+	if err != nil {
 		return err
 	}
+	r.spec, r.began, r.bound = spec, st.Began, st.bound()
+	switch {
+	case st.Done && spec.CursorField == "":
+		return nil
+	case spec.changed != nil && r.bound != "":
+		return spec.changed(ctx, r, st)
+	case st.Done: // without a bound: nothing says what is known
+		st = state{}
+	}
 	return spec.read(ctx, r, st)
-}
-
-// choose returns the named streams, in the order of specs.
-func choose(specs []streamSpec, names []string) ([]streamSpec, error) {
-	if names == nil {
-		return specs, nil
-	}
-	wanted := map[string]bool{}
-	for _, name := range names {
-		if _, err := find(specs, name); err != nil {
-			return nil, err
-		}
-		wanted[name] = true
-	}
-	var chosen []streamSpec
-	for _, spec := range specs {
-		if wanted[spec.Name] {
-			chosen = append(chosen, spec)
-		}
-	}
-	return chosen, nil
-}
-
-func find(specs []streamSpec, name string) (streamSpec, error) {
-	var names []string
-	for _, spec := range specs {
-		if spec.Name == name {
-			return spec, nil
-		}
-		names = append(names, spec.Name)
-	}
-	nearest := fault.Nearest(name, names)
-	if len(name) > 100 {
-		name = name[:100] + "…"
-	}
-	e := fault.Errorf(fault.Invalid, "no stream %q: there are %s", name, strings.Join(names, ", "))
-	if nearest != "" {
-		e = e.WithHint("Did you mean %q?", nearest)
-	}
-	return streamSpec{}, e
 }
