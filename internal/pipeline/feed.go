@@ -253,6 +253,10 @@ func (s *feedSession) adopt(ctx context.Context) error {
 		if err := w.begin(ctx); err != nil {
 			return err
 		}
+		// Pages of a worker that was killed: what they were of is durable, or they are that themselves.
+		if err := w.flush(ctx); err != nil {
+			return err
+		}
 		s.writers[st.Stream] = w
 		s.parts += w.st.NextPart
 	}

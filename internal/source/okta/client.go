@@ -34,8 +34,6 @@ const (
 	requestTimeout = 60 * time.Second
 	// maxBackoff bounds the wait after a failure that is no 429.
 	maxBackoff = 30 * time.Second
-	// maxInFlight bounds requests at one time. An org allows 35 or 75 to all of its clients, and one client half.
-	maxInFlight = 8
 )
 
 // authorizer proves to Okta who is asking. It is the seam between a personal API token and OAuth.
@@ -61,7 +59,9 @@ type client struct {
 	http  *http.Client
 	agent string
 	pace  *pacer
-	slots chan struct{} // bounds requests in flight
+	flow  *flow
+	meter *meter
+	kept  *kept
 	log   *slog.Logger
 
 	answered atomic.Bool  // the host has answered before
@@ -100,7 +100,7 @@ func (c *client) ask(ctx context.Context, path string, p patience) (*answer, err
 	statuses, began := map[int]int{}, time.Now()
 	for try := 0; ; try++ {
 		a, err := c.once(ctx, path, !p.anonymous)
-		if ctx.Err() != nil {
+		if ctx.Err() != nil && (err != nil || a.status != http.StatusOK) {
 			return nil, fmt.Errorf("GET %s: %w", shown(path), context.Cause(ctx))
 		}
 		if a == nil {
@@ -120,6 +120,7 @@ func (c *client) ask(ctx context.Context, path string, p patience) (*answer, err
 		if c.givesUp(a, err, p, try, began) {
 			return a, c.failure(a, err)
 		}
+		c.meter.count(ctx, bucketOf(path), Use{Retried: 1})
 		if a.status == http.StatusTooManyRequests {
 			continue // the bucket is parked: waiting for it is the wait, and it tells of it
 		}
@@ -168,26 +169,32 @@ func (c *client) warnRepeat(a *answer, err error, try int) {
 	c.log.Warn("okta request will be repeated", attributes...)
 }
 
-// once sends a request once, when its bucket allows. An error means that no whole answer came.
+// once sends a request once, when its bucket and the requests under way allow. An error means that no whole answer came.
 func (c *client) once(ctx context.Context, path string, withAuth bool) (*answer, error) {
 	bucket := c.pace.bucket(path)
+	if bucket.uncertain() {
+		c.askShare(ctx)
+	}
 	if err := bucket.wait(ctx, path); err != nil {
 		return nil, err
 	}
-	var a *answer
-	defer func() {
-		if a == nil {
-			bucket.done(0, nil)
-		} else {
-			bucket.done(a.status, a.header)
-		}
-	}()
-	select {
-	case c.slots <- struct{}{}:
-		defer func() { <-c.slots }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	status, header := 0, http.Header(nil)
+	defer func() { bucket.done(status, header) }()
+	if err := c.flow.acquire(ctx); err != nil {
+		return nil, err
 	}
+	began := time.Now()
+	a, err := c.send(sending(ctx), path, withAuth)
+	if a != nil {
+		status, header = a.status, a.header
+	}
+	c.meter.sent(ctx, bucket.name, a)
+	c.flow.release(path, began, a, sending(ctx).Err() != nil)
+	return a, err
+}
+
+// send sends a request. An error means that no whole answer came.
+func (c *client) send(ctx context.Context, path string, withAuth bool) (*answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	request, err := c.request(ctx, path, withAuth)
@@ -200,7 +207,7 @@ func (c *client) once(ctx context.Context, path string, withAuth bool) (*answer,
 	}
 	defer response.Body.Close()
 	c.answered.Store(true)
-	a = &answer{path: path, status: response.StatusCode, header: response.Header, at: time.Now()}
+	a := &answer{path: path, status: response.StatusCode, header: response.Header, at: time.Now()}
 	if date, err := http.ParseTime(response.Header.Get("Date")); err == nil {
 		c.skew.Store(int64(date.Sub(a.at)))
 	}

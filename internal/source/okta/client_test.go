@@ -56,7 +56,7 @@ func TestConcurrencyLimitIsNotLearnt(t *testing.T) {
 		began := time.Now()
 		org.fault = func(w http.ResponseWriter, r *http.Request) bool {
 			if len(org.requests()) != 2 {
-				window(w, 600, 500, began.Add(time.Minute))
+				window(w, 600, 590, began.Add(time.Minute))
 				return false
 			}
 			window(w, 0, 0, began.Add(time.Minute))
@@ -207,8 +207,8 @@ func TestParentsAreAskedAheadOfTheirTurn(t *testing.T) {
 		if err != nil || len(lines(pages)) != 100 {
 			t.Fatalf("%d members, %v, want 100", len(lines(pages)), err)
 		}
-		if took := time.Since(began); took > 30*time.Second {
-			t.Errorf("100 calls of 1 s took %v, want a quarter", took)
+		if took := time.Since(began); took > 35*time.Second {
+			t.Errorf("100 calls of 1 s took %v, want a third: two at a time at first, then more", took)
 		}
 		for i, line := range lines(pages) {
 			if !strings.Contains(line, fmt.Sprintf(`"groupId":"00g%03d"`, i)) {

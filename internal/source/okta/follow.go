@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"time"
 
@@ -30,16 +31,32 @@ const (
 	maxRemembered = 1 << 16
 )
 
+// feedUse is the name under which calls of a feed are accounted for.
+const feedUse = "feed"
+
+// apart returns a client of the same org, limits and account that shares no listings with the streams of a run: what a
+// follower reads must be as it is now.
+func (c *client) apart() *client {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return &client{
+		base: c.base, auth: c.auth, http: c.http, agent: c.agent, pace: c.pace, flow: c.flow, meter: c.meter, kept: &kept{},
+		log: c.log, hosts: maps.Clone(c.hosts),
+	}
+}
+
 // following is the org being followed. The log is the truth: its state moves only behind a page of which everything
 // has been read. Nudges say the same earlier, and nothing is lost without them.
 type following struct {
 	source  *Source
+	client  *client
 	opts    pipeline.FollowOptions
 	wanted  map[string]bool
 	effects effectIndex
 	known   *memory
 	folded  bool
 
+	from     state // where the log stood
 	log      *logReading
 	page     *pipeline.Page // the last one that log made
 	next     string         // the request to poll; "" before the first
@@ -93,8 +110,8 @@ func (s *Source) Follow(opts pipeline.FollowOptions) (pipeline.Following, error)
 		return nil, foreignState()
 	}
 	f := &following{
-		source: s, opts: opts, wanted: map[string]bool{}, effects: newEffectIndex(), pending: map[touch]*due{},
-		nudged: newRemembered(maxRemembered), next: from.Link, resumed: from.Link != "",
+		source: s, client: s.client.apart(), opts: opts, wanted: map[string]bool{}, effects: newEffectIndex(), pending: map[touch]*due{},
+		nudged: newRemembered(maxRemembered), from: from,
 	}
 	keys := map[string][][]string{}
 	for _, st := range s.Streams() {
@@ -104,12 +121,12 @@ func (s *Source) Follow(opts pipeline.FollowOptions) (pipeline.Following, error)
 		f.wanted[name] = true
 	}
 	f.known = newMemory(keys)
-	r := &reading{source: s, client: s.client, statuses: map[int]int{}}
+	r := &reading{source: s, client: f.client, statuses: map[int]int{}}
 	r.yield = func(p pipeline.Page, _ error) bool {
 		f.page = &p
 		return true
 	}
-	f.log = &logReading{reading: r, latest: from.Latest, recent: newRecentUUIDs(from.Recent)}
+	f.log = &logReading{reading: r, latest: from.Latest, bound: from.Published, recent: newRecentUUIDs(from.Recent)}
 	return f, nil
 }
 
@@ -134,6 +151,7 @@ func (f *following) RewindState(from json.RawMessage, mark int64) {
 
 // Next implements [pipeline.Following].
 func (f *following) Next(ctx context.Context, until time.Time) (pipeline.Brought, error) {
+	ctx = forStream(ctx, feedUse)
 	if !f.folded {
 		if err := f.known.fold(ctx, f.listStreams(), f.opts); err != nil {
 			return pipeline.Brought{}, err
@@ -248,14 +266,14 @@ func (f *following) poll(ctx context.Context) error {
 	if now.Before(f.nextPoll) {
 		return nil
 	}
+	f.log.started = f.client.serverTime(ctx)
 	if f.next == "" {
-		f.next = f.log.since(f.source.client.serverTime(ctx).Add(-f.source.logHistory))
+		f.next, f.resumed = f.log.begin(f.from), f.from.Link != ""
 	}
-	page, after, err := f.source.client.page(ctx, f.next, "")
+	page, after, err := f.client.page(ctx, f.next, "")
 	f.log.met(page.answer)
-	if refused := asAPIError(err); refused != nil && refused.Status == http.StatusBadRequest && f.resumed {
-		f.source.client.log.Warn("okta refuses the stored log cursor, the log is followed by time", "code", refused.Code, "latest", f.log.latest)
-		f.next, f.resumed = f.log.restart(f.source.client.serverTime(ctx), f.source.logHistory), false
+	if f.resumed && cursorRefused(err) {
+		f.next, f.resumed = f.log.restart(), false
 		return nil // polled at once by the next step
 	}
 	if err != nil {
@@ -272,7 +290,8 @@ func (f *following) poll(ctx context.Context) error {
 			touches = append(touches, f.effects.touches(event)...)
 		}
 	}
-	if err := f.log.page(page, after); err != nil {
+	full := count >= limitOf(page.answer.path)
+	if err := f.log.page(page, after, !full); err != nil {
 		return err
 	}
 	if count > 0 || after != f.next {
@@ -281,7 +300,7 @@ func (f *following) poll(ctx context.Context) error {
 	}
 	f.next = after
 	f.nextPoll = now
-	if count < limitOf(page.answer.path) {
+	if !full {
 		f.nextPoll = time.Now().Add(f.source.pollPause())
 	}
 	return nil
@@ -295,16 +314,16 @@ func (f *following) rewindOnce(ctx context.Context) error {
 	w := &f.rewinds[0]
 	stored := w.next != ""
 	if w.next == "" {
-		server := f.source.client.serverTime(ctx)
+		server := f.client.serverTime(ctx)
 		since := server.Add(-time.Since(w.since))
 		if oldest := server.Add(-logRetention); since.Before(oldest) {
 			since = oldest
 		}
 		w.next = f.log.since(since)
 	}
-	page, after, err := f.source.client.page(ctx, w.next, "")
+	page, after, err := f.client.page(ctx, w.next, "")
 	f.log.met(page.answer)
-	if refused := asAPIError(err); refused != nil && refused.Status == http.StatusBadRequest && stored {
+	if stored && cursorRefused(err) {
 		w.next = ""
 		return nil
 	}

@@ -87,7 +87,7 @@ func (r *reading) holders(ctx context.Context) (ids []string, last *answer, err 
 		last = page.answer
 		return nil
 	}
-	assignees := newPager(r.client, "value", r.source.listRequest(iamLimit, "iam/assignees/users"), "")
+	assignees := newPager(r.client, "value", r.source.listRequest(iamLimit, "iam/assignees/users"), "").shared()
 	for assignees.more() {
 		page, err := assignees.fetch(ctx)
 		r.met(page.answer)
@@ -114,7 +114,7 @@ func (r *reading) holders(ctx context.Context) (ids []string, last *answer, err 
 // groupHolders adds the members of each group that holds a role. What may not be read is a gap: members whom the
 // list of assignees lacks would be missed.
 func (r *reading) groupHolders(ctx context.Context, add func(listPage) error) error {
-	groups := newPager(r.client, "", r.source.listRequest(listLimit, "groups", "expand=stats"), "")
+	groups := newPager(r.client, "", r.source.listRequest(listLimit, "groups", "expand=stats"), "").shared()
 	for groups.more() {
 		page, err := groups.fetch(ctx)
 		r.met(page.answer)
@@ -155,7 +155,7 @@ func (r *reading) groupMembers(ctx context.Context, id string, held, known bool,
 	if !held {
 		return nil
 	}
-	members := newPager(r.client, "", r.source.listRequest(memberLimit, "groups/"+escaped+"/users"), "")
+	members := newPager(r.client, "", r.source.listRequest(memberLimit, "groups/"+escaped+"/users"), "").shared()
 	for members.more() {
 		page, err := members.fetch(ctx)
 		r.met(page.answer)

@@ -20,7 +20,8 @@ type pager struct {
 	first  string // the request for the first page
 	next   string // the request for the next page; "" after the last
 
-	ready     <-chan fetched // brings the page of next, which was asked for ahead; nil for none
+	kept      *kept  // where the listing is shared with other streams; nil for nowhere
+	ready     *early // brings the page of next, which was asked for ahead; nil for none
 	restarted bool
 	clean     int
 	guard     loopGuard
@@ -38,6 +39,12 @@ func newPager(c *client, key, first, from string) *pager {
 	if from == "" {
 		p.next = first
 	}
+	return p
+}
+
+// shared makes the pager one of outlines, which the streams of a run share: see kept.
+func (p *pager) shared() *pager {
+	p.kept = p.client.kept
 	return p
 }
 
@@ -70,10 +77,13 @@ func (p *pager) fetch(ctx context.Context) (listPage, error) {
 
 // take asks for the next page, or waits for it when it was asked for ahead.
 func (p *pager) take(ctx context.Context) (listPage, string, error) {
+	if p.kept != nil {
+		return p.kept.list(ctx, p.client, p.next, p.key)
+	}
 	if p.ready == nil {
 		return p.client.page(ctx, p.next, p.key)
 	}
-	got := <-p.ready
+	got := p.ready.take()
 	p.ready = nil
 	return got.page, got.next, got.err
 }
@@ -98,6 +108,14 @@ func loops(next string) error {
 
 // page asks for one page of a listing and cuts it into its records; next is the request for the page behind it.
 func (c *client) page(ctx context.Context, path, key string) (page listPage, next string, err error) {
+	if f, ok := c.kept.take(path); ok {
+		return f.page, f.next, nil
+	}
+	defer func() {
+		if err == nil {
+			c.kept.note(path, page, next)
+		}
+	}()
 	page.answer, err = c.get(ctx, path)
 	if err != nil {
 		return page, "", err

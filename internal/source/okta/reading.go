@@ -119,7 +119,7 @@ func (r *reading) children(ctx context.Context, spec childSpec, from state) erro
 	if !from.belongsTo(spec.parents) {
 		return foreignState()
 	}
-	parents := newPager(r.client, spec.parentsKey, spec.parents, from.Link)
+	parents := newPager(r.client, spec.parentsKey, spec.parents, from.Link).shared()
 	for parents.more() {
 		page, err := parents.fetch(ctx)
 		r.met(page.answer)
@@ -158,9 +158,8 @@ func (r *reading) visit(ctx context.Context, spec childSpec, ids []string, child
 		return spec.path(ids[i])
 	}
 	pages := &ahead{client: r.client, key: spec.key, request: request, count: len(ids)}
-	ctx, cancel := context.WithCancel(ctx)
-	defer pages.calls.Wait() // no call outlives the read
-	defer cancel()
+	ctx, stop := pages.begin(ctx)
+	defer stop() // no call outlives the read
 	for i, id := range ids {
 		at.Parent = id
 		done := at

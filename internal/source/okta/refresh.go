@@ -21,6 +21,8 @@ const (
 	// when many wait, so that they make fewer objects there.
 	minBatch = 16
 	maxBatch = 200
+	// maxReading is how many objects are read at a time.
+	maxReading = 4
 	// maxTries is how often an object is read again after Okta failed, each time after the client's own retries.
 	maxTries = 8
 	// scanRest is how much longer than a scan of the lake took the next one waits.
@@ -102,7 +104,7 @@ func (f *following) refresh(ctx context.Context) ([]pipeline.StreamPage, error) 
 	}
 	outcomes := make([]outcome, len(units))
 	var calls sync.WaitGroup
-	places := make(chan struct{}, maxAhead)
+	places := make(chan struct{}, maxReading)
 	for i, u := range units {
 		places <- struct{}{}
 		calls.Go(func() {
@@ -184,7 +186,7 @@ func (f *following) take(ctx context.Context, g *gathered, u unit, o outcome) er
 	case refused != nil && refused.Status == http.StatusUnauthorized && !refused.FeatureAbsent():
 		return o.err
 	case refused != nil && refused.Status < 500 && refused.Status != http.StatusTooManyRequests && !fault.Is(o.err, fault.Unavailable), u.tries+1 >= maxTries:
-		f.source.client.log.Warn("a changed object could not be read again: the next full read will tell", "object", u.touch.id, "error", explained(o.err))
+		f.client.log.Warn("a changed object could not be read again: the next full read will tell", "object", u.touch.id, "error", explained(o.err))
 		g.pages = append(g.pages, pipeline.StreamPage{Stream: f.streamOf(u.touch.of), Page: pipeline.Page{
 			EmittedAt: time.Now(), Gaps: []string{explained(o.err)}, Statuses: o.statuses,
 		}})
@@ -248,7 +250,7 @@ func (g *gathered) bringList(stream listStream, parent string, a *answer, record
 
 // read asks Okta for a unit.
 func (f *following) read(ctx context.Context, u unit) outcome {
-	c := &calls{client: f.source.client, statuses: map[int]int{}}
+	c := &calls{client: f.client, statuses: map[int]int{}}
 	apply, err := f.readers()[u.touch.of](ctx, c, u)
 	return outcome{statuses: c.statuses, apply: apply, err: err}
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,6 +24,7 @@ type Config struct {
 	Token      string        // a personal API token
 	HTTPClient *http.Client  // nil means one of its own. Redirects are never followed, whatever it says
 	Share      float64       // the part of each rate-limit bucket to use, up to 1; 0 means 0.5, a token's default share
+	LimitOf    string        // whose ceiling X-Rate-Limit-Limit shows: LimitOfOrg, LimitOfClient, or "" to find out
 	PageLimit  int           // objects asked for in one page, where Okta allows as many; 0 means as many as it allows
 	Streams    []string      // the streams to offer, named as for Choose; nil means all of them
 	LogHistory time.Duration // how far back the first read of the log goes; 0 means 90 days, all that Okta keeps
@@ -65,6 +67,9 @@ func Open(config Config) (*Source, error) {
 	if config.Share < 0 || config.Share > 1 {
 		return nil, fault.Errorf(fault.Invalid, "share of the rate limit %v: want more than 0, at most 1", config.Share)
 	}
+	if !slices.Contains([]string{"", LimitOfOrg, LimitOfClient}, config.LimitOf) {
+		return nil, fault.Errorf(fault.Invalid, "rate limits of %q: want org, client or nothing", config.LimitOf)
+	}
 	if config.PageLimit < 0 || config.LogHistory < 0 || config.LogHistory > logRetention {
 		return nil, fault.Errorf(fault.Invalid, "page limit %d or log history %s: want a limit of 0 or more, and 0 to 90 days", config.PageLimit, config.LogHistory)
 	}
@@ -88,9 +93,9 @@ func Open(config Config) (*Source, error) {
 	}
 	s := &Source{
 		client: &client{
-			base: org, auth: key, http: ownClient(config.HTTPClient), pace: newPacer(config.Share, config.Logger),
+			base: org, auth: key, http: ownClient(config.HTTPClient), pace: newPacer(newShare(config.Share, config.LimitOf), config.Logger),
 			agent: "longshore/" + config.Version + " (okta source; " + runtime.Version() + ")",
-			slots: make(chan struct{}, maxInFlight), log: config.Logger, hosts: map[string]bool{},
+			flow:  newFlow(), meter: newMeter(), kept: &kept{}, log: config.Logger, hosts: map[string]bool{},
 		},
 		notice: notice, pageLimit: config.PageLimit, logHistory: config.LogHistory, logsSince: config.LogsSince, overlap: config.Overlap,
 	}
@@ -166,6 +171,7 @@ func (s *Source) read(ctx context.Context, r *reading, name string, from json.Ra
 	if err != nil {
 		return err
 	}
+	ctx = forStream(ctx, spec.Name)
 	r.spec, r.began, r.bound = spec, st.Began, st.bound()
 	switch {
 	case st.Done && spec.CursorField == "":

@@ -239,7 +239,7 @@ func TestStreamIsDeniedWhenEveryParentIs(t *testing.T) {
 		return false
 	}
 	_, err := readAll(t, open(t, org), "group_members", nil)
-	if !fault.Is(err, fault.Denied) || !strings.Contains(fault.HintOf(err), "okta.groups.read") || org.count("/users") > maxDenied+maxAhead {
+	if !fault.Is(err, fault.Denied) || !strings.Contains(fault.HintOf(err), "okta.groups.read") || org.count("/users") > maxDenied+maxInFlight+spareAhead {
 		t.Errorf("%v after %d requests, hint %q", err, org.count("/users"), fault.HintOf(err))
 	}
 }

@@ -29,6 +29,7 @@ type Options struct {
 	Users        int       // people, DEPROVISIONED ones included; 0 means 500; fewer than 40 become 40
 	Seed         uint64    // what all data follows from; 0 means 1
 	EventsPerDay int       // log events of the whole org; 0 means 400, negative none
+	Admins       int       // people who hold a role, directly or through a group; 0 means 1 of 200 and those of the story
 	Days         int       // of log history before Now; 0 means 30, at most 90
 	Now          time.Time // the org's clock when New returns; zero means 2026-11-01T09:00:00Z
 	BaseURL      string    // scheme and host that links name; "" means those of the request

@@ -57,14 +57,12 @@ func (o *Org) assignRoles() {
 			o.grant(assignment{role: r, group: -1, person: place, granted: d.between(o.joined(place)+2*day, o.now-45*day)})
 		}
 	}
-	for i := range max(leastHolders, o.staff.count/200) {
-		o.grantAnyone(i)
-	}
+	o.grantOutside()
 	o.settle()
 }
 
-// grantAnyone gives a role to somebody active who has none.
-func (o *Org) grantAnyone(i int) {
+// grantAnyone gives a role to somebody active who has none, if it finds one.
+func (o *Org) grantAnyone(i int) (place int, ok bool) {
 	d := newDraw(o.seed, saltHolder, i)
 	for range 200 {
 		place := d.below(o.staff.count)
@@ -83,8 +81,9 @@ func (o *Org) grantAnyone(i int) {
 			r = role{custom: d.below(len(customRoles)), resourceSet: d.below(len(resourceSets))}
 		}
 		o.grant(assignment{role: r, group: -1, person: place, granted: d.between(o.joined(place), o.now-day)})
-		return
+		return place, true
 	}
+	return 0, false
 }
 
 func (o *Org) grant(a assignment) {
