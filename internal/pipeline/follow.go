@@ -40,6 +40,12 @@ type Nudge struct {
 	Event json.RawMessage // in the source's words
 }
 
+// NewNudge is an event as it came. Of one UUID only the first counts.
+type NewNudge struct {
+	UUID  string
+	Event json.RawMessage
+}
+
 // Following is a source that is being followed. It is not safe for concurrent use. After an error it is of no more use.
 type Following interface {
 	// Next waits for changes, at most until the given time, and returns what they brought; nothing is a zero Brought.

@@ -158,15 +158,21 @@ func (y *Syncs) SettleNudges(ctx context.Context, ids []int64) error {
 	})
 }
 
-// NewNudge is an event as it came.
-type NewNudge struct {
-	UUID  string
-	Event json.RawMessage
+// TakesNudges returns fault.NotFound when there is no connection of that id.
+func (y *Syncs) TakesNudges(ctx context.Context, connectionID int64) error {
+	var known int
+	if err := y.s.read.QueryRowContext(ctx, `SELECT count(*) FROM connections WHERE id = $1`, connectionID).Scan(&known); err != nil {
+		return fmt.Errorf("look for connection %d: %w", connectionID, err)
+	}
+	if known == 0 {
+		return fault.Errorf(fault.NotFound, "connection %d does not exist", connectionID)
+	}
+	return nil
 }
 
 // PutNudges keeps the events of one delivery for the connection's feed, and returns how many were new. A delivery or an
 // event that came before is passed over. Errors: fault.NotFound for a connection that does not exist.
-func (y *Syncs) PutNudges(ctx context.Context, connectionID int64, delivery string, events []NewNudge) (fresh int, err error) {
+func (y *Syncs) PutNudges(ctx context.Context, connectionID int64, delivery string, events []pipeline.NewNudge) (fresh int, err error) {
 	err = y.s.InTx(ctx, func(tx *sql.Tx) error {
 		var known, waiting int
 		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM connections WHERE id = $1`, connectionID).Scan(&known); err != nil {
