@@ -30,5 +30,9 @@ var (
 	hookFailed     = &eventKind{"event_hook.delivery", "Event hook delivery", "", "WARN", ""}
 )
 
-// silent are the kinds that no hook can be told of.
-var silent = map[*eventKind]bool{deleteDone: true, expirePassword: true, hookFailed: true}
+// silent are types of the log that no hook can be told of.
+var silent = map[string]bool{
+	"user.lifecycle.delete.completed": true, "user.account.expire_password": true, "user.account.update_user_type": true, "user.account.update_primary_email": true,
+	"user.account.update_secondary_email": true, "user.account.lock.limit": true, "event_hook.delivery": true, "directory.user_profile.update": true,
+	"directory.non_default_user_profile.create": true, "group.user_membership.rule.add": true, "group.user_membership.rule.update": true,
+}

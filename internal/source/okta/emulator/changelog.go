@@ -3,7 +3,6 @@ package emulator
 import (
 	"slices"
 	"sort"
-	"sync/atomic"
 	"time"
 )
 
@@ -12,7 +11,6 @@ type changeLog struct {
 	stored []storedEvent
 	late   []storedEvent // not stored yet, in the order in which they will be
 	made   int           // numbers events, stored or not
-	due    atomic.Int64  // when the first late one is stored, Unix milliseconds; 0 when none is late
 }
 
 type storedEvent struct {
@@ -33,7 +31,7 @@ func (l *changeLog) add(o *Org, events []*logEvent) {
 		at := sort.Search(len(l.late), func(i int) bool { return l.late[i].at > s.at })
 		l.late = slices.Insert(l.late, at, s)
 	}
-	l.settle(o.Now().UnixMilli())
+	o.settleLog()
 }
 
 func (l *changeLog) lastStored() int64 {
@@ -43,9 +41,9 @@ func (l *changeLog) lastStored() int64 {
 	return l.stored[len(l.stored)-1].at
 }
 
-// settle stores what is due. The world is locked.
-func (l *changeLog) settle(now int64) {
-	n := 0
+// settleLog stores what is due. The world is locked.
+func (o *Org) settleLog() {
+	l, now, n := &o.world.log, o.Now().UnixMilli(), 0
 	for n < len(l.late) && l.late[n].at <= now {
 		s := l.late[n]
 		s.at = max(s.at, l.lastStored())
@@ -57,17 +55,17 @@ func (l *changeLog) settle(now int64) {
 	if len(l.late) > 0 {
 		next = l.late[0].at
 	}
-	l.due.Store(next)
+	o.world.due.Store(next)
 }
 
 // catchUp stores what became due since the last change.
-func (l *changeLog) catchUp(o *Org) {
-	if due := l.due.Load(); due == 0 || due > o.Now().UnixMilli() {
+func (o *Org) catchUp() {
+	if due := o.world.due.Load(); due == 0 || due > o.Now().UnixMilli() {
 		return
 	}
 	o.world.mu.Lock()
 	defer o.world.mu.Unlock()
-	l.settle(o.Now().UnixMilli())
+	o.settleLog()
 }
 
 // logLag draws how long after it happened an event is stored, in milliseconds. With a median of 1 s, 99 of 100 take less

@@ -87,6 +87,7 @@ type Org struct {
 	memberStart []uint32 // where in memberships those of each person begin
 	memberships []int32  // the groups that people were in at New, Everyone aside
 	founded     int      // groups that there were at New
+	updated     updates
 	advanced    atomic.Int64
 
 	// Current, and guarded by world.mu once New has returned.
@@ -120,22 +121,27 @@ type Org struct {
 // New makes an org. It costs a few bytes a user; objects are derived when they are asked for.
 func New(options Options) *Org {
 	o := &Org{options: options.withDefaults(), opened: time.Now()}
+	o.buckets = make(map[string]*window)
+	o.stats = Stats{Requests: make(map[string]int), Statuses: make(map[int]int)}
+	o.firing = make([]firing, len(o.options.Faults))
+	o.found()
+	o.stage()
+	o.mux = o.routes()
+	return o
+}
+
+// found makes all that the options and the seed say.
+func (o *Org) found() {
 	o.seed, o.now = o.options.Seed, o.options.Now.Unix()
 	d := newDraw(o.seed, saltID, 0)
 	o.cell = string([]byte{base62[1+d.below(9)], 'd', '7'})
 	o.orgID, o.realmID = o.id(kindOrg, 0), o.id(kindRealm, 0)
 	o.userTypeID, o.schemaID = o.id(kindUserType, 0), o.id(kindSchema, 0)
-	o.buckets = make(map[string]*window)
-	o.stats = Stats{Requests: make(map[string]int), Statuses: make(map[int]int)}
-	o.firing = make([]firing, len(o.options.Faults))
 	o.planEvents()
 	o.hire()
 	o.formGroups()
 	o.assignRoles()
 	o.foundIAM()
-	o.stage()
-	o.mux = o.routes()
-	return o
 }
 
 func (o *Org) routes() *http.ServeMux {
@@ -165,6 +171,8 @@ func (o *Org) routes() *http.ServeMux {
 		"/api/v1/iam/resource-sets/{set}/resources":               o.listResources,
 		"/api/v1/iam/resource-sets/{set}/bindings":                o.listBindings,
 		"/api/v1/iam/resource-sets/{set}/bindings/{role}/members": o.listBindingMembers,
+		"/api/v1/eventHooks":                                      o.listHooks,
+		"/api/v1/eventHooks/{hook}":                               o.getHook,
 		"/api/v1/logs":                                            o.listLogs,
 		"/oauth2/v1/clients/{client}/roles":                       o.listClientRoles,
 		"/":                                                       o.pathUnknown,

@@ -217,7 +217,7 @@ func (o *Org) boundedLogs(c *call, q logQuery) answer {
 	} else if !q.descending {
 		last.k = o.eventCount()
 	}
-	found := o.found(q, last)
+	found := o.eventsFound(q, last)
 	t, next := text{b: make([]byte, 0, eventBytes*len(found))}, ""
 	for i, e := range found {
 		if i == q.limit {
@@ -256,8 +256,8 @@ func readCursor(s string, count int) (dated, bool) {
 	return dated{at, int(k)}, err == nil && err2 == nil && k < int64(count)
 }
 
-// found returns the events after last in the query's order and bounds, of the timeline and of changes.
-func (o *Org) found(q logQuery, last dated) []dated {
+// eventsFound returns the events after last in the query's order and bounds, of the timeline and of changes.
+func (o *Org) eventsFound(q logQuery, last dated) []dated {
 	found := o.between(q, last)
 	sign := 1
 	if q.descending {

@@ -1,6 +1,10 @@
 package emulator
 
-import "iter"
+import (
+	"iter"
+	"maps"
+	"slices"
+)
 
 // Truth is the ledger: every object of a kind that a reader can reach, as the raw JSON that the API serves, with links
 // of Options.BaseURL or DefaultBaseURL. Kinds are the stream names: users (DEPROVISIONED included), groups,
@@ -10,16 +14,12 @@ import "iter"
 // order). It tells the current state, whatever filter and search still show; while the org changes, each object as it
 // is at that moment. An unknown kind is a programmer's mistake. What is yielded is valid until the next one.
 func (o *Org) Truth(kind string) iter.Seq[[]byte] {
-	tell, ok := map[string]func(func(*text) bool){
-		"users": o.tellUsers, "groups": o.tellGroups, "group_members": o.tellMembers,
-		"user_role_assignments": o.tellUserRoles, "group_role_assignments": o.tellGroupRoles,
-		"custom_roles": o.tellRoles, "permissions": o.tellPermissions, "resource_sets": o.tellSets, "logs": o.tellLogs,
-	}[kind]
+	tell, ok := o.tellers()[kind]
 	if !ok {
 		panic("emulator: no ledger of " + kind)
 	}
 	return func(yield func([]byte) bool) {
-		o.world.log.catchUp(o)
+		o.catchUp()
 		o.world.mu.RLock()
 		defer o.world.mu.RUnlock()
 		var waiting []byte
@@ -52,6 +52,17 @@ func (o *Org) Truth(kind string) iter.Seq[[]byte] {
 		}
 	}
 }
+
+// tellers are the ledgers by kind.
+func (o *Org) tellers() map[string]func(func(*text) bool) {
+	return map[string]func(func(*text) bool){"users": o.tellUsers, "groups": o.tellGroups, "group_members": o.tellMembers,
+		"user_role_assignments": o.tellUserRoles, "group_role_assignments": o.tellGroupRoles,
+		"custom_roles": o.tellRoles, "permissions": o.tellPermissions, "resource_sets": o.tellSets, "logs": o.tellLogs,
+	}
+}
+
+// kinds names all ledgers, in order.
+func (o *Org) kinds() []string { return slices.Sorted(maps.Keys(o.tellers())) }
 
 // truthBatch is how many bytes of the ledger are told in one go.
 const truthBatch = 256 << 10

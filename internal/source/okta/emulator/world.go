@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -17,8 +18,12 @@ const (
 
 // world holds what changed since New, and nothing else: whoever is not in it is as the seed drew them.
 type world struct {
-	mu sync.RWMutex // guards this, and what of Org is called current
+	mu  sync.RWMutex // guards this, and what of Org is called current
+	due atomic.Int64 // when the first late event of the log is stored, Unix milliseconds; 0 when none is late
+	changed
+}
 
+type changed struct {
 	people       map[int]*accountState           // who changed or was created, by place
 	hired        int                             // created since New
 	logins       map[string]int                  // of people whose login is not the one they began with
@@ -176,7 +181,7 @@ func (o *Org) Advance(d time.Duration) {
 // reading gives a handler a state that does not change while it answers.
 func (o *Org) reading(h handler) handler {
 	return func(c *call) answer {
-		o.world.log.catchUp(o)
+		o.catchUp()
 		o.world.mu.RLock()
 		defer o.world.mu.RUnlock()
 		return h(c)

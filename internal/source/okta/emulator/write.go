@@ -16,6 +16,10 @@ const maxRequestBytes = 1 << 20 // of a body that is sent to the org
 // the token that asked for it.
 func (o *Org) writes() map[string]handler {
 	return map[string]handler{
+		"POST /api/v1/eventHooks":                                             o.writing(o.postHook),
+		"PUT /api/v1/eventHooks/{hook}":                                       o.writing(o.putHook),
+		"DELETE /api/v1/eventHooks/{hook}":                                    o.writing(o.eraseHook),
+		"POST /api/v1/eventHooks/{hook}/lifecycle/{step}":                     o.writing(o.stepHook),
 		"POST /api/v1/users":                                                  o.writing(o.postUser),
 		"POST /api/v1/users/{user}":                                           o.writing(o.editUser),
 		"PUT /api/v1/users/{user}":                                            o.writing(o.editUser),
