@@ -19,6 +19,11 @@ func (w *worker) keepSyncing(ctx context.Context, conn pipeline.Connection) erro
 			return err
 		}
 	}
+	if w.follower != nil {
+		if err := w.app.queue.EnsureFeed(ctx, conn.ID); err != nil {
+			return err
+		}
+	}
 	turn := time.NewTicker(time.Second)
 	defer turn.Stop()
 	for {

@@ -96,7 +96,7 @@ func runUp(cmd *cobra.Command, o upOptions) error {
 	if err != nil {
 		return err
 	}
-	w := &worker{app: a, say: say}
+	w := &worker{app: a, say: say, follower: a.newFeed()}
 	var listener *server.Server
 	signIn := ""
 	if !o.once {
@@ -193,6 +193,8 @@ type worker struct {
 	say     *sayer
 	also    func(ctx context.Context) error // runs beside the jobs; may be nil
 	trouble trouble
+
+	follower *pipeline.Feed // follows changes while the program keeps running; nil for not at all
 }
 
 // run works jobs until do returns, then stops everything.
@@ -200,6 +202,9 @@ func (w *worker) run(ctx context.Context, do func(ctx context.Context) error) er
 	handlers := job.Handlers{Sync: w.sync, Ingest: w.ingest}
 	if w.also != nil { // a run that ends after one sync leaves the schedule to a process that stays
 		handlers.Tick = w.tick
+		if w.follower != nil {
+			handlers.Feed = w.feed
+		}
 	}
 	return w.with(ctx, handlers, do)
 }

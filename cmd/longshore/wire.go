@@ -184,6 +184,9 @@ func (a *app) startWork(ctx context.Context) error {
 	if err := a.pruneJournals(ctx); err != nil {
 		return err
 	}
+	if err := a.syncs.NoFeeds(ctx); err != nil {
+		return err
+	}
 	return a.store.Explain(a.queue.Reclaim(ctx))
 }
 

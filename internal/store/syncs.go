@@ -117,7 +117,8 @@ func (y *Syncs) StartRun(ctx context.Context, c pipeline.Connection, streams []p
 				return err
 			}
 		}
-		err := tx.QueryRowContext(ctx, `SELECT id FROM syncs WHERE connection_id = $1 AND status = 'running' ORDER BY id LIMIT 1`, c.ID).Scan(&id)
+		err := tx.QueryRowContext(ctx, `SELECT id FROM syncs WHERE connection_id = $1 AND status = 'running' AND cause <> $2 ORDER BY id LIMIT 1`,
+			c.ID, pipeline.CauseFeed).Scan(&id)
 		if err == nil {
 			return y.queueSync(ctx, tx, id)
 		}
@@ -129,7 +130,14 @@ func (y *Syncs) StartRun(ctx context.Context, c pipeline.Connection, streams []p
 			c.ID, y.now().UnixMilli(), cause).Scan(&id); err != nil {
 			return err
 		}
+		followed, err := y.logOfFeed(ctx, tx, c.ID)
+		if err != nil {
+			return err
+		}
 		for i, st := range streams {
+			if st.Name == followed { // the feed reads it
+				continue
+			}
 			if err := startStream(ctx, tx, c, id, i, st, full); err != nil {
 				return err
 			}
@@ -197,12 +205,15 @@ func (y *Syncs) SaveCommit(ctx context.Context, part pipeline.Part, c pipeline.C
 		if c.LastCursor == "" {
 			c.LastCursor = old.LastCursor
 		}
-		if _, err := tx.ExecContext(ctx, `UPDATE sync_streams SET state = $3, next_part = next_part + $4, pages = pages + $5, api_rows = api_rows + $6,
+		if _, err := tx.ExecContext(ctx, `UPDATE sync_streams SET state = CASE WHEN $3 = '' THEN state ELSE $3 END, next_part = next_part + $4, pages = pages + $5, api_rows = api_rows + $6,
 			lake_rows = lake_rows + $7, lake_bytes = lake_bytes + $8, first_cursor = $9, last_cursor = $10, statuses = $11, gaps = $12,
 			status = CASE WHEN $13 THEN 'ended' ELSE status END
 			WHERE sync_id = $1 AND stream = $2`, part.SyncID, part.Stream, string(c.State), objectRows, c.Pages, c.APIRows, c.LakeRows, c.Bytes,
 			old.FirstCursor, c.LastCursor, mustJSON(statuses), mustJSON(append(old.Gaps, c.Gaps...)), c.End); err != nil {
 			return err
+		}
+		if len(c.State) == 0 { // objects read one by one say nothing of how far the stream is read
+			return nil
 		}
 		_, err := tx.ExecContext(ctx, `UPDATE stream_states SET state = $3 WHERE stream = $2
 			AND connection_id = (SELECT connection_id FROM syncs WHERE id = $1)`, part.SyncID, part.Stream, string(c.State))

@@ -184,7 +184,7 @@ func chaos(t *testing.T, seed int, r *rand.Rand) (whole bool) {
 		}
 		return false
 	}
-	got := held(t, s, stream.Name, pages)
+	got := heldBy(t, s, stream.Name, pages)
 	if stream.Name == "role_targets" {
 		got = targetsByOne(t, pages)
 		got = slices.Compact(got)
