@@ -28,7 +28,7 @@ const (
 	maxRetries = 8
 	// maxFirstRetries is the same for a host that has never answered: a wrong host must not take minutes to tell.
 	maxFirstRetries = 2
-	// maxBrokenRetries is the same for answers that are no JSON, which are hardly ever Okta's own.
+	// maxBrokenRetries is the same for answers that are no JSON, as long as there was no other: a proxy or a wrong host.
 	maxBrokenRetries = 2
 	// requestTimeout bounds one attempt. Okta gives a query up after 30 s.
 	requestTimeout = 60 * time.Second
@@ -54,6 +54,7 @@ type client struct {
 
 	empty    suspicion
 	answered atomic.Bool  // the host has answered before
+	sane     atomic.Bool  // and with a whole JSON answer
 	skew     atomic.Int64 // the server's clock less ours, nanoseconds; 0 before the first answer
 
 	mu    sync.Mutex
@@ -89,9 +90,12 @@ func (c *client) get(ctx context.Context, path string) (*answer, error) {
 
 // ask is get with a patience of its own.
 func (c *client) ask(ctx context.Context, path string, p patience) (*answer, error) {
-	statuses, began := map[int]int{}, time.Now()
+	statuses, began, broken := map[int]int{}, time.Now(), 0
 	for try := 0; ; try++ {
 		a, err := c.once(ctx, path, p)
+		if isBroken(err) {
+			broken++
+		}
 		if ctx.Err() != nil && (err != nil || a.status != http.StatusOK) {
 			return nil, fmt.Errorf("GET %s: %w", shown(path), context.Cause(ctx))
 		}
@@ -104,6 +108,7 @@ func (c *client) ask(ctx context.Context, path string, p patience) (*answer, err
 		}
 		a.statuses = statuses
 		if err == nil && a.status == http.StatusOK {
+			c.sane.Store(true)
 			return a, nil
 		}
 		if isFinal(err) {
@@ -112,7 +117,7 @@ func (c *client) ask(ctx context.Context, path string, p patience) (*answer, err
 		if err == nil && !retriable(a.status) {
 			return a, c.classify(a)
 		}
-		if c.givesUp(a, err, p, try, began) {
+		if broken > maxBrokenRetries && !c.sane.Load() || c.givesUp(a, p, try, began) {
 			return a, c.failure(a, err)
 		}
 		c.meter.count(ctx, bucketOf(path), Use{Retried: 1})
@@ -132,15 +137,13 @@ func (c *client) ask(ctx context.Context, path string, p patience) (*answer, err
 }
 
 // givesUp reports whether a failed attempt was the last one. The first attempt is number 0.
-func (c *client) givesUp(a *answer, err error, p patience, try int, began time.Time) bool {
+func (c *client) givesUp(a *answer, p patience, try int, began time.Time) bool {
 	retries := p.retries
 	switch {
 	case a.status == http.StatusTooManyRequests:
 		return try >= maxRetries
 	case a.status == 0 && !c.answered.Load():
 		retries = min(retries, maxFirstRetries)
-	case isBroken(err):
-		retries = min(retries, maxBrokenRetries)
 	}
 	return try >= retries || p.within > 0 && time.Since(began) >= p.within
 }

@@ -49,15 +49,17 @@ func TestServiceAppReadsTheStandInOrg(t *testing.T) {
 		change func(*emulator.Options)
 		ways   func(*ServiceApp)
 	}{
-		"bearer":          {},
-		"DPoP demanded":   {app: emulator.App{DPoP: true}},
-		"DPoP chosen":     {ways: func(a *ServiceApp) { a.DPoP = true }},
-		"nonce at API":    {app: emulator.App{DPoP: true}, change: func(o *emulator.Options) { o.OAuth.NonceAtAPI = true }},
-		"short nonces":    {app: emulator.App{DPoP: true}, change: func(o *emulator.Options) { o.OAuth.NonceLife, o.OAuth.NonceGrace = 50*time.Millisecond, -1 }},
-		"strict scopes":   {app: emulator.App{DPoP: true, Strict: true}},
-		"short lived":     {app: emulator.App{DPoP: true}, change: func(o *emulator.Options) { o.OAuth.TokenLife = time.Second }},
-		"error bodies":    {app: emulator.App{DPoP: true}, change: func(o *emulator.Options) { o.OAuth.ErrorBodies = true }},
-		"tokens that end": {app: emulator.App{DPoP: true}, change: func(o *emulator.Options) { o.Faults = append(o.Faults, emulator.Fault{Prefix: apiPrefix, Every: 7, ExpireToken: true}) }},
+		"bearer":        {},
+		"DPoP demanded": {app: emulator.App{DPoP: true}},
+		"DPoP chosen":   {ways: func(a *ServiceApp) { a.DPoP = true }},
+		"nonce at API":  {app: emulator.App{DPoP: true}, change: func(o *emulator.Options) { o.OAuth.NonceAtAPI = true }},
+		"short nonces":  {app: emulator.App{DPoP: true}, change: func(o *emulator.Options) { o.OAuth.NonceLife, o.OAuth.NonceGrace = 50*time.Millisecond, -1 }},
+		"strict scopes": {app: emulator.App{DPoP: true, Strict: true}},
+		"short lived":   {app: emulator.App{DPoP: true}, change: func(o *emulator.Options) { o.OAuth.TokenLife = time.Second }},
+		"error bodies":  {app: emulator.App{DPoP: true}, change: func(o *emulator.Options) { o.OAuth.ErrorBodies = true }},
+		"tokens that end": {app: emulator.App{DPoP: true}, change: func(o *emulator.Options) {
+			o.Faults = append(o.Faults, emulator.Fault{Prefix: apiPrefix, Every: 7, ExpireToken: true})
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.app.Scopes = scopes

@@ -105,6 +105,17 @@ func cursorKey(path string) string {
 	return path + "?" + values.Encode()
 }
 
+// hasCursor reports whether a request asks for what lies behind a cursor.
+func hasCursor(path string) bool {
+	_, query, _ := strings.Cut(path, "?")
+	for pair := range strings.SplitSeq(query, "&") {
+		if strings.HasPrefix(pair, "after=") {
+			return true
+		}
+	}
+	return false
+}
+
 // limitOf returns the limit that a request asks for, 0 for none.
 func limitOf(path string) int {
 	_, query, _ := strings.Cut(path, "?")

@@ -36,12 +36,19 @@ func readLogs(ctx context.Context, r *reading, from state) error {
 	}
 	started := r.client.serverTime(ctx)
 	l := &logReading{reading: r, started: started, latest: from.Latest, bound: from.Published, recent: newRecentUUIDs(from.Recent)}
+	seen := false
 	p := &poller{client: r.client, started: started, next: l.begin(from), resumed: from.Link != "", restart: l.restart}
 	for {
 		page, next, ended, err := p.fetch(ctx)
 		r.met(page.answer)
 		if err != nil {
 			return err
+		}
+		seen = seen || len(page.records) > 0
+		if ended && !seen && from.Link == "" && l.source.logHistory == logRetention { // in 90 days somebody did something
+			if err := r.emptyHanded(ctx, logsPath); err != nil {
+				return err
+			}
 		}
 		if err := l.page(page, next, ended); err != nil || ended {
 			return err

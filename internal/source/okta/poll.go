@@ -20,18 +20,21 @@ type poller struct {
 	started time.Time // the org's time when the read began
 	next    string    // the request to poll
 	resumed bool      // next is a stored one, and may be refused
-	// restart is the request to go on with when the stored one is refused.
-	restart func() string
+	// restart is the request to go on with when the cursor is refused, the stored one or one of this read; once.
+	restart   func() string
+	restarted bool
 
-	guard loopGuard
-	empty int
+	guard  loopGuard
+	empty  int                 // pages in a row that brought nothing
+	before map[string]struct{} // uuids of the last page that had any
 }
 
 // fetch returns the next page, and the request to poll behind it. With ended there is nothing more for now.
 func (p *poller) fetch(ctx context.Context) (page listPage, next string, ended bool, err error) {
 	asked := p.next
 	page, next, err = p.client.page(ctx, asked, "")
-	if p.resumed && cursorRefused(err) {
+	if cursorRefused(err) && (p.resumed || hasCursor(asked)) && !p.restarted {
+		p.restarted, p.guard = true, loopGuard{}
 		asked = p.restart()
 		page, next, err = p.client.page(ctx, asked, "")
 	}
@@ -43,7 +46,7 @@ func (p *poller) fetch(ctx context.Context) (page listPage, next string, ended b
 		next = asked
 	}
 	count := len(page.records)
-	if p.empty++; count > 0 {
+	if p.empty++; p.news(page.records) {
 		p.empty = 0
 	}
 	ended = p.empty == maxEmpty || cursorKey(next) == cursorKey(asked) || count > 0 && count < limitOf(page.answer.path) && reaches(page.records, p.started)
@@ -52,6 +55,23 @@ func (p *poller) fetch(ctx context.Context) (page listPage, next string, ended b
 	}
 	p.next = next
 	return page, next, ended, nil
+}
+
+// news reports whether a page has an event that the one before had not: a server that repeats its last event behind
+// ever new cursors has come to its end.
+func (p *poller) news(events [][]byte) bool {
+	if len(events) == 0 {
+		return false
+	}
+	news, seen := false, make(map[string]struct{}, len(events))
+	for _, event := range events {
+		uuid := rawjson.GetString(event, "uuid")
+		_, known := p.before[uuid]
+		news = news || uuid == "" || !known
+		seen[uuid] = struct{}{}
+	}
+	p.before = seen
+	return news
 }
 
 // reaches reports whether any of the events was published at or after t.
