@@ -49,6 +49,10 @@ func (p *poller) fetch(ctx context.Context) (page listPage, next string, ended b
 	if p.empty++; p.news(page.records) {
 		p.empty = 0
 	}
+	full := count > 0 && count >= limitOf(page.answer.path)
+	if full && cursorKey(next) == cursorKey(asked) { // there is more, and no way to it
+		return page, "", false, loops(next)
+	}
 	ended = p.empty == maxEmpty || cursorKey(next) == cursorKey(asked) || count > 0 && count < limitOf(page.answer.path) && reaches(page.records, p.started)
 	if !ended && p.guard.repeats(cursorKey(next)) {
 		return page, "", false, loops(next)
