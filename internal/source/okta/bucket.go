@@ -39,6 +39,7 @@ type bucket struct {
 	end      time.Time // the same by the local clock, with slack
 	last     time.Time // when a request was admitted last
 	parked   time.Time // no request before, after a 429
+	blind    int       // 429s in a row that did not say when the window ends
 	told     time.Time // waits up to here have been logged
 	pending  int       // requests that are known to come
 	foreseen int       // requests that are expected to come; 0 for not known
@@ -252,10 +253,14 @@ func (b *bucket) learn(now time.Time, status int, header http.Header) {
 		return
 	}
 	if !hasLimit || !hasRest || !hasReset || limit == 0 {
-		if tooMany {
-			b.park(now, 5*time.Second+rand.N(5*time.Second))
+		if b.known = b.known || !tooMany; !tooMany {
+			b.blind = 0
+			return
 		}
-		b.known = b.known || !tooMany
+		// When the window ends is not said: wait longer each time, until it must have ended.
+		wait := min(5*time.Second<<b.blind, maxPark-5*time.Second)
+		b.blind = min(b.blind+1, 8)
+		b.park(now, wait+rand.N(5*time.Second))
 		return
 	}
 	left := clampPark(time.Duration(int64(reset)-serverNow(now, header).Unix()) * time.Second)

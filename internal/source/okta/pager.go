@@ -9,6 +9,9 @@ import (
 	"longshore/internal/rawjson"
 )
 
+// maxRestarts is how often a listing begins again because Okta does not know its own cursor any more.
+const maxRestarts = 3
+
 // cleanPages is after how many good pages a shrunk listing asks for twice as much again.
 const cleanPages = 5
 
@@ -25,12 +28,12 @@ type pager struct {
 	first  string // the request for the first page
 	next   string // the request for the next page; "" after the last
 
-	kept      *kept  // where the listing is shared with other streams; nil for nowhere
-	ready     *early // brings the page of next, which was asked for ahead; nil for none
-	restarted bool
-	clean     int
-	empty     int // pages in a row
-	guard     loopGuard
+	kept     *kept  // where the listing is shared with other streams; nil for nowhere
+	ready    *early // brings the page of next, which was asked for ahead; nil for none
+	restarts int
+	clean    int
+	empty    int // pages in a row
+	guard    loopGuard
 }
 
 // listPage is a page of a listing.
@@ -58,14 +61,14 @@ func (p *pager) shared() *pager {
 func (p *pager) more() bool { return p.next != "" }
 
 // fetch returns the next page and moves on. Beside an error the page holds the answer, if there was one. A cursor
-// that Okta no longer takes (they live for days, not for ever) starts the listing again, once: records come twice
+// that Okta no longer takes (they live for days, not for ever) starts the listing again, a few times: records come twice
 // then, but none is missed.
 func (p *pager) fetch(ctx context.Context) (listPage, error) {
 	asked := p.next
 	page, next, err := p.take(ctx)
-	if refused := asAPIError(err); refused != nil && refused.Status == http.StatusBadRequest && asked != p.first && !p.restarted {
+	if refused := asAPIError(err); refused != nil && refused.Status == http.StatusBadRequest && asked != p.first && p.restarts < maxRestarts {
 		p.client.log.Warn("okta refuses a stored cursor, the listing starts again", "path", shown(asked), "code", refused.Code)
-		p.restarted, p.guard = true, loopGuard{}
+		p.restarts, p.guard = p.restarts+1, loopGuard{}
 		asked = p.first
 		page, next, err = p.client.page(ctx, asked, p.key)
 	}

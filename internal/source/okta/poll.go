@@ -20,9 +20,9 @@ type poller struct {
 	started time.Time // the org's time when the read began
 	next    string    // the request to poll
 	resumed bool      // next is a stored one, and may be refused
-	// restart is the request to go on with when the cursor is refused, the stored one or one of this read; once.
-	restart   func() string
-	restarted bool
+	// restart is the request to go on with when the cursor is refused, the stored one or one of this read.
+	restart  func() string
+	restarts int
 
 	guard  loopGuard
 	empty  int                 // pages in a row that brought nothing
@@ -33,8 +33,8 @@ type poller struct {
 func (p *poller) fetch(ctx context.Context) (page listPage, next string, ended bool, err error) {
 	asked := p.next
 	page, next, err = p.client.page(ctx, asked, "")
-	if cursorRefused(err) && (p.resumed || hasCursor(asked)) && !p.restarted {
-		p.restarted, p.guard = true, loopGuard{}
+	if cursorRefused(err) && (p.resumed || hasCursor(asked)) && p.restarts < maxRestarts {
+		p.restarts, p.guard = p.restarts+1, loopGuard{}
 		asked = p.restart()
 		page, next, err = p.client.page(ctx, asked, "")
 	}
