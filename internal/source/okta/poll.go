@@ -55,7 +55,10 @@ func (p *poller) fetch(ctx context.Context) (page listPage, next string, ended b
 	}
 	ended = p.empty == maxEmpty || cursorKey(next) == cursorKey(asked) || count > 0 && count < limitOf(page.answer.path) && reaches(page.records, p.started)
 	if !ended && p.guard.repeats(cursorKey(next)) {
-		return page, "", false, loops(next)
+		if p.empty == 0 {
+			return page, "", false, loops(next)
+		}
+		ended = true // a circle of empty pages is what a link to itself is, in more steps
 	}
 	p.next = next
 	return page, next, ended, nil
