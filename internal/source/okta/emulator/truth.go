@@ -55,7 +55,8 @@ func (o *Org) Truth(kind string) iter.Seq[[]byte] {
 
 // tellers are the ledgers by kind.
 func (o *Org) tellers() map[string]func(func(*text) bool) {
-	return map[string]func(func(*text) bool){"users": o.tellUsers, "groups": o.tellGroups, "group_members": o.tellMembers,
+	return map[string]func(func(*text) bool){
+		"users": o.tellUsers, "groups": o.tellGroups, "group_members": o.tellMembers,
 		"user_role_assignments": o.tellUserRoles, "group_role_assignments": o.tellGroupRoles,
 		"custom_roles": o.tellRoles, "permissions": o.tellPermissions, "resource_sets": o.tellSets, "logs": o.tellLogs,
 	}
