@@ -152,7 +152,7 @@ func (s *wireSpan) UnmarshalText(text []byte) error {
 type wireLimits struct {
 	Profile          string         `json:"profile"`
 	Buckets          map[string]int `json:"buckets,omitempty"`
-	Window           wireSpan           `json:"window"`
+	Window           wireSpan       `json:"window"`
 	Share            int            `json:"share"`
 	ShowShare        bool           `json:"showShare"`
 	Concurrency      int            `json:"concurrency"`
@@ -187,13 +187,13 @@ func (o *Org) putNoise(in wireNoise) (any, error) {
 }
 
 type wireWithdrawal struct {
-	Client string `json:"client,omitempty"`
-	Scope  string `json:"scope,omitempty"`
-	Role   bool   `json:"role,omitempty"`
-	Refuse bool   `json:"refuse,omitempty"`
-	After  int    `json:"after,omitempty"`
-	At     wireSpan   `json:"at,omitzero"`
-	Done   bool   `json:"done"`
+	Client string   `json:"client,omitempty"`
+	Scope  string   `json:"scope,omitempty"`
+	Role   bool     `json:"role,omitempty"`
+	Refuse bool     `json:"refuse,omitempty"`
+	After  int      `json:"after,omitempty"`
+	At     wireSpan `json:"at,omitzero"`
+	Done   bool     `json:"done"`
 }
 
 type wireWithdrawals struct {
