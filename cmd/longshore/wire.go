@@ -39,6 +39,10 @@ const (
 	connectionName = "okta"
 	namespace      = "okta"
 
+	// parallelStreams is how many streams are read at one time: enough that a stream that waits for its bucket of the
+	// rate limit does not hold up those of other buckets.
+	parallelStreams = 4
+
 	// s3URLSetting names the setting that says where the embedded endpoint listens: commands beside it read there.
 	s3URLSetting = "s3-url"
 	// folderInUse is the code of the fault of a data folder that another process works on.
@@ -177,6 +181,9 @@ func (a *app) startWork(ctx context.Context) error {
 	if err := a.clearTemp(); err != nil {
 		return err
 	}
+	if err := a.pruneJournals(ctx); err != nil {
+		return err
+	}
 	return a.store.Explain(a.queue.Reclaim(ctx))
 }
 
@@ -244,10 +251,23 @@ func (a *app) clearTemp() error {
 	if err := os.RemoveAll(a.temp()); err != nil {
 		return fmt.Errorf("clear the data folder: %w", err)
 	}
-	if err := os.MkdirAll(a.temp(), 0o700); err != nil {
-		return fmt.Errorf("write to the data folder: %w", err)
+	for _, dir := range []string{a.temp(), a.journals()} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return fmt.Errorf("write to the data folder: %w", err)
+		}
 	}
 	return nil
+}
+
+// journals is where pages that were read, and are in no object yet, are kept for the process after this one.
+func (a *app) journals() string { return filepath.Join(a.cfg.data, "journal") }
+
+// pruneJournals removes those of runs that are over.
+func (a *app) pruneJournals(ctx context.Context) error {
+	return dest.PruneJournals(a.journals(), func(syncID int64) bool {
+		run, err := a.syncs.Run(ctx, syncID)
+		return err == nil && run.Status == pipeline.Running
+	})
 }
 
 // openBucket starts the embedded S3 endpoint, or opens the outside bucket.
@@ -403,8 +423,8 @@ func (a *app) watcher() *ingest.Watcher {
 // sync moves records from the source to the lake.
 func (a *app) sync(progress func(stream string, pages, rows int64)) *pipeline.Sync {
 	return &pipeline.Sync{
-		Source: a.source, Store: a.syncs, Now: time.Now, Progress: progress,
-		Destination: &dest.Destination{Bucket: a.bucket, Layout: a.layout, TempDir: a.temp()},
+		Source: a.source, Store: a.syncs, Now: time.Now, Progress: progress, Parallel: parallelStreams,
+		Destination: &dest.Destination{Bucket: a.bucket, Layout: a.layout, TempDir: a.temp(), JournalDir: a.journals()},
 	}
 }
 

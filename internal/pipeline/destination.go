@@ -15,6 +15,7 @@ type Part struct {
 	Generation int64
 	Start      time.Time // of the run; one value for all its parts
 	Number     int
+	Before     int64 // pages of the stream that were durable before this part
 }
 
 // Commit is what a durable batch stands for: the object, and how far its stream is read once it is there.
@@ -41,6 +42,9 @@ type Destination interface {
 	Existing(ctx context.Context, part Part) (Commit, error)
 	// Open starts a batch; nothing is visible before its Commit.
 	Open(part Part) (Batch, error)
+	// Resume takes up the batch of a part that a process on this machine left behind when it was killed, as it was at
+	// its last Checkpoint, and returns what it stood for; fault.NotFound when there is none to take up.
+	Resume(part Part) (Batch, Commit, error)
 	// WriteManifest makes the record of a finished stream durable.
 	WriteManifest(ctx context.Context, run Run, stream StreamRun, parts []Commit) error
 }
@@ -50,8 +54,13 @@ type Batch interface {
 	Append(record []byte, extractedAt time.Time) error
 	Rows() int64
 	RawBytes() int64
+	// Checkpoint lets a killed process's successor take up the batch as it is now, standing for c, instead of asking
+	// the source again. It is a saving, not a promise: a destination may forget, and only a Commit is durable.
+	Checkpoint(c Commit) error
 	// Commit makes the batch durable and visible, with c beside it, and returns c completed.
 	Commit(ctx context.Context, c Commit) (Commit, error)
-	// Discard drops what was gathered. It does nothing after Commit.
+	// Discard lets go of what was gathered since the last Checkpoint. It does nothing after Commit.
 	Discard()
+	// Forget drops the batch and its checkpoints: what it stood for is recorded.
+	Forget()
 }

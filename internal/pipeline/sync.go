@@ -2,8 +2,11 @@ package pipeline
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"longshore/internal/fault"
@@ -34,7 +37,8 @@ type Sync struct {
 	Destination Destination
 	Store       Store
 	Now         func() time.Time
-	Progress    func(stream string, pages, rows int64) // told after each page; may be nil
+	Progress    func(stream string, pages, rows int64) // told after each page, from several goroutines; may be nil
+	Parallel    int                                    // streams read at one time; 0 means 1
 }
 
 // Work goes on with a run until it is finished (done) or until has passed. What is durable is never read again; an
@@ -47,23 +51,75 @@ func (s *Sync) Work(ctx context.Context, runID int64, until time.Time) (done boo
 	if run.Status != Running {
 		return true, nil
 	}
-	for _, st := range run.Streams {
-		if st.Status != Pending && st.Status != Running && st.Status != Ended {
-			continue
-		}
-		done, err := s.stream(ctx, run, st, until)
-		if err != nil {
-			return false, fmt.Errorf("sync %d, stream %s: %w", runID, st.Stream, err)
-		}
-		if !done {
-			return false, nil
-		}
+	if done, err := s.streams(ctx, run, until); err != nil || !done {
+		return false, err
 	}
 	if run, err = s.Store.Run(ctx, runID); err != nil {
 		return false, err
 	}
 	status, message := sumUp(run.Streams)
 	return true, s.Store.FinishRun(ctx, runID, status, message)
+}
+
+// streams works on the streams that are not finished, Parallel of them at a time and begun in their order. An error in
+// one lets the others end with what they have.
+func (s *Sync) streams(ctx context.Context, run Run, until time.Time) (done bool, err error) {
+	var wait sync.WaitGroup
+	var mu sync.Mutex
+	var errs []error
+	var broken atomic.Bool
+	left := false
+	late := func() bool { return broken.Load() || s.Now().After(until) }
+	slots := make(chan struct{}, max(1, s.Parallel))
+	before := make(chan struct{})
+	close(before)
+	for i, st := range run.Streams {
+		if st.Status != Pending && st.Status != Running && st.Status != Ended {
+			continue
+		}
+		slots <- struct{}{}
+		if mu.Lock(); left || len(errs) > 0 || i > 0 && ctx.Err() != nil {
+			left = true
+			mu.Unlock()
+			<-slots
+			break
+		}
+		mu.Unlock()
+		turn, ended := before, make(chan struct{})
+		before = ended
+		wait.Go(func() {
+			defer func() { close(ended); <-slots }()
+			done, err := s.stream(ctx, run, st, turnOf{turn, until, late})
+			mu.Lock()
+			defer mu.Unlock()
+			left = left || !done
+			if err != nil {
+				broken.Store(true)
+				errs = append(errs, fmt.Errorf("sync %d, stream %s: %w", run.ID, st.Stream, err))
+			}
+		})
+	}
+	wait.Wait()
+	return !left, errors.Join(errs...)
+}
+
+// turnOf is when a stream may end, and when it must.
+type turnOf struct {
+	before <-chan struct{} // closed once the stream before it has ended
+	until  time.Time
+	late   func() bool
+}
+
+// wait holds a stream that is read until the one before it has ended, so that what little streams bring reaches the
+// lake in the order of the streams, as far as that costs nothing: what others point at comes first then.
+func (t turnOf) wait(ctx context.Context, now time.Time) {
+	timer := time.NewTimer(t.until.Sub(now))
+	defer timer.Stop()
+	select {
+	case <-t.before:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }
 
 // sumUp is the run's status: failed when no stream could be read, partial when any has something missing.
@@ -89,7 +145,7 @@ func sumUp(streams []StreamRun) (Status, string) {
 
 // stream reads one stream from where it stands. A stream that the source refuses ends failed or partial and lets the
 // next one start; an error of the lake or the database ends the call.
-func (s *Sync) stream(ctx context.Context, run Run, st StreamRun, until time.Time) (done bool, err error) {
+func (s *Sync) stream(ctx context.Context, run Run, st StreamRun, turn turnOf) (done bool, err error) {
 	w := &streamWriter{sync: s, run: run, st: st}
 	defer w.discard()
 	if err := w.begin(ctx); err != nil {
@@ -98,7 +154,24 @@ func (s *Sync) stream(ctx context.Context, run Run, st StreamRun, until time.Tim
 	if w.st.Status == Ended {
 		return true, w.finish(ctx, Complete, "")
 	}
-	for page, readErr := range s.Source.Read(ctx, st.Stream, w.st.State) {
+	if !w.next.End {
+		if done, err := w.read(ctx, turn); err != nil || !done {
+			return false, err
+		}
+	}
+	if w.st.Status != Running {
+		return true, nil // refused, and finished
+	}
+	turn.wait(ctx, s.Now())
+	if ctx.Err() != nil {
+		return false, ctx.Err()
+	}
+	return true, w.finish(ctx, Complete, "")
+}
+
+// read takes the stream's pages until the last one. done is false when it has to go on another time.
+func (w *streamWriter) read(ctx context.Context, turn turnOf) (done bool, err error) {
+	for page, readErr := range w.sync.Source.Read(ctx, w.st.Stream, w.state()) {
 		if readErr != nil {
 			if ctx.Err() != nil {
 				return false, ctx.Err()
@@ -108,7 +181,7 @@ func (s *Sync) stream(ctx context.Context, run Run, st StreamRun, until time.Tim
 		if err := w.add(page); err != nil {
 			return false, err
 		}
-		late := s.Now().After(until)
+		late := turn.late()
 		if late || w.batch.RawBytes() >= maxBatchBytes {
 			if err := w.flush(ctx); err != nil {
 				return false, err
@@ -121,7 +194,11 @@ func (s *Sync) stream(ctx context.Context, run Run, st StreamRun, until time.Tim
 	if ctx.Err() != nil {
 		return false, ctx.Err()
 	}
-	return true, w.finish(ctx, Complete, "")
+	w.next.End = true
+	if w.batch != nil {
+		return true, w.batch.Checkpoint(w.next)
+	}
+	return true, nil
 }
 
 // streamWriter gathers the pages of one stream into batches.
@@ -154,13 +231,29 @@ func (w *streamWriter) begin(ctx context.Context) error {
 		return nil
 	}
 	w.st.Status = Running
-	return w.sync.Store.SaveStream(ctx, w.run.ID, w.st)
+	if err := w.sync.Store.SaveStream(ctx, w.run.ID, w.st); err != nil {
+		return err
+	}
+	b, c, err := w.sync.Destination.Resume(w.part())
+	if fault.Is(err, fault.NotFound) {
+		return nil
+	}
+	w.batch, w.next = b, c
+	return err
+}
+
+// state is how far the stream is read: durably, or in the batch that was taken up.
+func (w *streamWriter) state() json.RawMessage {
+	if w.batch != nil {
+		return w.next.State
+	}
+	return w.st.State
 }
 
 func (w *streamWriter) part() Part {
 	return Part{
 		SyncID: w.run.ID, Connection: w.run.Connection.Name, Namespace: w.run.Connection.Namespace, Stream: w.st.Stream,
-		Generation: w.st.Generation, Start: w.run.StartedAt, Number: w.st.NextPart,
+		Generation: w.st.Generation, Start: w.run.StartedAt, Number: w.st.NextPart, Before: w.st.Pages,
 	}
 }
 
@@ -188,7 +281,7 @@ func (w *streamWriter) add(page Page) error {
 	if w.sync.Progress != nil {
 		w.sync.Progress(w.st.Stream, w.st.Pages+w.next.Pages, w.st.APIRows+w.next.APIRows)
 	}
-	return nil
+	return w.batch.Checkpoint(w.next)
 }
 
 // flush makes the open batch durable and only then records how far the stream is read: a crash in between repeats
@@ -205,8 +298,12 @@ func (w *streamWriter) flush(ctx context.Context) error {
 			return err
 		}
 	}
-	w.discard()
-	return w.save(ctx, c)
+	if err := w.save(ctx, c); err != nil {
+		return err
+	}
+	w.batch.Forget()
+	w.batch = nil
+	return nil
 }
 
 func (w *streamWriter) discard() {

@@ -79,6 +79,7 @@ type bench struct {
 	source *numbers
 	run    int64
 	queued int
+	keys   []string // of the objects, in the order in which they were queued
 }
 
 func newBench(t *testing.T, source *numbers) *bench {
@@ -90,9 +91,12 @@ func newBench(t *testing.T, source *numbers) *bench {
 	bucket, err := lake.OpenFolder(filepath.Join(dir, "lake"))
 	must(t, err)
 	b := &bench{t: t, store: s, bucket: bucket, dest: &dest.Destination{Bucket: bucket, Layout: lake.GuideLayout(), TempDir: dir}, source: source}
-	b.syncs = s.Syncs("lake", clock(), func(context.Context, *sql.Tx, int64) error { return nil }, func(context.Context, *sql.Tx, int64, int64) error {
+	b.syncs = s.Syncs("lake", clock(), func(context.Context, *sql.Tx, int64) error { return nil }, func(ctx context.Context, tx *sql.Tx, objectID, _ int64) error {
 		b.queued++
-		return nil
+		var key string
+		err := tx.QueryRowContext(ctx, `SELECT object_key FROM objects WHERE id = $1`, objectID).Scan(&key)
+		b.keys = append(b.keys, key)
+		return err
 	})
 	b.start()
 	return b

@@ -2,6 +2,7 @@
 package s3
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf16"
 
 	"longshore/internal/fault"
@@ -24,6 +26,9 @@ type Destination struct {
 	Bucket  lake.Bucket
 	Layout  lake.Layout
 	TempDir string // where objects grow; "" means the system's
+	// JournalDir is an existing folder where batches that grow are kept for a killed process's successor; "" means that
+	// it asks the source again from the last durable object on.
+	JournalDir string
 }
 
 var _ pipeline.Destination = (*Destination)(nil)
@@ -58,6 +63,20 @@ func (d *Destination) Existing(ctx context.Context, p pipeline.Part) (pipeline.C
 
 // Open implements [pipeline.Destination].
 func (d *Destination) Open(p pipeline.Part) (pipeline.Batch, error) {
+	b, err := d.open(p)
+	if err != nil {
+		return nil, err
+	}
+	if d.JournalDir != "" {
+		if b.journal, err = newJournal(d.JournalDir, p); err != nil {
+			b.Discard()
+			return nil, err
+		}
+	}
+	return b, nil
+}
+
+func (d *Destination) open(p pipeline.Part) (*batch, error) {
 	w, err := lake.NewWriter(lake.WriterOptions{
 		Seed: lake.Seed(p.SyncID, p.Namespace, p.Stream, p.Number), SyncID: p.SyncID,
 		Generation: p.Generation, TempDir: d.TempDir,
@@ -68,10 +87,79 @@ func (d *Destination) Open(p pipeline.Part) (pipeline.Batch, error) {
 	return &batch{Writer: w, d: d, part: p}, nil
 }
 
+// Resume implements [pipeline.Destination]: the batch is written again from its journal, which then grows on.
+func (d *Destination) Resume(p pipeline.Part) (pipeline.Batch, pipeline.Commit, error) {
+	if d.JournalDir == "" {
+		return nil, pipeline.Commit{}, fault.Errorf(fault.NotFound, "batches are not kept")
+	}
+	file, c, length, err := openJournal(d.JournalDir, p)
+	if err != nil {
+		return nil, c, err
+	}
+	b, err := d.open(p)
+	if err != nil {
+		file.Close()
+		return nil, c, err
+	}
+	b.journal = &journal{file: file, out: bufio.NewWriterSize(file, 64<<10), path: file.Name()}
+	err = replay(file, length, b.Writer.Append)
+	if err == nil {
+		err = file.Truncate(length)
+	}
+	if err == nil {
+		_, err = file.Seek(length, io.SeekStart)
+	}
+	if err != nil {
+		b.Forget() // what cannot be taken up is asked for again
+		return nil, c, fault.Errorf(fault.NotFound, "take up part %d of %s: %w", p.Number, p.Stream, err)
+	}
+	return b, c, nil
+}
+
 type batch struct {
 	*lake.Writer
-	d    *Destination
-	part pipeline.Part
+	d       *Destination
+	part    pipeline.Part
+	journal *journal // nil when batches are not kept
+}
+
+// Append implements [pipeline.Batch].
+func (b *batch) Append(record []byte, extractedAt time.Time) error {
+	if err := b.Writer.Append(record, extractedAt); err != nil || b.journal == nil {
+		return err
+	}
+	return b.kept(b.journal.record(record, extractedAt))
+}
+
+// Checkpoint implements [pipeline.Batch].
+func (b *batch) Checkpoint(c pipeline.Commit) error {
+	if b.journal == nil {
+		return nil
+	}
+	return b.kept(b.journal.checkpoint(c))
+}
+
+func (b *batch) kept(err error) error {
+	if err != nil {
+		return fault.Errorf(fault.Unavailable, "write a batch's journal: %w", err).WithHint("free some space on the disk of the data folder, then run again")
+	}
+	return nil
+}
+
+// Discard implements [pipeline.Batch]. The journal stays, up to its last checkpoint.
+func (b *batch) Discard() {
+	b.Writer.Discard()
+	if b.journal != nil {
+		b.journal.close()
+	}
+}
+
+// Forget implements [pipeline.Batch].
+func (b *batch) Forget() {
+	b.Writer.Discard()
+	if b.journal != nil {
+		b.journal.forget()
+	}
 }
 
 // Commit puts the object. A key that is taken is refused: an earlier run's object would have been adopted by Existing.
