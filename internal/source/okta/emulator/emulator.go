@@ -111,7 +111,8 @@ type Org struct {
 	boundCount   int                      // numbers assignments of custom roles and of those built on them
 	bindings     []assignment             // of custom roles and of those built on them, in the order of their numbers
 
-	hooks hooks
+	hooks  hooks
+	living living
 
 	orgID      string
 	realmID    string
