@@ -52,6 +52,8 @@ type Options struct {
 	RateLimits RateLimits // SetLimits changes them
 	Noise      []Noise    // SetNoise
 	Faults     Faults     // SetFaults
+
+	Withdrawals []Withdrawal // Withdraw adds to them
 }
 
 func (p Options) withDefaults() Options {
@@ -152,6 +154,9 @@ func New(options Options) *Org {
 	o.setFaults(o.options.Faults, o.options.Now)
 	o.found()
 	o.stage()
+	for _, w := range o.options.Withdrawals {
+		o.Withdraw(w)
+	}
 	o.mux = o.routes()
 	return o
 }
