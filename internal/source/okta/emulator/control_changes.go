@@ -13,8 +13,8 @@ import (
 
 const (
 	maxStepsBytes = 16 << 20 // of a list of steps
-	maxSteps        = 100_000  // in one request, listed or drawn
-	maxAdvance      = 10 * 365 * 24 * time.Hour
+	maxSteps      = 100_000  // in one request, listed or drawn
+	maxAdvance    = 10 * 365 * 24 * time.Hour
 )
 
 // changeRoutes are the control API's routes for what changes:
