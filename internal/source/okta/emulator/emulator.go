@@ -88,6 +88,7 @@ type Org struct {
 	memberStart []uint32 // where in memberships those of each person begin
 	memberships []int32  // the groups that people were in at New, Everyone aside
 	founded     int      // groups that there were at New
+	updated     updates
 	advanced    atomic.Int64
 
 	// Current, and guarded by world.mu once New has returned.

@@ -311,7 +311,7 @@ func (o *Org) listMembers(c *call) answer {
 	}
 	var found []int
 	if g == everyone {
-		found = o.scanUsers(from, limit+1, nil)
+		found = o.scanUsers(from, limit+1, nil, anything)
 	} else {
 		members := o.groups[g].members
 		start, _ := slices.BinarySearch(members, int32(from))

@@ -26,14 +26,15 @@ func (o *Org) listUsers(c *call) answer {
 		return o.failed(c, http.StatusBadRequest, "E0000033", "Can't specify a search query and filter in the same request.")
 	}
 	var matches expression
+	within := anything
 	var err error
 	switch {
 	case filter != "":
-		if matches, err = parseExpression(filter, userFilterRules); err != nil {
+		if matches, within, err = parseBounded(filter, userFilterRules); err != nil {
 			return o.failed(c, http.StatusBadRequest, "E0000053", "Invalid filter '"+filter+"': "+err.Error())
 		}
 	case search != "":
-		if matches, err = parseExpression(search, userSearchRules); err != nil {
+		if matches, within, err = parseBounded(search, userSearchRules); err != nil {
 			return o.failed(c, http.StatusBadRequest, "E0000031", "Invalid search criteria.", err.Error())
 		}
 	}
@@ -49,18 +50,18 @@ func (o *Org) listUsers(c *call) answer {
 	var found []int
 	if sortBy := c.query.Get("sortBy"); sortBy != "" && search != "" {
 		params = append(params, "sortBy", sortBy, "sortOrder", c.query.Get("sortOrder"))
-		if found, ok = o.sortedUsers(matches, sortBy, c.query.Get("sortOrder"), after, limit+1); !ok {
+		if found, ok = o.sortedUsers(matches, within, sortBy, c.query.Get("sortOrder"), after, limit+1); !ok {
 			return o.failed(c, http.StatusBadRequest, "E0000031", "Invalid search criteria.", "cannot sort by "+sortBy)
 		}
 	} else {
-		found = o.scanUsers(from, limit+1, matches)
+		found = o.scanUsers(from, limit+1, matches, within)
 	}
 	return o.userPage(c, "/api/v1/users", found, limit, after, params)
 }
 
 // scanUsers returns the places of the next users, at most n of them. Without an expression it is the default listing,
-// which hides the DEPROVISIONED.
-func (o *Org) scanUsers(from, n int, matches expression) []int {
+// which hides the DEPROVISIONED. within is what all that match are in, and spares deriving the others.
+func (o *Org) scanUsers(from, n int, matches expression, within bounds) []int {
 	found := make([]int, 0, min(n, o.userCount()))
 	at := o.indexed()
 	for i := from; i < o.userCount() && len(found) < n; i++ {
@@ -68,6 +69,9 @@ func (o *Org) scanUsers(from, n int, matches expression) []int {
 			if !o.gone(i) {
 				found = append(found, i)
 			}
+			continue
+		}
+		if !o.maybe(i, within) {
 			continue
 		}
 		u, ok := o.userAsOf(i, at)
@@ -79,7 +83,7 @@ func (o *Org) scanUsers(from, n int, matches expression) []int {
 }
 
 // sortedUsers returns the page after the user named by after, of all that match, in the order asked for.
-func (o *Org) sortedUsers(matches expression, by, order, after string, n int) ([]int, bool) {
+func (o *Org) sortedUsers(matches expression, within bounds, by, order, after string, n int) ([]int, bool) {
 	if !userSearchRules.knows(by) {
 		return nil, false
 	}
@@ -90,6 +94,9 @@ func (o *Org) sortedUsers(matches expression, by, order, after string, n int) ([
 	var all []keyed
 	at := o.indexed()
 	for i := range o.userCount() {
+		if !o.maybe(i, within) {
+			continue
+		}
 		u, ok := o.userAsOf(i, at)
 		if ok && matches(u.attribute) {
 			key := ""
@@ -162,7 +169,7 @@ func (o *Org) findUsers(c *call) answer {
 		}
 		return false
 	}
-	a := o.userPage(c, "/api/v1/users", o.scanUsers(0, limit, matches), limit, "", nil)
+	a := o.userPage(c, "/api/v1/users", o.scanUsers(0, limit, matches, anything), limit, "", nil)
 	a.self = ""
 	return a
 }
