@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -473,32 +472,5 @@ func TestLossesOfTheSDKItself(t *testing.T) {
 	response, err = response.Next(&page)
 	if err == nil || response.StatusCode != http.StatusBadRequest {
 		t.Errorf("polling on from since now works: %v, %s", err, said(response))
-	}
-}
-
-// A service app signs in with its key, by the SDK's own code: once with bearer tokens, once with DPoP.
-func TestServiceApp(t *testing.T) {
-	for _, c := range []struct{ name, kind, dpop string }{
-		{"RSA", "RSA", "--dpop=false"}, {"P-256", "P-256", "--dpop=false"}, {"RSA with DPoP", "RSA", "--dpop"}, {"DPoP with nonces everywhere", "RSA", "--dpop-nonce"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			arguments := []string{"--oauth", filepath.Join(t.TempDir(), "app.pem"), "--key-type", c.kind, "--scopes", "okta.users.read,okta.roles.read", c.dpop}
-			if c.dpop == "--dpop-nonce" {
-				arguments = append(arguments, "--dpop")
-			}
-			app := org(t, arguments...)
-			service := client(t, app["base"], "", okta.WithAuthorizationMode("PrivateKey"), okta.WithClientId(app["OKTA_CLIENT_CLIENTID"]),
-				okta.WithPrivateKey(app["OKTA_CLIENT_PRIVATEKEY"]), okta.WithPrivateKeyId(app["OKTA_CLIENT_PRIVATEKEYID"]), okta.WithScopes([]string{"okta.users.read", "okta.roles.read"}))
-			users, response, err := service.UserAPI.ListUsers(t.Context()).Execute()
-			if users = all(t, users, response, err); len(users) < 400 {
-				t.Errorf("%d users", len(users))
-			}
-			if roles, _, err := service.RoleAPI.ListRoles(t.Context()).Execute(); err != nil || len(roles.GetRoles()) == 0 {
-				t.Errorf("roles: %v", err)
-			}
-			if _, response, err := service.GroupAPI.ListGroups(t.Context()).Execute(); err == nil || response == nil || response.StatusCode != http.StatusForbidden {
-				t.Errorf("groups without the scope: %v, %v", response, err)
-			}
-		})
 	}
 }
