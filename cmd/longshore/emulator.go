@@ -247,6 +247,7 @@ func (e *emulatorFlags) run(cmd *cobra.Command) error {
 		e.options.OAuth = e.app.oauth(key)
 	}
 	org := emulator.New(e.options)
+	defer org.Close()
 	out := cmd.OutOrStdout()
 	fmt.Fprintf(out, "Stand-in org on http://%s, token %s. Stop with Ctrl-C.\n", listener.Addr(), e.shownToken())
 	if control != nil {
