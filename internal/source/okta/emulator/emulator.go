@@ -38,6 +38,12 @@ type Options struct {
 	// orgs do is not documented; without it a reader must find them through the groups.
 	InheritedAssignees bool
 
+	// RolesTouchUsers moves a user's lastUpdated with each role given to her and each membership; real orgs probably do
+	// not. SilentMembers leaves out the events of members when the roles of a group change: only those of the group are
+	// told. Readers must bear both.
+	RolesTouchUsers bool
+	SilentMembers   bool
+
 	IndexLag time.Duration // how long filter and search of users and groups still show what was; 0 is not at all (real orgs: a second or so)
 	LogLag   time.Duration // median time between a change and its events being in the log; 0 is none (real orgs: 1 s, a few late by minutes)
 	Hooks    HookOptions
@@ -46,6 +52,8 @@ type Options struct {
 	RateLimits RateLimits // SetLimits changes them
 	Noise      []Noise    // SetNoise
 	Faults     Faults     // SetFaults
+
+	Withdrawals []Withdrawal // Withdraw adds to them
 }
 
 func (p Options) withDefaults() Options {
@@ -105,7 +113,8 @@ type Org struct {
 	boundCount   int                      // numbers assignments of custom roles and of those built on them
 	bindings     []assignment             // of custom roles and of those built on them, in the order of their numbers
 
-	hooks hooks
+	hooks  hooks
+	living living
 
 	orgID      string
 	realmID    string
@@ -145,6 +154,9 @@ func New(options Options) *Org {
 	o.setFaults(o.options.Faults, o.options.Now)
 	o.found()
 	o.stage()
+	for _, w := range o.options.Withdrawals {
+		o.Withdraw(w)
+	}
 	o.mux = o.routes()
 	return o
 }
