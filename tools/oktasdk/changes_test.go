@@ -133,7 +133,9 @@ func listen(t *testing.T, c *okta.APIClient) <-chan string {
 		t.Fatalf("verify it: %v", err)
 	}
 	hooks, _, err := c.EventHookAPI.ListEventHooks(t.Context()).Execute()
-	if err != nil || !slices.ContainsFunc(hooks, func(h okta.EventHook) bool { return h.GetId() == hook.GetId() && h.GetVerificationStatus() == "VERIFIED" }) {
+	if err != nil || !slices.ContainsFunc(hooks, func(h okta.EventHook) bool {
+		return h.GetId() == hook.GetId() && h.GetVerificationStatus() == "VERIFIED"
+	}) {
 		t.Errorf("the hook is not listed as verified: %v", err)
 	}
 	return told
