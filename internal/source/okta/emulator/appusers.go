@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	queue "container/heap"
 	"slices"
 	"strings"
 )
@@ -56,13 +57,49 @@ func (o *Org) nextDirect(a app, from int) int {
 	return o.people()
 }
 
-// nextMember is the next member of a group, from a place on; the org's count when there is none.
-func (o *Org) nextMember(g, from int) int {
-	members := o.groups[g].members
-	if at, _ := slices.BinarySearch(members, int32(from)); at < len(members) {
-		return int(members[at])
+// turns are the groups of an application, the one whose next member comes first in front.
+type turns []turn
+
+type turn struct {
+	group int
+	next  []int32 // members to come, at least one
+}
+
+func (t turns) Len() int      { return len(t) }
+func (t turns) Swap(i, j int) { t[i], t[j] = t[j], t[i] }
+func (t turns) Less(i, j int) bool {
+	return t[i].next[0] < t[j].next[0] || t[i].next[0] == t[j].next[0] && t[i].group < t[j].group
+}
+func (t *turns) Push(v any) { *t = append(*t, v.(turn)) }
+
+func (t *turns) Pop() any {
+	last := (*t)[len(*t)-1]
+	*t = (*t)[:len(*t)-1]
+	return last
+}
+
+// pass goes on to the members after a place.
+func (t *turns) pass(place int) {
+	for len(*t) > 0 && int((*t)[0].next[0]) <= place {
+		if first := &(*t)[0]; len(first.next) > 1 {
+			first.next = first.next[1:]
+			queue.Fix(t, 0)
+		} else {
+			queue.Pop(t)
+		}
 	}
-	return o.people()
+}
+
+func (o *Org) turnsOf(a app, from int) *turns {
+	t := &turns{}
+	for _, g := range o.assignedGroups(a) {
+		members := o.groups[g].members
+		if at, _ := slices.BinarySearch(members, int32(from)); at < len(members) {
+			*t = append(*t, turn{g, members[at:]})
+		}
+	}
+	queue.Init(t)
+	return t
 }
 
 // appHolders returns the next people with an application, at most n of them, in the order of their ids.
@@ -82,13 +119,11 @@ func (o *Org) appHolders(a app, from, n int) (found []appHolder) {
 		}
 		return found
 	}
-	groups := o.assignedGroups(a)
-	for from < o.people() && len(found) < n {
-		h := appHolder{o.nextDirect(a, from), -1}
-		for _, g := range groups {
-			if i := o.nextMember(g, from); i < h.user {
-				h = appHolder{i, g}
-			}
+	groups, direct := o.turnsOf(a, from), o.nextDirect(a, from)
+	for len(found) < n {
+		h := appHolder{direct, -1}
+		if len(*groups) > 0 && int((*groups)[0].next[0]) < direct {
+			h = appHolder{int((*groups)[0].next[0]), (*groups)[0].group}
 		}
 		if h.user >= o.people() {
 			break
@@ -96,7 +131,10 @@ func (o *Org) appHolders(a app, from, n int) (found []appHolder) {
 		if !o.gone(h.user) {
 			found = append(found, h)
 		}
-		from = h.user + 1
+		groups.pass(h.user)
+		if h.user == direct {
+			direct = o.nextDirect(a, direct+1)
+		}
 	}
 	return found
 }
