@@ -41,16 +41,30 @@ type bucket struct {
 	told     time.Time // waits up to here have been logged
 	pending  int       // requests that are known to come
 	foreseen int       // requests that are expected to come; 0 for not known
+
+	waiting    int // requests that wait
+	waitedFrom time.Time
+	waited     time.Duration // how long there were any, but for those that wait now
 }
 
 // wait blocks until the request for path may be sent, and counts it. Every wait without error is followed by one done.
 func (b *bucket) wait(ctx context.Context, path string) error {
+	waits := false
+	defer func() {
+		if waits {
+			b.waits(-1)
+		}
+	}()
 	for {
 		b.mu.Lock()
 		now := time.Now()
 		delay, admitted := b.admit(now)
 		if !admitted {
 			b.tell(now, delay, path)
+			if !waits {
+				waits = true
+				b.countWaiting(now, 1)
+			}
 		}
 		changed := b.changed
 		b.mu.Unlock()
@@ -66,6 +80,22 @@ func (b *bucket) wait(ctx context.Context, path string) error {
 		case <-changed:
 			timer.Stop()
 		}
+	}
+}
+
+// waits counts the requests that wait, and how long there are any.
+func (b *bucket) waits(more int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.countWaiting(time.Now(), more)
+}
+
+func (b *bucket) countWaiting(now time.Time, more int) {
+	if b.waiting == 0 {
+		b.waitedFrom = now
+	}
+	if b.waiting += more; b.waiting == 0 {
+		b.waited += now.Sub(b.waitedFrom)
 	}
 }
 

@@ -48,6 +48,8 @@ type client struct {
 	agent string
 	pace  *pacer
 	flow  *flow
+	meter *meter
+	kept  *kept
 	log   *slog.Logger
 
 	empty    suspicion
@@ -90,7 +92,7 @@ func (c *client) ask(ctx context.Context, path string, p patience) (*answer, err
 	statuses, began := map[int]int{}, time.Now()
 	for try := 0; ; try++ {
 		a, err := c.once(ctx, path, p)
-		if ctx.Err() != nil {
+		if ctx.Err() != nil && (err != nil || a.status != http.StatusOK) {
 			return nil, fmt.Errorf("GET %s: %w", shown(path), context.Cause(ctx))
 		}
 		if a == nil {
@@ -113,6 +115,7 @@ func (c *client) ask(ctx context.Context, path string, p patience) (*answer, err
 		if c.givesUp(a, err, p, try, began) {
 			return a, c.failure(a, err)
 		}
+		c.meter.count(ctx, bucketOf(path), Use{Retried: 1})
 		if a.status == http.StatusTooManyRequests {
 			continue // the bucket is parked: waiting for it is the wait, and it tells of it
 		}
@@ -196,11 +199,12 @@ func (c *client) inTurn(ctx context.Context, path string, p patience) (*answer, 
 		return nil, err
 	}
 	began := time.Now()
-	a, err := c.send(ctx, path, p)
+	a, err := c.send(sending(ctx), path, p)
 	if a != nil {
 		status, header = a.status, a.header
 	}
-	c.flow.release(path, began, a, ctx.Err() != nil)
+	c.meter.sent(ctx, bucket.name, a)
+	c.flow.release(path, began, a, sending(ctx).Err() != nil)
 	return a, err
 }
 

@@ -38,26 +38,28 @@ func emulated(t *testing.T, app emulator.App, change func(*emulator.Options), wa
 	return s, org
 }
 
-var fourScopes = strings.Fields("okta.groups.read okta.logs.read okta.roles.read okta.users.read")
+var readScopes = strings.Fields("okta.apps.read okta.groups.read okta.logs.read okta.roles.read okta.users.read")
 
 // TestServiceAppReadsTheStandInOrg reads every default stream with a credential that an independent implementation
 // verifies: assertions, proofs, nonces and scopes.
 func TestServiceAppReadsTheStandInOrg(t *testing.T) {
-	scopes := append(slices.Clone(fourScopes), "okta.apps.read")
+	scopes := append(slices.Clone(readScopes), "okta.apps.read")
 	for name, c := range map[string]struct {
 		app    emulator.App
 		change func(*emulator.Options)
 		ways   func(*ServiceApp)
 	}{
-		"bearer":          {},
-		"DPoP demanded":   {app: emulator.App{DPoP: true}},
-		"DPoP chosen":     {ways: func(a *ServiceApp) { a.DPoP = true }},
-		"nonce at API":    {app: emulator.App{DPoP: true}, change: func(o *emulator.Options) { o.OAuth.NonceAtAPI = true }},
-		"short nonces":    {app: emulator.App{DPoP: true}, change: func(o *emulator.Options) { o.OAuth.NonceLife, o.OAuth.NonceGrace = 50*time.Millisecond, -1 }},
-		"strict scopes":   {app: emulator.App{DPoP: true, Strict: true}},
-		"short lived":     {app: emulator.App{DPoP: true}, change: func(o *emulator.Options) { o.OAuth.TokenLife = time.Second }},
-		"error bodies":    {app: emulator.App{DPoP: true}, change: func(o *emulator.Options) { o.OAuth.ErrorBodies = true }},
-		"tokens that end": {app: emulator.App{DPoP: true}, change: func(o *emulator.Options) { o.Faults = append(o.Faults, emulator.Fault{Prefix: apiPrefix, Every: 7, ExpireToken: true}) }},
+		"bearer":        {},
+		"DPoP demanded": {app: emulator.App{DPoP: true}},
+		"DPoP chosen":   {ways: func(a *ServiceApp) { a.DPoP = true }},
+		"nonce at API":  {app: emulator.App{DPoP: true}, change: func(o *emulator.Options) { o.OAuth.NonceAtAPI = true }},
+		"short nonces":  {app: emulator.App{DPoP: true}, change: func(o *emulator.Options) { o.OAuth.NonceLife, o.OAuth.NonceGrace = 50*time.Millisecond, -1 }},
+		"strict scopes": {app: emulator.App{DPoP: true, Strict: true}},
+		"short lived":   {app: emulator.App{DPoP: true}, change: func(o *emulator.Options) { o.OAuth.TokenLife = time.Second }},
+		"error bodies":  {app: emulator.App{DPoP: true}, change: func(o *emulator.Options) { o.OAuth.ErrorBodies = true }},
+		"tokens that end": {app: emulator.App{DPoP: true}, change: func(o *emulator.Options) {
+			o.Faults = append(o.Faults, emulator.Fault{Prefix: apiPrefix, Every: 7, ExpireToken: true})
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.app.Scopes = scopes
@@ -78,7 +80,7 @@ func TestServiceAppReadsTheStandInOrg(t *testing.T) {
 }
 
 func TestWithdrawnWhileReading(t *testing.T) {
-	s, org := emulated(t, emulator.App{Scopes: fourScopes, DPoP: true}, nil)
+	s, org := emulated(t, emulator.App{Scopes: readScopes, DPoP: true}, nil)
 	if _, err := readAll(t, s, "groups", nil); err != nil {
 		t.Fatal(err)
 	}
@@ -104,24 +106,24 @@ func TestWithdrawnWhileReading(t *testing.T) {
 }
 
 func TestCheckOfTheStandInOrg(t *testing.T) {
-	s, _ := emulated(t, emulator.App{Scopes: fourScopes[:2], DPoP: true, Strict: true}, nil)
+	s, _ := emulated(t, emulator.App{Scopes: readScopes[:2], DPoP: true, Strict: true}, nil)
 	caps, err := s.Check(t.Context(), true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(caps.Identity.Granted, fourScopes[:2]) || !caps.Identity.DPoP {
+	if !slices.Equal(caps.Identity.Granted, readScopes[:2]) || !caps.Identity.DPoP {
 		t.Errorf("identity %+v", caps.Identity)
 	}
 	told := fmt.Sprint(caps.Findings)
-	for _, scope := range fourScopes[2:] {
+	for _, scope := range readScopes[2:] {
 		if !strings.Contains(told, scope) {
 			t.Errorf("findings %s do not name %s", told, scope)
 		}
 	}
-	if slices.Contains(caps.Unreadable, "groups") || slices.Contains(caps.Unreadable, "logs") || !slices.Contains(caps.Unreadable, "users") || !slices.Contains(caps.Unreadable, "custom_roles") {
+	if slices.Contains(caps.Unreadable, "groups") || !slices.Contains(caps.Unreadable, "logs") || !slices.Contains(caps.Unreadable, "users") || !slices.Contains(caps.Unreadable, "custom_roles") {
 		t.Errorf("unreadable %q", caps.Unreadable)
 	}
-	blind, _ := emulated(t, emulator.App{Scopes: fourScopes, NoRole: true}, nil)
+	blind, _ := emulated(t, emulator.App{Scopes: readScopes, NoRole: true}, nil)
 	caps, err = blind.Check(t.Context(), false)
 	if err != nil || len(caps.Unreadable) < 9 || len(caps.Findings) == 0 || !strings.Contains(caps.Findings[0].Mend, "Admin roles") {
 		t.Errorf("an app without a role: %v, unreadable %q, findings %+v", err, caps.Unreadable, caps.Findings)
@@ -133,7 +135,7 @@ func TestCheckOfTheStandInOrg(t *testing.T) {
 
 // TestNoCredentialLeavesTheHost answers every kind of request with a link or redirect to another host.
 func TestNoCredentialLeavesTheHost(t *testing.T) {
-	s, org := emulated(t, emulator.App{Scopes: fourScopes, DPoP: true}, nil)
+	s, org := emulated(t, emulator.App{Scopes: readScopes, DPoP: true}, nil)
 	s.client.http.Transport = onlyHost{t, s.client.base.Host, org.Client().Transport}
 	for _, name := range []string{"groups", "users", "custom_roles", "user_role_assignments"} {
 		if _, err := readAll(t, s, name, nil); err != nil {

@@ -141,6 +141,12 @@ func (f *flow) width() int {
 	return f.allowed
 }
 
+func (f *flow) widths() (now, highest int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.allowed, f.highest
+}
+
 // isCrowded reports whether an answer is the 429 of too many requests at once.
 func isCrowded(a *answer) bool {
 	limit, ok := headerInt(a.header, "X-Rate-Limit-Limit")

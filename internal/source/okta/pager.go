@@ -25,7 +25,8 @@ type pager struct {
 	first  string // the request for the first page
 	next   string // the request for the next page; "" after the last
 
-	ready     <-chan fetched // brings the page of next, which was asked for ahead; nil for none
+	kept      *kept  // where the listing is shared with other streams; nil for nowhere
+	ready     *early // brings the page of next, which was asked for ahead; nil for none
 	restarted bool
 	clean     int
 	empty     int // pages in a row
@@ -44,6 +45,12 @@ func newPager(c *client, key, first, from string) *pager {
 	if from == "" {
 		p.next = first
 	}
+	return p
+}
+
+// shared makes the pager one of outlines, which the streams of a run share: see kept.
+func (p *pager) shared() *pager {
+	p.kept = p.client.kept
 	return p
 }
 
@@ -82,11 +89,13 @@ func (p *pager) fetch(ctx context.Context) (listPage, error) {
 
 // take asks for the next page, or waits for it when it was asked for ahead.
 func (p *pager) take(ctx context.Context) (listPage, string, error) {
+	if p.kept != nil {
+		return p.kept.list(ctx, p.client, p.next, p.key)
+	}
 	if p.ready == nil {
 		return p.client.page(ctx, p.next, p.key)
 	}
-	got := <-p.ready
-	got.taken()
+	got := p.ready.take()
 	p.ready = nil
 	return got.page, got.next, got.err
 }
@@ -110,7 +119,24 @@ func loops(next string) error {
 }
 
 // page asks for one page of a listing and cuts it into its records; next is the request for the page behind it.
+// Within a run it may have come for another stream.
 func (c *client) page(ctx context.Context, path, key string) (page listPage, next string, err error) {
+	if c.kept.whole(path) {
+		return c.kept.list(ctx, c, path, key)
+	}
+	return c.fetch(ctx, path, key)
+}
+
+// fetch is page without what came for other streams, but for pages that nobody has taken.
+func (c *client) fetch(ctx context.Context, path, key string) (page listPage, next string, err error) {
+	if f, ok := c.kept.take(path); ok {
+		return f.page, f.next, nil
+	}
+	defer func() {
+		if err == nil {
+			c.kept.note(path, page, next)
+		}
+	}()
 	page.answer, err = c.get(ctx, path)
 	if err != nil {
 		return page, "", err

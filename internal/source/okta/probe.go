@@ -397,6 +397,11 @@ func (c *checking) without(scope string) string {
 // unreadable names the chosen streams that an endpoint's failure costs. A credential that sees nothing costs them all.
 func (c *checking) unreadable(err error) {
 	lost := map[string]bool{}
+	for _, a := range accesses {
+		for _, name := range a.streams {
+			lost[name] = false // asks Okta for something
+		}
+	}
 	for _, p := range c.caps.Probes {
 		for _, name := range p.Needed {
 			lost[name] = lost[name] || !p.OK && !p.Skipped
@@ -404,7 +409,7 @@ func (c *checking) unreadable(err error) {
 	}
 	blind := err != nil || c.noRole || len(c.caps.Probes) > 0 && c.caps.Probes[0].OK && c.caps.Probes[0].Empty
 	for _, spec := range c.source.offered {
-		if !spec.Optional && (blind || lost[spec.Name]) {
+		if failed, asks := lost[spec.Name]; !spec.Optional && asks && (blind || failed) {
 			c.caps.Unreadable = append(c.caps.Unreadable, spec.Name)
 		}
 	}

@@ -26,6 +26,7 @@ type reading struct {
 	client *client
 	yield  func(pipeline.Page, error) bool
 	hide   trim // what of the records stays out of the lake
+	watch  func(record []byte)
 
 	statuses  map[int]int     // met since the last page
 	gaps      []string        // found since the last page
@@ -54,6 +55,9 @@ func (r *reading) gap(format string, args ...any) {
 func (r *reading) page(a *answer, records [][]byte, next state) error {
 	for i, record := range records {
 		records[i] = r.hide.apply(rawjson.OneLine(record))
+		if r.watch != nil {
+			r.watch(record)
+		}
 	}
 	encoded := next.encode()
 	if len(encoded) <= maxStateBytes {
@@ -123,8 +127,8 @@ func (r *reading) children(ctx context.Context, spec childSpec, from state) erro
 	if !from.belongsTo(spec.parents) {
 		return foreignState()
 	}
-	parents := newPager(r.client, spec.parentsKey, spec.parents, from.Link)
-	fresh := from.Link == ""
+	parents := newPager(r.client, spec.parentsKey, spec.parents, from.Link).shared()
+	fresh := from.Link == "" && !strings.Contains(spec.parents, "filter=") // a part of a list may be empty
 	for parents.more() {
 		page, err := parents.fetch(ctx)
 		r.met(page.answer)
@@ -141,7 +145,10 @@ func (r *reading) children(ctx context.Context, spec childSpec, from state) erro
 		if err != nil {
 			return err
 		}
-		last := state{Phase: from.Phase, Link: parents.next, Done: !parents.more()}
+		last := state{Phase: from.Phase, Link: parents.next}
+		if !parents.more() {
+			last = state{Phase: spec.next, Done: spec.next == 0}
+		}
 		begin, child := resumeAt(ids, from)
 		from.Parent = ""
 		if err := r.visit(ctx, spec, ids[begin:], child, state{Phase: from.Phase, Link: page.answer.path}, last); err != nil {
@@ -169,9 +176,8 @@ func (r *reading) visit(ctx context.Context, spec childSpec, ids []string, child
 		return spec.path(ids[i])
 	}
 	pages := &ahead{client: r.client, key: spec.key, request: request, count: len(ids)}
-	ctx, cancel := context.WithCancel(ctx)
-	defer pages.calls.Wait() // no call outlives the read
-	defer cancel()
+	ctx, stop := pages.begin(ctx)
+	defer stop() // no call outlives the read
 	for i, id := range ids {
 		at.Parent = id
 		done := at

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"runtime"
@@ -50,6 +51,7 @@ type Source struct {
 	pageLimit  int
 	logHistory time.Duration
 	offered    []streamSpec
+	sample     *userSample // of the users, for the check that no role holder is missed
 }
 
 var _ pipeline.Source = (*Source)(nil)
@@ -85,9 +87,10 @@ func Open(config Config) (*Source, error) {
 		client: &client{
 			base: org, http: ownClient(config.HTTPClient), pace: newPacer(newShare(config.Share, config.LimitOf), config.Logger),
 			agent: "longshore/" + config.Version + " (okta source; " + runtime.Version() + ")",
-			flow:  newFlow(), log: config.Logger, hosts: map[string]bool{},
+			flow:  newFlow(), meter: newMeter(), kept: &kept{}, log: config.Logger, hosts: map[string]bool{},
 		},
 		notice: notice, pageLimit: config.PageLimit, logHistory: config.LogHistory,
+		sample: &userSample{seed: rand.Uint64()},
 	}
 	s.client.addHost(strings.ToLower(org.Host))
 	if s.offered, err = offer(s.specs(), config.Streams); err != nil {
@@ -147,6 +150,6 @@ func (s *Source) read(ctx context.Context, r *reading, name string, from json.Ra
 	if err != nil || st.Done {
 		return err
 	}
-	r.hide = spec.hide
-	return spec.read(ctx, r, st)
+	r.hide, r.watch = spec.hide, spec.watch
+	return spec.read(forStream(ctx, spec.Name), r, st)
 }

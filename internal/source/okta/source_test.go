@@ -27,8 +27,8 @@ func TestReadYieldsEveryRecordAsItStands(t *testing.T) {
 		},
 		"groups":                 {9, `{"id":"00g0","type":"OKTA_GROUP"}`, `{"id":"00g8","type":"OKTA_GROUP"}`},
 		"group_members":          {16, `{"id":"00u0","status":"ACTIVE","activated":null,"profile":{"n":1.50,"login":"00u0@acme.test"},"groupId":"00g1"}`, ``},
-		"user_role_assignments":  {4, assignments("users", "00u1", []string{"gra1"})[0], assignments("users", "00u8", []string{"ra11"})[0]},
-		"group_role_assignments": {3, ``, ``},
+		"user_role_assignments":  {5, assignments("users", "00u1", []string{"gra1"})[0], assignments("users", "00u8", []string{"JBCUYUC7IRCVGS27IFCE2SKO"})[0]},
+		"group_role_assignments": {4, ``, ``},
 		"custom_roles":           {9, `{"id":"cr00","label":"Help desk EU","description":""}`, ``},
 		"permissions":            {9, `{"label":"okta.users.read","conditions":null,"roleId":"cr01"}`, `{"label":"okta.groups.read","conditions":null,"roleId":"cr08"}`},
 		"resource_sets":          {9, `{"id":"iam0","label":"EU"}`, ``},
@@ -118,8 +118,8 @@ func TestReadSkipsParentsKnownToBeEmpty(t *testing.T) {
 	}
 	org.noStats, org.hits = true, nil
 	pages, err := readAll(t, s, "group_role_assignments", nil)
-	if err != nil || len(lines(pages)) != 3 || org.count("/roles") != len(org.groups) {
-		t.Errorf("without stats: %d records, %d groups asked, %v; want 3 of all %d", len(lines(pages)), org.count("/roles"), err, len(org.groups))
+	if err != nil || len(lines(pages)) != 4 || org.count("/roles") != len(org.groups) {
+		t.Errorf("without stats: %d records, %d groups asked, %v; want 4 of all %d", len(lines(pages)), org.count("/roles"), err, len(org.groups))
 	}
 }
 
@@ -159,15 +159,15 @@ func TestUserRolesAsksEveryoneWhereHoldersCannotBeListed(t *testing.T) {
 			return false
 		}
 		pages, err := readAll(t, open(t, org), "user_role_assignments", nil)
-		if err != nil || len(lines(pages)) != 4 || len(gaps(pages)) != 0 {
-			t.Errorf("%s: %d records, gaps %q, %v, want 4 without gaps", name, len(lines(pages)), gaps(pages), err)
+		if err != nil || len(lines(pages)) != 5 || len(gaps(pages)) != 0 {
+			t.Errorf("%s: %d records, gaps %q, %v, want 5 without gaps", name, len(lines(pages)), gaps(pages), err)
 		}
-		if got := org.count("/roles"); got != 7 {
-			t.Errorf("%s: %d users asked, want the 7 active ones", name, got)
+		if got := org.count("/roles"); got != 9 {
+			t.Errorf("%s: %d users asked, want all 9, also the deactivated ones", name, got)
 		}
 		for i := range pages { // and resumes in this mode
 			rest, err := readAll(t, open(t, org), "user_role_assignments", pages[i].State)
-			if got := len(lines(pages[:i+1])) + len(lines(rest)); err != nil || got != 4 {
+			if got := len(lines(pages[:i+1])) + len(lines(rest)); err != nil || got != 5 {
 				t.Errorf("%s resumed at %s: %d records, %v", name, pages[i].State, got, err)
 			}
 		}

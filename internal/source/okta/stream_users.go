@@ -8,9 +8,15 @@ import "net/url"
 func (s *Source) users() streamSpec {
 	return streamSpec{
 		hide:   userSecrets,
+		watch:  s.sample.add,
 		Stream: stream("users", "Every user, in any status: the org's listing, then its deactivated users.", "id"),
 		read: listings("",
 			s.listRequest(listLimit, "users"),
-			s.listRequest(listLimit, "users", "filter="+url.QueryEscape(`status eq "DEPROVISIONED"`))),
+			s.deactivatedUsers()),
 	}
+}
+
+// deactivatedUsers is the request for the users that the plain listing hides.
+func (s *Source) deactivatedUsers() string {
+	return s.listRequest(listLimit, "users", "filter="+url.QueryEscape(`status eq "DEPROVISIONED"`))
 }
