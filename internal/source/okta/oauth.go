@@ -49,6 +49,7 @@ type tokens struct {
 	renewal  *renewal     // under way, or nil
 	after    time.Time    // no renewal before, because the last one failed
 	failures int          // in a row
+	last     error        // of them
 }
 
 // grant is what an access token is given for.
@@ -205,20 +206,25 @@ func (t *tokens) take(ctx context.Context) (*accessToken, error) {
 // lead renews the token for all who wait. When that fails while the old token still lives, the old one is used on.
 func (t *tokens) lead(ctx context.Context, flight *renewal, held *accessToken) (*accessToken, error) {
 	t.mu.Lock()
-	pause := time.Until(t.after)
+	pause, last := time.Until(t.after), t.last
 	t.mu.Unlock()
 	var fresh *accessToken
 	err := sleep(ctx, max(0, pause))
 	if err == nil {
 		fresh, err = t.fetch(ctx)
+	} else if last != nil {
+		err = last // tells more than that somebody did not wait for the next try
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.renewal, flight.err, flight.abandoned = nil, err, ctx.Err() != nil
 	close(flight.done)
 	if err == nil {
-		t.current, t.failures = fresh, 0
+		t.current, t.failures, t.last = fresh, 0, nil
 		return fresh, nil
+	}
+	if ctx.Err() == nil {
+		t.last = err
 	}
 	if ctx.Err() == nil && retriableToken(err) {
 		t.after = time.Now().Add(backoff(t.failures) + retryAfter(err))
