@@ -36,7 +36,8 @@ func writeMatrix(b *strings.Builder, c okta.Capabilities, failed bool) {
 			writeProbe(b, p)
 		}
 	}
-	b.WriteString("  uses/min: requests a minute that a sync may use, of those that Okta shows. * is an optional stream.\n  (stream): read without it too, but slower or less surely. -: not asked, no object was seen to ask for.\n")
+	writeWrapped(b, "  ", "  ", "uses/min: requests a minute that a sync may use, of those that Okta shows. *: an optional stream. "+
+		"(stream): read without it too, but slower or less surely. -: not asked, no object was seen to ask for.")
 	writeGaps(b, c)
 	switch {
 	case len(c.Unreadable) > 0:

@@ -56,7 +56,7 @@ var accesses = []access{ // read only
 	},
 	{
 		path: "/api/v1/groups/{group}/users", what: "group members", scope: "okta.groups.read", grant: "okta.groups.read", role: roleReadOnly, query: "limit=1",
-		streams: []string{"group_members"}, helps: []string{"user_role_assignments"},
+		streams: []string{"group_members"}, helps: []string{"user_role_assignments", "role_targets"},
 		more: "for groups that hold admin roles, " + roleSuper + " or okta.iam.read",
 		cost: "No group members; users that hold a role through a group alone may be missed.",
 	},
