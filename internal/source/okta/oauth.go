@@ -351,6 +351,10 @@ func (t *tokens) ask(ctx context.Context, scopes []string, skew time.Duration) (
 	t.dpop.learn(response.Header, true)
 	var answer tokenAnswer
 	parsed := json.Unmarshal(body, &answer) == nil
+	secrets := t.grant.secrets(form)
+	for _, text := range []*string{&answer.TokenType, &answer.Error, &answer.Description, &answer.ErrorCode, &answer.ErrorSummary} {
+		*text = scrubbed(*text, secrets)
+	}
 	if response.StatusCode == http.StatusOK {
 		if !parsed || isHTML(response.Header) {
 			return nil, nil, notOkta(response)
@@ -365,7 +369,6 @@ func (t *tokens) ask(ctx context.Context, scopes []string, skew time.Duration) (
 	if refusal.code == "" {
 		refusal.code, refusal.description = answer.ErrorCode, answer.ErrorSummary
 	}
-	refusal.description = scrubbed(refusal.description, t.grant.secrets(form))
 	return nil, refusal, nil
 }
 

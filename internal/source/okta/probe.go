@@ -336,7 +336,7 @@ func (c *checking) probe(ctx context.Context, a access, p *Probe) error {
 		client.pace.share.grants(answer.body)
 	}
 	list := listOf(answer.body)
-	p.Empty = isEmptyList(list)
+	p.Empty = isEmpty(list)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for name, wanted := range a.shows {
@@ -353,6 +353,14 @@ func listOf(body []byte) []byte {
 		}
 	}
 	return body
+}
+
+// isEmpty reports whether a list has no elements.
+func isEmpty(list []byte) bool {
+	for _, err := range rawjson.Elements(list) {
+		return err != nil
+	}
+	return true
 }
 
 // idAmong returns the id of the first object of a list that is wanted, or what is known.
@@ -380,8 +388,10 @@ func (c *checking) judge(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	// Without an error it is known; with one the endpoint at fault has told of it.
-	if c.blind, _ = c.source.client.emptyIsSuspicious(ctx); c.blind != nil {
-		find(c.blind.Message, c.blind.Hint)
+	if users := c.caps.Probes[0]; users.Empty || !users.OK && id.Kind == KindServiceApp {
+		if c.blind, _ = c.source.client.emptyIsSuspicious(ctx); c.blind != nil {
+			find(c.blind.Message, c.blind.Hint)
+		}
 	}
 	for _, scope := range id.Wanted {
 		if id.lacks(scope) {
