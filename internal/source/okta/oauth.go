@@ -50,6 +50,8 @@ type tokens struct {
 	after    time.Time    // no renewal before, because the last one failed
 	failures int          // in a row
 	last     error        // of them
+	taken    string       // the token that Okta took last
+	refusals int          // of tokens in a row that Okta gave and never took
 }
 
 // grant is what an access token is given for.
@@ -144,7 +146,9 @@ func (t *tokens) authorize(r *http.Request) error {
 // met drops the token of a request that Okta refused, so that the next one is renewed, and remembers nonces.
 func (t *tokens) met(r *http.Request, a *answer) bool {
 	t.dpop.learn(a.header, false)
+	_, used, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if a.status != http.StatusUnauthorized {
+		t.took(used)
 		return false
 	}
 	challenge := challengeOf(a.header)
@@ -156,13 +160,31 @@ func (t *tokens) met(r *http.Request, a *answer) bool {
 	case challenge == "" && errorCode(a) == "E0000015":
 		return false // the org lacks the feature: that says nothing of the token
 	}
-	_, used, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	return t.drop(used)
+}
+
+// took notes that Okta takes a token.
+func (t *tokens) took(used string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.current != nil && t.current.value == used {
-		t.current = nil
+		t.taken, t.refusals = used, 0
 	}
-	return true
+}
+
+// drop gives up a token that Okta refuses, and reports whether another one is worth a try: when this one was taken
+// before, when it has been renewed by now, and once when a fresh one is refused.
+func (t *tokens) drop(used string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.current == nil || t.current.value != used {
+		return true
+	}
+	t.current = nil
+	if t.taken != used {
+		t.refusals++
+	}
+	return t.refusals <= 1
 }
 
 func (t *tokens) identity() Identity {
