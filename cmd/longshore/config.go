@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/knadh/koanf/parsers/yaml"
@@ -39,6 +40,8 @@ var settings = []setting{
 	{"s3-prefix", []string{"LONGSHORE_S3_PREFIX"}, "data/", true, "bucket path of the lake"},
 	{"okta-url", []string{"OKTA_CLIENT_ORGURL", "OKTA_ORG_URL"}, "", true, "the org, in any spelling of its domain (default: the demo org)"},
 	{"okta-token", []string{"OKTA_CLIENT_TOKEN", "OKTA_API_TOKEN"}, "", false, ""},
+	{"okta-share", []string{"LONGSHORE_OKTA_SHARE"}, "0.5", true, "part of each of the org's rate limits to use, up to 1"},
+	{"okta-limit-of", []string{"LONGSHORE_OKTA_LIMIT_OF"}, "", true, "whose limit Okta's X-Rate-Limit-Limit shows: org or client (default: found out)"},
 	{"okta-client-id", []string{"OKTA_CLIENT_CLIENTID"}, "", false, ""},
 	{"client-id", []string{"LONGSHORE_CLIENT_ID"}, "", false, ""},
 	{"client-secret", []string{"LONGSHORE_CLIENT_SECRET"}, "", false, ""},
@@ -59,6 +62,9 @@ type config struct {
 	data, listen, s3Listen                     string
 	s3Endpoint, s3Bucket, s3Region, s3Prefix   string
 	oktaURL, oktaToken, clientID, clientSecret string
+
+	oktaShare   float64
+	oktaLimitOf string
 }
 
 // loadConfig reads the settings and refuses those that this version cannot honour: that is wrong usage.
@@ -102,8 +108,12 @@ func readConfig(cmd *cobra.Command) (config, error) {
 		s3Bucket: k.String("s3-bucket"), s3Region: k.String("s3-region"), s3Prefix: k.String("s3-prefix"), oktaURL: k.String("okta-url"),
 		oktaToken: k.String("okta-token"), clientID: k.String("client-id"), clientSecret: k.String("client-secret"),
 	}
+	share, err := strconv.ParseFloat(k.String("okta-share"), 64)
+	if err != nil || share <= 0 || share > 1 {
+		return c, fault.Errorf(fault.Invalid, "share %q of Okta's rate limits: want a number above 0, up to 1", k.String("okta-share"))
+	}
+	c.oktaShare, c.oktaLimitOf = share, k.String("okta-limit-of")
 	// The embedded S3 endpoint works in a folder of its own: every path must be absolute from here on.
-	var err error
 	if c.data, err = filepath.Abs(c.data); err != nil {
 		return c, fault.Errorf(fault.Invalid, "data folder %q: %w", k.String("data"), err)
 	}
