@@ -172,13 +172,16 @@ func (a *app) preflight(ctx context.Context, say *sayer) error {
 			}
 		}
 	}
-	probes, err := a.source.Check(ctx)
+	caps, err := a.source.Check(ctx, false)
 	if err != nil {
 		return err
 	}
-	for _, p := range probes {
+	for _, f := range caps.Findings {
+		say.f("Note: %s. %s\n", f.Problem, f.Mend)
+	}
+	for _, p := range caps.Probes {
 		if !p.OK && !p.Skipped {
-			say.f("Note: %s answers %d: %s %s %s\n", p.Endpoint, p.Status, p.Problem, p.Cost, p.Mend)
+			say.f("Note: %s answers %d: %s. %s %s\n", p.Endpoint, p.Status, p.Problem, p.Cost, p.Mend)
 		}
 	}
 	return nil

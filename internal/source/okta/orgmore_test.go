@@ -26,6 +26,11 @@ type extras struct {
 // more answers for the extras; false means that there is no such endpoint.
 func (o *testOrg) more(w http.ResponseWriter, r *http.Request, path []string) bool {
 	if client, ok := strings.CutPrefix(r.URL.Path, "/oauth2/v1/clients/"); ok {
+		if principal, _, ok := strings.Cut(client, "/targets/"); ok {
+			client, role, _ := strings.Cut(principal, "/roles/")
+			o.linkPage(w, r, objects(`{"id":%q,"label":"target"}`, o.targets["clients/"+client+"/"+role]))
+			return true
+		}
 		client = strings.TrimSuffix(client, "/roles")
 		fmt.Fprint(w, "["+strings.Join(assignments("clients", client, o.roles[client]), ",")+"]")
 		return true
@@ -95,7 +100,7 @@ func (o *testOrg) addExtras() {
 			"iam2/cr00": {"users/00u1"}, "iam8/cr04": {"groups/00g2"},
 		},
 		resources: map[string][]string{"iam0": {"ire1", "ire2", "ire3"}, "iam7": {"ire4"}},
-		targets:   map[string][]string{"users/00u4/IFIFAX2BIRGUSTQ": {"0oa1", "0oa2", "0oa3"}, "groups/00g7/JBCUYUC7IRCVGS27IFCE2SKO": {"00g1"}},
+		targets:   map[string][]string{"users/00u4/IFIFAX2BIRGUSTQ": {"0oa1", "0oa2", "0oa3"}, "groups/00g7/JBCUYUC7IRCVGS27IFCE2SKO": {"00g1"}, "clients/0oa1s/JBCUYUC7IRCVGS27IFCE2SKO": {"00g5"}},
 		rules:     []string{"0pr1", "0pr2", "0pr3"}, devices: []string{"guo1", "guo2", "guo3"},
 		factors:   map[string][]string{"00u1": {"ufs1", "ufs2"}, "00u8": {"ufs3"}},
 		userTypes: []string{"oty1", "oty2"}, tokens: []string{"00T1"},

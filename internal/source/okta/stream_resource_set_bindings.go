@@ -145,7 +145,7 @@ func principalPath(kind, id string) string {
 	case principalGroup:
 		return apiPrefix + "groups/" + url.PathEscape(id)
 	case principalClient:
-		return "/oauth2/v1/clients/" + url.PathEscape(id)
+		return clientsPrefix + url.PathEscape(id)
 	}
 	panic(fmt.Sprintf("okta: no principal is a %q", kind))
 }

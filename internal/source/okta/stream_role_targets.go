@@ -27,22 +27,23 @@ const (
 	phaseTargetsOfHolders = iota
 	phaseTargetsOfEveryUser
 	phaseTargetsOfGroups
+	phaseTargetsOfClients
 )
 
 // roleTargets has one record for every assignment of a standard role that takes targets: the assignment, whose it is,
 // and its targets in one list. That way an assignment that reaches everything (no targets, unrestricted true) is a
 // record as well, and cannot be taken for one that was not read, which is none and a gap. A role that reaches a user
-// through a group is told under the group, where Okta keeps its targets. Targets of service apps' roles are not read.
+// through a group is told under the group, where Okta keeps its targets.
 func (s *Source) roleTargets() streamSpec {
 	return streamSpec{
-		Stream: stream("role_targets", "What each scoped standard role of a user or group is limited to: the assignment with principalType, principalId and targets; unrestricted is true where it has none.",
+		Stream: stream("role_targets", "What each scoped standard role of a user, group or service app is limited to: the assignment with principalType, principalId and targets; unrestricted is true where it has none.",
 			"principalType", "principalId", "id"),
 		read: readRoleTargets,
 	}
 }
 
 func readRoleTargets(ctx context.Context, r *reading, from state) error {
-	if from.Phase > phaseTargetsOfGroups || from.Phase < 0 {
+	if from.Phase > phaseTargetsOfClients || from.Phase < 0 {
 		return foreignState()
 	}
 	users := childSpec{
@@ -66,9 +67,19 @@ func readRoleTargets(ctx context.Context, r *reading, from state) error {
 		}
 		from = state{Phase: phaseTargetsOfGroups}
 	}
+	if from.Phase == phaseTargetsOfGroups {
+		groups := childSpec{
+			parents: r.source.groupsWithStats(), wanted: mayHoldRoles, next: phaseTargetsOfClients, below: readTargets(principalGroup),
+			path: func(id string) string { return principalPath(principalGroup, id) + "/roles" },
+		}
+		if err := r.children(ctx, groups, from); err != nil {
+			return err
+		}
+		from = state{Phase: phaseTargetsOfClients}
+	}
 	return r.children(ctx, childSpec{
-		parents: r.source.groupsWithStats(), wanted: mayHoldRoles, below: readTargets(principalGroup),
-		path: func(id string) string { return principalPath(principalGroup, id) + "/roles" },
+		parents: r.source.appsRequest(), wanted: isServiceApp, below: readTargets(principalClient),
+		path: func(id string) string { return principalPath(principalClient, id) + "/roles" },
 	}, from)
 }
 

@@ -79,6 +79,7 @@ func TestTargetsTellUnrestrictedFromNotRead(t *testing.T) {
 		`USER 00u4 IFIFAX2BIRGUSTQ false [{"id":"0oa1","label":"target"},{"id":"0oa2","label":"target"},{"id":"0oa3","label":"target"}]`,
 		`USER 00u8 JBCUYUC7IRCVGS27IFCE2SKO true []`,
 		`GROUP 00g7 JBCUYUC7IRCVGS27IFCE2SKO false [{"id":"00g1","label":"target"}]`,
+		`CLIENT 0oa1s JBCUYUC7IRCVGS27IFCE2SKO false [{"id":"00g5","label":"target"}]`,
 	}
 	if got := column(t, org, "role_targets", "principalType", "principalId", "id", "unrestricted", "targets"); !reflect.DeepEqual(got, want) {
 		t.Errorf("targets\n got %q\nwant %q", got, want)
@@ -94,7 +95,7 @@ func TestTargetsTellUnrestrictedFromNotRead(t *testing.T) {
 		return true
 	}
 	pages, err := readAll(t, open(t, org), "role_targets", nil)
-	if err != nil || len(lines(pages)) != 2 || len(gaps(pages)) != 1 || !strings.Contains(gaps(pages)[0], "00u8") {
+	if err != nil || len(lines(pages)) != 3 || len(gaps(pages)) != 1 || !strings.Contains(gaps(pages)[0], "00u8") {
 		t.Errorf("targets that may not be read: %d records, gaps %q, %v; want no record and one gap", len(lines(pages)), gaps(pages), err)
 	}
 }

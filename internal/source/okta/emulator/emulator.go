@@ -39,8 +39,9 @@ type Options struct {
 	InheritedAssignees bool
 
 	OAuth      OAuth
-	RateLimits RateLimits
-	Faults     Faults
+	RateLimits RateLimits // SetLimits changes them
+	Noise      []Noise    // SetNoise
+	Faults     Faults     // SetFaults
 }
 
 func (p Options) withDefaults() Options {
@@ -101,8 +102,18 @@ type Org struct {
 	buckets  map[string]*window
 	stats    Stats
 	flying   int
-	requests int      // numbers requests
-	firing   []firing // of each fault
+	requests int // numbers requests
+	clients  map[string]*ClientStats
+	limits   RateLimits
+	noise    []*noisy
+	spent    time.Time // when a client last took from a window
+
+	faults    Faults
+	faultsSet time.Time
+	firing    []firing        // of each fault
+	foreign   map[string]bool // hosts that only faults name
+	keptItems map[int][]byte
+	keptCount int
 
 	doors       doors
 	withdrawals []withdrawal
@@ -118,7 +129,10 @@ func New(options Options) *Org {
 	o.userTypeID, o.schemaID = o.id(kindUserType, 0), o.id(kindSchema, 0)
 	o.buckets = make(map[string]*window)
 	o.stats = Stats{Requests: make(map[string]int), Statuses: make(map[int]int)}
-	o.firing = make([]firing, len(o.options.Faults))
+	o.clients, o.foreign, o.keptItems = make(map[string]*ClientStats), make(map[string]bool), make(map[int][]byte)
+	o.limits = o.options.RateLimits.withDefaults()
+	o.setNoise(o.options.Noise, o.options.Now)
+	o.setFaults(o.options.Faults, o.options.Now)
 	o.planEvents()
 	o.hire()
 	o.formGroups()
@@ -191,7 +205,30 @@ func (o *Org) routes() *http.ServeMux {
 }
 
 // ServeHTTP answers as Okta's API does.
-func (o *Org) ServeHTTP(w http.ResponseWriter, r *http.Request) { o.mux.ServeHTTP(w, r) }
+func (o *Org) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if o.abroad(r) {
+		_, _ = w.Write([]byte("[]"))
+		return
+	}
+	o.mux.ServeHTTP(w, r)
+}
+
+// abroad counts requests to a host that is not the org's, and which only a fault's link can have named.
+func (o *Org) abroad(r *http.Request) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.foreign[r.Host] {
+		return false
+	}
+	o.stats.Foreign++
+	for _, name := range []string{"Authorization", "Dpop", "Cookie", "Proxy-Authorization"} {
+		if r.Header.Get(name) != "" {
+			o.stats.Leaked++
+			break
+		}
+	}
+	return true
+}
 
 // base is the scheme and host that links in the answer name.
 func (o *Org) base(r *http.Request) string {
