@@ -39,6 +39,12 @@ type Options struct {
 	// orgs do is not documented; without it a reader must find them through the groups.
 	InheritedAssignees bool
 
+	// RolesTouchUsers moves a user's lastUpdated with each role given to her and each membership; real orgs probably do
+	// not. SilentMembers leaves out the events of members when the roles of a group change: only those of the group are
+	// told. Readers must bear both.
+	RolesTouchUsers bool
+	SilentMembers   bool
+
 	IndexLag time.Duration // how long filter and search of users and groups still show what was; 0 is not at all (real orgs: a second or so)
 	LogLag   time.Duration // median time between a change and its events being in the log; 0 is none (real orgs: 1 s, a few late by minutes)
 	Hooks    HookOptions

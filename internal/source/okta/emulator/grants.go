@@ -204,6 +204,9 @@ func (m *mutation) drop(a assignment) {
 // tellPrivileges emits what Okta says of changed privileges: what the principal has now or, when nothing is left, that
 // all is gone; for a group, then the same of each member.
 func (m *mutation) tellPrivileges(a assignment, people []int32, was []bool) {
+	if a.group < 0 && a.client == 0 {
+		m.touch(a.person)
+	}
 	switch {
 	case a.client > 0:
 		m.privileges(clientGrant, clientRevoke, m.held(a), m.principalTarget(a), a)
@@ -212,9 +215,18 @@ func (m *mutation) tellPrivileges(a assignment, people []int32, was []bool) {
 	}
 	for n, i := range people {
 		m.countAdmin(int(i), was[n])
-		if !m.gone(int(i)) {
+		if !m.gone(int(i)) && (a.group < 0 || !m.options.SilentMembers) {
 			m.privileges(userGrant, userRevoke, m.rolesOf(int(i)), m.personTarget(int(i)), a)
 		}
+	}
+}
+
+// touch moves somebody's lastUpdated, where the org is one that does so for roles and memberships.
+func (m *mutation) touch(i int) {
+	if m.options.RolesTouchUsers && !m.gone(i) {
+		a := m.account(i)
+		a.lastUpdated = m.at
+		m.keep(i, a)
 	}
 }
 
