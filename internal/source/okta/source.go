@@ -171,8 +171,8 @@ func (s *Source) read(ctx context.Context, r *reading, name string, from json.Ra
 		return err
 	}
 	r.hide, r.watch = spec.hide, spec.watch
-	ctx = forStream(ctx, spec.Name)
 	r.spec, r.began, r.bound = spec, st.Began, st.bound()
+	ctx = forStream(ctx, spec.Name)
 	switch {
 	case st.Done && spec.CursorField == "":
 		return nil
