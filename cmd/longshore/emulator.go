@@ -25,6 +25,7 @@ type emulatorFlags struct {
 	listen, control       string
 	options               emulator.Options
 	faults, noise, limits []string
+	hooks                 []string
 	app                   appFlags
 }
 
@@ -53,6 +54,7 @@ All of it can be changed while the org runs, over the control API of --control-l
   longshore okta-emulator --fault /api/v1=lognormal:250ms --fault /api/v1/users=503,per-mille:20
   longshore okta-emulator --users 100000 --limits workforce --share 50 --noise /users=40%
   longshore okta-emulator --limits free --window 5s --control-listen 127.0.0.1:8091
+  longshore okta-emulator --index-lag 1s --log-lag 1s --hooks dropped=30%,doubled=20%,shuffled=100%
   longshore okta-emulator --oauth app.pem --dpop --scopes okta.users.read,okta.roles.read
   OKTA_CLIENT_ORGURL=http://127.0.0.1:8090 OKTA_CLIENT_TOKEN=` + emulator.DefaultToken + ` longshore up`,
 		Args: cobra.NoArgs,
@@ -72,6 +74,10 @@ All of it can be changed while the org runs, over the control API of --control-l
 	f.IntVar(&o.EventsPerDay, "events-per-day", 400, "log events a day, of the whole org; -1 for none")
 	f.IntVar(&o.Days, "days", 30, "days of log history, at most 90")
 	f.StringArrayVar(&e.faults, "fault", nil, "trouble to make: PREFIX=WORD,... as told above; may be repeated")
+
+	f.DurationVar(&o.IndexLag, "index-lag", 0, "how long filter and search of users and groups still show what was (real orgs: about 1s)")
+	f.DurationVar(&o.LogLag, "log-lag", 0, "time between a change and its events being in the log, for half of them (real orgs: 1s)")
+	f.StringSliceVar(&e.hooks, "hooks", nil, "what goes wrong with event hooks: dropped=30%, doubled=20%, shuffled=100%, delay=2s, with commas between")
 
 	f.StringVar(&o.RateLimits.Profile, "limits", "generous", "rate limits of an org: "+strings.Join(emulator.Profiles(), ", "))
 	f.StringArrayVar(&e.limits, "limit", nil, "requests a window of one bucket, over --limits: BUCKET=N, such as /iam=100; may be repeated")
@@ -109,6 +115,12 @@ func (e *emulatorFlags) read(cmd *cobra.Command) (err error) {
 	}
 	if o.Noise, err = parseNoise(e.noise); err != nil {
 		return err
+	}
+	if err := parseHooks(e.hooks, &o.Hooks); err != nil {
+		return err
+	}
+	if o.IndexLag < 0 || o.LogLag < 0 {
+		return errors.New("--index-lag and --log-lag: want a duration from 0 on, such as 2s")
 	}
 	if e.control != "" {
 		if err := loopbackOnly(e.control); err != nil {
@@ -172,6 +184,30 @@ func parseNoise(texts []string) (all []emulator.Noise, err error) {
 		all = append(all, n)
 	}
 	return all, nil
+}
+
+// parseHooks reads NAME=PER-CENT% and delay=DURATION.
+func parseHooks(texts []string, hooks *emulator.HookOptions) (err error) {
+	shares := map[string]*int{"dropped": &hooks.Dropped, "doubled": &hooks.Duplicated, "shuffled": &hooks.Shuffled}
+	for _, text := range texts {
+		name, value, _ := strings.Cut(text, "=")
+		if perMille, known := shares[name]; known {
+			percent, ok := strings.CutSuffix(value, "%")
+			n, err := strconv.Atoi(percent)
+			if err != nil || !ok || n < 0 || n > 100 {
+				return fmt.Errorf("--hooks %q: want a per cent, such as %s=20%%", text, name)
+			}
+			*perMille = n * 10
+			continue
+		}
+		if name != "delay" {
+			return fmt.Errorf("--hooks %q: want dropped=, doubled=, shuffled= or delay=", text)
+		}
+		if hooks.Delay, err = time.ParseDuration(value); err != nil || hooks.Delay < 0 {
+			return fmt.Errorf("--hooks %q: want a duration, such as delay=2s", text)
+		}
+	}
+	return nil
 }
 
 func (e *emulatorFlags) run(cmd *cobra.Command) error {

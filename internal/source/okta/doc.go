@@ -79,6 +79,7 @@
 //
 // A state is a small JSON object: the request (path and query) to go on with and, in a sub-stream, the parents' page
 // and the last parent done. A resumed read lists that page of parents again, so the state never grows with the org.
+// Users listed with several cursors ([Config.Partitions]) leave the ranges of creation times that are still to be read.
 // What a resumed read may do is repeat records, never skip them. A stream read to its end leaves {"done":true}, and
 // reading on from there yields nothing; the log has no end, and always leaves the request to poll next.
 //

@@ -2,6 +2,7 @@ package emulator
 
 import (
 	"bytes"
+	"compress/gzip"
 	"net"
 	"net/http"
 	"net/url"
@@ -202,10 +203,15 @@ func reset(w http.ResponseWriter) {
 	_ = connection.Close()
 }
 
-// cutGzip returns what is sent for TruncateGzip: gzip without its end, or half the text where the body is not packed.
-func cutGzip(h http.Header, body []byte) []byte {
-	if h.Get("Content-Encoding") != "gzip" {
+// cutGzip returns the body to send for TruncateGzip: gzip without its last bytes, or half the text.
+func cutGzip(h http.Header, r *http.Request, body []byte) []byte {
+	if !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
 		return body[:len(body)/2]
 	}
-	return body[:len(body)*3/4]
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	_, _ = z.Write(body) // into memory
+	_ = z.Close()
+	h.Set("Content-Encoding", "gzip")
+	return b.Bytes()[:b.Len()*3/4]
 }

@@ -135,24 +135,24 @@ func (o *Org) putFaults(in faultLines) (any, error) {
 	return o.faultLines(), nil
 }
 
-// span is a duration as people write it: "90s".
-type span time.Duration
+// wireSpan is a duration as people write it: "90s".
+type wireSpan time.Duration
 
-func (s span) MarshalText() ([]byte, error) { return []byte(time.Duration(s).String()), nil }
+func (s wireSpan) MarshalText() ([]byte, error) { return []byte(time.Duration(s).String()), nil }
 
-func (s *span) UnmarshalText(text []byte) error {
+func (s *wireSpan) UnmarshalText(text []byte) error {
 	d, err := time.ParseDuration(string(text))
 	if err != nil {
 		return fmt.Errorf("%q is no duration such as 90s", text)
 	}
-	*s = span(d)
+	*s = wireSpan(d)
 	return nil
 }
 
 type wireLimits struct {
 	Profile          string         `json:"profile"`
 	Buckets          map[string]int `json:"buckets,omitempty"`
-	Window           span           `json:"window"`
+	Window           wireSpan       `json:"window"`
 	Share            int            `json:"share"`
 	ShowShare        bool           `json:"showShare"`
 	Concurrency      int            `json:"concurrency"`
@@ -160,7 +160,7 @@ type wireLimits struct {
 }
 
 func wireLimitsOf(l RateLimits) wireLimits {
-	return wireLimits{l.Profile, l.Buckets, span(l.Window), l.Share, l.ShowShare, l.Concurrency, l.ConcurrencyShare}
+	return wireLimits{l.Profile, l.Buckets, wireSpan(l.Window), l.Share, l.ShowShare, l.Concurrency, l.ConcurrencyShare}
 }
 
 func (o *Org) putLimits(in wireLimits) (any, error) {
@@ -187,13 +187,13 @@ func (o *Org) putNoise(in wireNoise) (any, error) {
 }
 
 type wireWithdrawal struct {
-	Client string `json:"client,omitempty"`
-	Scope  string `json:"scope,omitempty"`
-	Role   bool   `json:"role,omitempty"`
-	Refuse bool   `json:"refuse,omitempty"`
-	After  int    `json:"after,omitempty"`
-	At     span   `json:"at,omitzero"`
-	Done   bool   `json:"done"`
+	Client string   `json:"client,omitempty"`
+	Scope  string   `json:"scope,omitempty"`
+	Role   bool     `json:"role,omitempty"`
+	Refuse bool     `json:"refuse,omitempty"`
+	After  int      `json:"after,omitempty"`
+	At     wireSpan `json:"at,omitzero"`
+	Done   bool     `json:"done"`
 }
 
 type wireWithdrawals struct {
@@ -207,7 +207,7 @@ func (o *Org) listWithdrawals() wireWithdrawals {
 	o.withdrawDue(now, "")
 	all := wireWithdrawals{Withdrawals: []wireWithdrawal{}}
 	for _, w := range o.withdrawals {
-		all.Withdrawals = append(all.Withdrawals, wireWithdrawal{w.Client, w.Scope, w.Role, w.Refuse, w.After, span(w.At), w.done})
+		all.Withdrawals = append(all.Withdrawals, wireWithdrawal{w.Client, w.Scope, w.Role, w.Refuse, w.After, wireSpan(w.At), w.done})
 	}
 	return all
 }

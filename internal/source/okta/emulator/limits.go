@@ -31,22 +31,22 @@ const (
 	bucketUser    = "/users/{id}"
 	bucketGroups  = "/groups"
 	bucketGroup   = "/groups/{id}"
-	bucketApps    = "/apps"
-	bucketApp     = "/apps/{id}"
-	bucketDevices = "/devices"
 	bucketLogs    = "/logs"
 	bucketIAM     = "/iam"
 	bucketClients = "/oauth2/v1/clients"
 	bucketShares  = "/principal-rate-limits"
+	bucketApps    = "/apps"
+	bucketApp     = "/apps/{id}"
+	bucketDevices = "/devices"
 	bucketOther   = "/oauth2/v1" // the token endpoint, and all that is no API
 	bucketRest    = "/api/v1"
 )
 
 // profiles are requests a minute. The vendor's last published numbers; /iam was never published.
 var profiles = map[string]map[string]int{
-	"free":       {bucketOther: 1000, bucketUsers: 100, bucketUser: 100, bucketGroups: 100, bucketGroup: 100, bucketApps: 20, bucketApp: 100, bucketDevices: 100, bucketLogs: 20, bucketIAM: 100, bucketClients: 100, bucketShares: 100, bucketRest: 100},
-	"enterprise": {bucketOther: 3000, bucketUsers: 600, bucketUser: 1000, bucketGroups: 600, bucketGroup: 600, bucketApps: 100, bucketApp: 600, bucketDevices: 150, bucketLogs: 50, bucketIAM: 600, bucketClients: 600, bucketShares: 600, bucketRest: 600},
-	"workforce":  {bucketOther: 10000, bucketUsers: 600, bucketUser: 2000, bucketGroups: 500, bucketGroup: 1000, bucketApps: 100, bucketApp: 500, bucketDevices: 100, bucketLogs: 120, bucketIAM: 600, bucketClients: 1200, bucketShares: 1200, bucketRest: 1200},
+	"free":       {bucketApps: 20, bucketApp: 100, bucketDevices: 100, bucketOther: 1000, bucketUsers: 100, bucketUser: 100, bucketGroups: 100, bucketGroup: 100, bucketLogs: 20, bucketIAM: 100, bucketClients: 100, bucketShares: 100, bucketRest: 100},
+	"enterprise": {bucketApps: 100, bucketApp: 600, bucketDevices: 150, bucketOther: 3000, bucketUsers: 600, bucketUser: 1000, bucketGroups: 600, bucketGroup: 600, bucketLogs: 50, bucketIAM: 600, bucketClients: 600, bucketShares: 600, bucketRest: 600},
+	"workforce":  {bucketApps: 100, bucketApp: 500, bucketDevices: 100, bucketOther: 10000, bucketUsers: 600, bucketUser: 2000, bucketGroups: 500, bucketGroup: 1000, bucketLogs: 120, bucketIAM: 600, bucketClients: 1200, bucketShares: 1200, bucketRest: 1200},
 }
 
 const (

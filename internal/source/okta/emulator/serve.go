@@ -245,11 +245,14 @@ func (o *Org) write(w http.ResponseWriter, c *call, a answer) {
 	for _, more := range a.headers {
 		h.Set(more[0], more[1])
 	}
-	o.count(c.client(), a.status, len(body))
-	if body = zipped(h, c.r, body); c.fault.TruncateGzip {
-		body = cutGzip(h, body)
+	size := len(body)
+	if c.fault.TruncateGzip {
+		body = cutGzip(h, c.r, body)
+	} else {
+		body = zipped(h, c.r, body)
 	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))
+	o.count(c.client(), a.status, size)
 	w.WriteHeader(a.status)
 	if c.r.Method != http.MethodHead {
 		c.fault.send(w, c.r, body)
