@@ -230,7 +230,13 @@ func (w *worker) with(ctx context.Context, handlers job.Handlers, do func(ctx co
 }
 
 func (w *worker) sync(ctx context.Context, syncID int64, until time.Time) (bool, error) {
+	if err := w.app.beginRun(ctx, w.say, syncID); err != nil {
+		return false, w.failed(ctx, err)
+	}
 	done, err := w.app.sync(w.say.page).Work(ctx, syncID, until)
+	if told := w.app.endRun(ctx, syncID); err == nil {
+		err = told
+	}
 	return done, w.failed(ctx, err)
 }
 
@@ -336,6 +342,10 @@ func (a *app) printReceipts(ctx context.Context, out io.Writer, ids []int64, asJ
 		if err != nil {
 			return false, err
 		}
+		if r.Calls, err = a.callsOf(ctx, id); err != nil {
+			return false, err
+		}
+		r.CountAnswers()
 		ok = ok && r.OK
 		doc, err := json.Marshal(r)
 		if err != nil {

@@ -46,17 +46,17 @@ const (
 var accesses = []access{ // read only
 	{
 		path: "/api/v1/users", what: "users", scope: "okta.users.read", grant: "okta.users.read", role: roleReadOnly, query: "limit=1",
-		streams: []string{"users", "factors"}, helps: []string{"user_role_assignments"}, shows: map[string]pick{"user": nil},
+		streams: []string{"users", "factors"}, helps: []string{"user_role_assignments", "role_targets"}, shows: map[string]pick{"user": nil},
 		cost: "No users, and no roles of users where role holders cannot be listed.",
 	},
 	{
 		path: "/api/v1/groups", what: "groups", scope: "okta.groups.read", grant: "okta.groups.read", role: roleReadOnly, query: "expand=stats&limit=1",
-		streams: []string{"groups", "group_members", "group_role_assignments"}, helps: []string{"user_role_assignments"}, shows: map[string]pick{"group": nil},
+		streams: []string{"groups", "group_members", "group_role_assignments", "role_targets"}, helps: []string{"user_role_assignments"}, shows: map[string]pick{"group": nil},
 		cost: "No groups, members or roles of groups; users that hold a role through a group alone may be missed.",
 	},
 	{
 		path: "/api/v1/groups/{group}/users", what: "group members", scope: "okta.groups.read", grant: "okta.groups.read", role: roleReadOnly, query: "limit=1",
-		streams: []string{"group_members"}, helps: []string{"user_role_assignments"},
+		streams: []string{"group_members"}, helps: []string{"user_role_assignments", "role_targets"},
 		more: "for groups that hold admin roles, " + roleSuper + " or okta.iam.read",
 		cost: "No group members; users that hold a role through a group alone may be missed.",
 	},
@@ -80,11 +80,11 @@ var accesses = []access{ // read only
 	},
 	{
 		path: "/api/v1/groups/{group}/roles", what: "admin roles", scope: "okta.roles.read", grant: "okta.iam.read", role: roleSuper,
-		streams: []string{"group_role_assignments"}, helps: []string{"role_targets"}, cost: "No admin roles of groups.",
+		streams: []string{"group_role_assignments", "role_targets"}, cost: "No admin roles of groups.",
 	},
 	{
 		path: clientRolesPath, what: "admin roles of apps", scope: "okta.roles.read", grant: "okta.iam.read", role: roleSuper,
-		streams: []string{"client_role_assignments"}, cost: "No admin roles of service apps: powers that no person holds stay unseen.",
+		streams: []string{"client_role_assignments", "role_targets"}, cost: "No admin roles of service apps: powers that no person holds stay unseen.",
 	},
 	{
 		path: "/api/v1/iam/roles", what: "custom admin roles", scope: "okta.roles.read", grant: "okta.iam.read", role: roleSuper, query: "limit=1",
@@ -96,7 +96,7 @@ var accesses = []access{ // read only
 	},
 	{
 		path: "/api/v1/iam/resource-sets", what: "resource sets", scope: "okta.roles.read", grant: "okta.iam.read", role: roleSuper, query: "limit=1",
-		streams: []string{"resource_sets", "resource_set_resources", "resource_set_bindings"}, helps: []string{"client_role_assignments"}, shows: map[string]pick{"set": nil}, cost: "No resource sets.",
+		streams: []string{"resource_sets", "resource_set_resources", "resource_set_bindings"}, shows: map[string]pick{"set": nil}, cost: "No resource sets.",
 	},
 	{
 		path: "/api/v1/iam/resource-sets/{set}/resources", what: "resources of resource sets", scope: "okta.roles.read", grant: "okta.iam.read", role: roleSuper, query: "limit=1",
@@ -104,20 +104,20 @@ var accesses = []access{ // read only
 	},
 	{
 		path: "/api/v1/iam/resource-sets/{set}/bindings", what: "bindings of resource sets", scope: "okta.roles.read", grant: "okta.iam.read", role: roleSuper, query: "limit=1",
-		streams: []string{"resource_set_bindings"}, helps: []string{"client_role_assignments"}, shows: map[string]pick{"bound": nil}, cost: "Nobody sees which custom role is bound to which resource set.",
+		streams: []string{"resource_set_bindings"}, shows: map[string]pick{"bound": nil}, cost: "Nobody sees which custom role is bound to which resource set.",
 	},
 	{
 		path: "/api/v1/iam/resource-sets/{set}/bindings/{bound}/members", what: "members of bindings", scope: "okta.roles.read", grant: "okta.iam.read", role: roleSuper, query: "limit=1",
-		streams: []string{"resource_set_bindings"}, helps: []string{"client_role_assignments"}, cost: "Nobody sees who holds a custom role within a resource set.",
+		streams: []string{"resource_set_bindings"}, cost: "Nobody sees who holds a custom role within a resource set.",
 	},
 	{
 		path: "/api/v1/logs", what: "the System Log", scope: "okta.logs.read", role: roleReport, query: "limit=1",
 		streams: []string{"logs"}, cost: "No System Log events, and changes are seen at the next full read only.",
 	},
 	{
-		path: "/api/v1/apps", what: "apps", scope: "okta.apps.read", grant: "okta.apps.read", role: roleReadOnly, query: "limit=1",
-		streams: []string{"apps", "app_users", "app_groups"}, helps: []string{"client_role_assignments"}, shows: map[string]pick{"app": nil, "client": isService},
-		cost: "No apps and no assignments to apps.",
+		path: "/api/v1/apps", what: "apps", scope: "okta.apps.read", grant: "okta.apps.read", role: roleReadOnly, query: "limit=50",
+		streams: []string{"client_role_assignments", "role_targets", "apps", "app_users", "app_groups"}, shows: map[string]pick{"app": nil, "client": isServiceApp},
+		cost: "No apps, no assignments to apps, and no admin roles of service apps.",
 	},
 	{
 		path: "/api/v1/apps/{app}/users", what: "users of apps", scope: "okta.apps.read", grant: "okta.apps.read", role: roleReadOnly, query: "limit=1",
@@ -144,10 +144,6 @@ var accesses = []access{ // read only
 		streams: []string{"user_types"}, cost: "No user types.",
 	},
 	{
-		path: "/api/v1/meta/schemas/user/default", what: "user schemas", scope: "okta.schemas.read", role: roleReadOnly,
-		helps: []string{"user_types"}, cost: "Nobody sees which custom attributes a user type has.",
-	},
-	{
 		path: "/api/v1/api-tokens", what: "API tokens", scope: "okta.apiTokens.read", grant: "okta.users.apitokens.read", role: roleSuper,
 		streams: []string{"api_tokens"}, cost: "Nobody sees which API tokens are alive.",
 	},
@@ -166,11 +162,6 @@ func ofType(types ...string) pick {
 	return func(assignment []byte) bool {
 		return slices.Contains(types, rawjson.GetString(assignment, "type"))
 	}
-}
-
-// isService picks an app that can hold admin roles.
-func isService(app []byte) bool {
-	return rawjson.GetString(app, "settings", "oauthClient", "application_type") == "service"
 }
 
 // accessOf returns what it takes to read a request (path and query), by Okta's table of scopes.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -38,12 +39,12 @@ func emulated(t *testing.T, app emulator.App, change func(*emulator.Options), wa
 	return s, org
 }
 
-var fourScopes = strings.Fields("okta.groups.read okta.logs.read okta.roles.read okta.users.read")
+var readScopes = strings.Fields("okta.apps.read okta.groups.read okta.logs.read okta.roles.read okta.users.read")
 
 // TestServiceAppReadsTheStandInOrg reads every default stream with a credential that an independent implementation
 // verifies: assertions, proofs, nonces and scopes.
 func TestServiceAppReadsTheStandInOrg(t *testing.T) {
-	scopes := append(slices.Clone(fourScopes), "okta.apps.read")
+	scopes := append(slices.Clone(readScopes), "okta.apps.read")
 	for name, c := range map[string]struct {
 		app    emulator.App
 		change func(*emulator.Options)
@@ -80,7 +81,7 @@ func TestServiceAppReadsTheStandInOrg(t *testing.T) {
 }
 
 func TestWithdrawnWhileReading(t *testing.T) {
-	s, org := emulated(t, emulator.App{Scopes: fourScopes, DPoP: true}, nil)
+	s, org := emulated(t, emulator.App{Scopes: readScopes, DPoP: true}, nil)
 	if _, err := readAll(t, s, "groups", nil); err != nil {
 		t.Fatal(err)
 	}
@@ -106,24 +107,24 @@ func TestWithdrawnWhileReading(t *testing.T) {
 }
 
 func TestCheckOfTheStandInOrg(t *testing.T) {
-	s, _ := emulated(t, emulator.App{Scopes: fourScopes[:2], DPoP: true, Strict: true}, nil)
+	s, _ := emulated(t, emulator.App{Scopes: readScopes[:2], DPoP: true, Strict: true}, nil)
 	caps, err := s.Check(t.Context(), true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(caps.Identity.Granted, fourScopes[:2]) || !caps.Identity.DPoP {
+	if !slices.Equal(caps.Identity.Granted, readScopes[:2]) || !caps.Identity.DPoP {
 		t.Errorf("identity %+v", caps.Identity)
 	}
 	told := fmt.Sprint(caps.Findings)
-	for _, scope := range fourScopes[2:] {
+	for _, scope := range readScopes[2:] {
 		if !strings.Contains(told, scope) {
 			t.Errorf("findings %s do not name %s", told, scope)
 		}
 	}
-	if slices.Contains(caps.Unreadable, "groups") || slices.Contains(caps.Unreadable, "logs") || !slices.Contains(caps.Unreadable, "users") || !slices.Contains(caps.Unreadable, "custom_roles") {
+	if slices.Contains(caps.Unreadable, "groups") || !slices.Contains(caps.Unreadable, "logs") || !slices.Contains(caps.Unreadable, "users") || !slices.Contains(caps.Unreadable, "custom_roles") {
 		t.Errorf("unreadable %q", caps.Unreadable)
 	}
-	blind, _ := emulated(t, emulator.App{Scopes: fourScopes, NoRole: true}, nil)
+	blind, _ := emulated(t, emulator.App{Scopes: readScopes, NoRole: true}, nil)
 	caps, err = blind.Check(t.Context(), false)
 	if err != nil || len(caps.Unreadable) < 9 || len(caps.Findings) == 0 || !strings.Contains(caps.Findings[0].Mend, "Admin roles") {
 		t.Errorf("an app without a role: %v, unreadable %q, findings %+v", err, caps.Unreadable, caps.Findings)
@@ -135,7 +136,7 @@ func TestCheckOfTheStandInOrg(t *testing.T) {
 
 // TestNoCredentialLeavesTheHost answers every kind of request with a link or redirect to another host.
 func TestNoCredentialLeavesTheHost(t *testing.T) {
-	s, org := emulated(t, emulator.App{Scopes: fourScopes, DPoP: true}, nil)
+	s, org := emulated(t, emulator.App{Scopes: readScopes, DPoP: true}, nil)
 	s.client.http.Transport = onlyHost{t, s.client.base.Host, org.Client().Transport}
 	for _, name := range []string{"groups", "users", "custom_roles", "user_role_assignments"} {
 		if _, err := readAll(t, s, name, nil); err != nil {
@@ -155,4 +156,43 @@ func (o onlyHost) RoundTrip(r *http.Request) (*http.Response, error) {
 		o.t.Errorf("a request went to %s", r.URL.Host)
 	}
 	return o.next.RoundTrip(r)
+}
+
+// recorder keeps the paths of API requests.
+type recorder struct {
+	next  http.RoundTripper
+	mu    sync.Mutex
+	paths []string
+}
+
+func (r *recorder) RoundTrip(request *http.Request) (*http.Response, error) {
+	r.mu.Lock()
+	if request.URL.Path != wellKnownPath {
+		r.paths = append(r.paths, request.URL.Path)
+	}
+	r.mu.Unlock()
+	return r.next.RoundTrip(request)
+}
+
+// recording opens a Source of a small stand-in org, and keeps what it asks for.
+func recording(t *testing.T) (*Source, *recorder) {
+	t.Helper()
+	org := emulator.New(emulator.Options{Users: 60, Days: 2, EventsPerDay: 20, BaseURL: emulator.DefaultBaseURL})
+	r := &recorder{next: org.Client().Transport}
+	s, err := Open(Config{OrgURL: emulator.DefaultBaseURL, Token: emulator.DefaultToken, HTTPClient: &http.Client{Transport: r}, Share: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, r
+}
+
+// readSome reads a stream to its end, or its first pages when it has none.
+func readSome(t *testing.T, s *Source, stream string) (pages int, err error) {
+	t.Helper()
+	for _, err := range s.Read(t.Context(), stream, nil) {
+		if pages++; err != nil || stream == "logs" && pages > 2 {
+			return pages, err
+		}
+	}
+	return pages, nil
 }

@@ -36,7 +36,7 @@ func TestCheckTellsWhatTheCredentialSees(t *testing.T) {
 	if caps.OrgID != "00o1" || caps.Pipeline != "idx" || caps.Host != "acme.okta.com" || caps.Identity.Kind != KindToken {
 		t.Errorf("the org's document: %+v", caps)
 	}
-	if want := []string{"resource_sets"}; !slices.Equal(caps.Unreadable, want) || caps.OK() {
+	if want := []string{"resource_sets", "resource_set_resources", "resource_set_bindings"}; !slices.Equal(caps.Unreadable, want) || caps.OK() {
 		t.Errorf("unreadable %q, want %q: role holders can be found by asking every user", caps.Unreadable, want)
 	}
 	for _, path := range []string{"/api/v1/users", "/api/v1/users/{id}/roles", "/api/v1/groups", "/api/v1/iam/roles", "/api/v1/iam/roles/{id}/permissions", "/api/v1/logs"} {
@@ -67,7 +67,7 @@ func byPath(caps Capabilities) map[string]Probe {
 func TestCheckStopsAtABadToken(t *testing.T) {
 	org := sampleOrg()
 	caps, err := open(t, org, func(c *Config) { c.Token = "other" }).Check(t.Context(), true)
-	if !fault.Is(err, fault.Denied) || len(caps.Probes) != 1 || caps.Probes[0].Code != "E0000011" || len(org.requests()) != 2 || len(caps.Unreadable) != 9 {
+	if !fault.Is(err, fault.Denied) || len(caps.Probes) != 1 || caps.Probes[0].Code != "E0000011" || len(org.requests()) != 2 || len(caps.Unreadable) != 13 {
 		t.Errorf("%d probes, %d requests, unreadable %q, %v, want the org's document and one refusal", len(caps.Probes), len(org.requests()), caps.Unreadable, err)
 	}
 }
@@ -126,7 +126,7 @@ func TestTroubleAtOneEndpointIsThatEndpoints(t *testing.T) {
 			if took := time.Since(began); err != nil || took > 70*time.Second {
 				t.Errorf("%s: took %v, %v", name, took, err)
 			}
-			if want := []string{"custom_roles", "permissions", "resource_sets"}; !slices.Equal(caps.Unreadable, want) {
+			if want := strings.Fields("custom_roles permissions resource_sets resource_set_resources resource_set_bindings"); !slices.Equal(caps.Unreadable, want) {
 				t.Errorf("%s: unreadable %q, want %q", name, caps.Unreadable, want)
 			}
 			for path, p := range byPath(caps) {
@@ -154,7 +154,7 @@ func TestAHostThatHangsIsToldSoon(t *testing.T) {
 func TestCheckComparesScopes(t *testing.T) {
 	for _, silent := range []bool{true, false} {
 		org := newOAuthOrg(t)
-		org.granted, org.silent = strings.Fields("okta.users.read okta.groups.read okta.logs.read"), silent
+		org.granted, org.silent = strings.Fields("okta.users.read okta.groups.read okta.logs.read okta.apps.read"), silent
 		org.fault = func(w http.ResponseWriter, r *http.Request) bool {
 			if !strings.HasSuffix(r.URL.Path, "/roles") && !strings.Contains(r.URL.Path, "/iam/") {
 				return false
@@ -167,7 +167,7 @@ func TestCheckComparesScopes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := strings.Fields("user_role_assignments group_role_assignments custom_roles permissions resource_sets")
+		want := strings.Fields("user_role_assignments group_role_assignments client_role_assignments role_targets custom_roles permissions resource_sets resource_set_resources resource_set_bindings")
 		if !slices.Equal(caps.Unreadable, want) {
 			t.Errorf("unreadable %q, want %q", caps.Unreadable, want)
 		}
@@ -201,7 +201,7 @@ func TestAServiceAppWithoutARoleIsToldSo(t *testing.T) {
 		}
 		s := open(t, org, asApp())
 		caps, err := s.Check(t.Context(), true)
-		if err != nil || len(caps.Unreadable) != 9 || len(caps.Findings) == 0 || !strings.Contains(caps.Findings[0].Mend, "Admin roles") {
+		if err != nil || len(caps.Unreadable) != 13 || len(caps.Findings) == 0 || !strings.Contains(caps.Findings[0].Mend, "Admin roles") {
 			t.Errorf("%s: %v, unreadable %q, findings %+v", name, err, caps.Unreadable, caps.Findings)
 		}
 		reason, err := s.client.emptyIsSuspicious(t.Context())

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"longshore/internal/fault"
-	"longshore/internal/rawjson"
 )
 
 // suspicionLife is how long it is known that the credential holds a role, or that it holds none: people mend that
@@ -24,7 +23,7 @@ type suspicion struct {
 // emptyIsSuspicious returns why an empty list says nothing of the org (fault.Denied, with its cure), or nil when it is
 // empty indeed. Okta answers a service app that nobody gave an admin role with 200 and empty lists, and never with
 // 403. Such an app is known by its own roles, if it may read them; any credential is known by the list of users: no
-// org is without one. When Okta cannot be asked the error is that of client.get.
+// org is without one. An error is that of the list of users: then it cannot be told.
 func (c *client) emptyIsSuspicious(ctx context.Context) (reason *fault.Error, err error) {
 	c.empty.mu.Lock()
 	defer c.empty.mu.Unlock()
@@ -49,16 +48,10 @@ func (c *client) seesNothing(ctx context.Context) (*fault.Error, error) {
 		}
 	}
 	users, _, err := c.page(ctx, everyUserPath+"?limit=1", "")
-	if refused := asAPIError(err); refused != nil && refused.Status != 401 && !retriable(refused.Status) {
-		return nil, nil // it may not read users, but what it may read it reads by some role
+	if err == nil && len(users.records) == 0 {
+		return noUsers(id), nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	if len(users.records) > 0 {
-		return nil, nil
-	}
-	return noUsers(id), nil
+	return nil, err
 }
 
 // ownRolesPath is the request for a service app's own admin roles.
@@ -79,12 +72,4 @@ func noUsers(id Identity) *fault.Error {
 		return e.WithHint("Assign the app %q an admin role under Applications > the app > Admin roles; with a custom role, its resource set must hold all users and all groups.", id.ClientID)
 	}
 	return e.WithHint("The resource set of the custom role behind this credential must hold all users and all groups, or its owner needs the role %s.", roleReadOnly)
-}
-
-// isEmptyList reports whether a body is a list without elements.
-func isEmptyList(body []byte) bool {
-	for range rawjson.Elements(body) {
-		return false
-	}
-	return true
 }
