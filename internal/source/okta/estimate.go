@@ -139,7 +139,6 @@ type estimating struct {
 	listed    [][]byte // outlines of groups
 	allGroups bool     // listed holds every group
 	everyone  int      // users that are not deactivated; -1 for not known
-	since     string   // when the org began
 	holders   int
 }
 
@@ -658,7 +657,7 @@ func (b *bucket) part() float64 {
 	if b.limit == 0 {
 		return 0
 	}
-	return b.share.of(b.name, b.limit)
+	return b.share.part()
 }
 
 // latency is how long an answer usually takes.
