@@ -99,7 +99,7 @@ func (s *Source) Estimate(ctx context.Context, plan []Planned) (Estimate, error)
 	for _, p := range plan {
 		e.plan[p.Stream] = p
 	}
-	ctx = forStream(ctx, "estimate")
+	ctx = ofRun(forStream(ctx, "estimate"))
 	for _, step := range []func(context.Context) error{e.groups, e.users, e.roles, e.iam, e.apps, e.rest, e.logs} {
 		if err := step(ctx); err != nil {
 			if ctx.Err() != nil || fatal(err) {

@@ -151,5 +151,5 @@ func (s *Source) read(ctx context.Context, r *reading, name string, from json.Ra
 		return err
 	}
 	r.hide, r.watch = spec.hide, spec.watch
-	return spec.read(forStream(ctx, spec.Name), r, st)
+	return spec.read(ofRun(forStream(ctx, spec.Name)), r, st)
 }
