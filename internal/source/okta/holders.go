@@ -23,6 +23,8 @@ const (
 
 const everyUserPath = apiPrefix + "users"
 
+func userRolesPath(id string) string { return everyUserPath + "/" + url.PathEscape(id) + "/roles" }
+
 // errNoHolders means that role holders cannot be listed, so that every user must be asked.
 var errNoHolders = errors.New("role holders cannot be listed")
 
@@ -37,7 +39,7 @@ var errNoHolders = errors.New("role holders cannot be listed")
 func readUserRoles(ctx context.Context, r *reading, from state) error {
 	spec := childSpec{
 		parents: r.source.listRequest(listLimit, "users"), member: "userId", next: phaseEveryoneGone,
-		path: func(id string) string { return principalPath(principalUser, id) + "/roles" },
+		path: userRolesPath,
 	}
 	if from.Phase == phaseHolders {
 		err := r.visitHolders(ctx, spec, from, state{Done: true})

@@ -76,7 +76,7 @@ func TestNoCallIsMadeTwiceWhenARunStopsAfterEveryPage(t *testing.T) {
 					got = append(got, string(record))
 				}
 				statuses += page.Statuses[200]
-				from, more = slices.Clone(page.State), stream.Name != "logs" || len(page.Records) > 0
+				from, more = slices.Clone(page.State), !page.Last && (stream.Name != "logs" || len(page.Records) > 0)
 				break
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"longshore/internal/fault"
 	"longshore/internal/pipeline"
@@ -22,11 +23,15 @@ var errStopped = errors.New("stopped")
 
 // reading is one Read under way: where pages go, and what the next page must account for.
 type reading struct {
-	source *Source
-	client *client
-	yield  func(pipeline.Page, error) bool
-	hide   trim // what of the records stays out of the lake
-	watch  func(record []byte)
+	source  *Source
+	client  *client
+	spec    streamSpec
+	started time.Time // local clock
+	began   string    // the same by the org's clock, from the first answer on
+	bound   string    // up to which everything was known before; "" for a full read
+	yield   func(pipeline.Page, error) bool
+	hide    trim // what of the records stays out of the lake
+	watch   func(record []byte)
 
 	statuses  map[int]int     // met since the last page
 	gaps      []string        // found since the last page
@@ -59,15 +64,15 @@ func (r *reading) page(a *answer, records [][]byte, next state) error {
 			r.watch(record)
 		}
 	}
-	encoded := next.encode()
+	encoded := r.account(next).encode()
 	if len(encoded) <= maxStateBytes {
 		r.lastState = encoded
 	}
 	page := pipeline.Page{
-		Records: records, EmittedAt: a.at, State: r.lastState, Cursor: a.path, Statuses: r.statuses, Gaps: r.gaps,
+		Records: records, EmittedAt: a.at, State: r.lastState, Cursor: a.path, Statuses: r.statuses, Gaps: r.gaps, Last: next.Done,
 	}
 	if r.lastState == nil {
-		page.State = state{}.encode()
+		page.State = r.account(state{}).encode()
 	}
 	r.statuses, r.gaps = map[int]int{}, nil
 	if !r.yield(page, nil) {
@@ -266,8 +271,8 @@ func (r *reading) child(ctx context.Context, spec childSpec, id string, pages *p
 	return nil
 }
 
-// fetchChild fetches a page below a parent. A parent that is passed over, because it is gone or may not be read,
-// leaves a gap.
+// fetchChild fetches a page below a parent. A parent that is passed over, because it may not be read, leaves a gap. One
+// that is gone does not: it has nothing that could be missed.
 func (r *reading) fetchChild(ctx context.Context, pages *pager) (page listPage, passed bool, err error) {
 	page, err = pages.fetch(ctx)
 	r.met(page.answer)
@@ -278,8 +283,25 @@ func (r *reading) fetchChild(ctx context.Context, pages *pager) (page listPage, 
 	if failed := r.passOver(err); failed != nil {
 		return page, false, failed
 	}
+	if fault.Is(err, fault.NotFound) && r.isGone(ctx, page.answer.path) {
+		r.client.log.Info("okta object went while it was read", "path", shown(page.answer.path))
+		return page, true, nil
+	}
 	r.gap("%s", explained(err))
 	return page, true, nil
+}
+
+// isGone reports whether the user, group or app above a request that was answered with 404 is gone itself. Anything
+// else than a plain yes leaves the 404 unexplained.
+func (r *reading) isGone(ctx context.Context, request string) bool {
+	path, _, _ := strings.Cut(strings.TrimPrefix(request, apiPrefix), "?")
+	parts := strings.Split(path, "/")
+	if len(parts) != 3 || !slices.Contains([]string{"users", "groups", "apps"}, parts[0]) {
+		return false
+	}
+	a, err := r.client.get(ctx, apiPrefix+parts[0]+"/"+parts[1])
+	r.met(a)
+	return fault.Is(err, fault.NotFound)
 }
 
 // passOver decides whether a parent that cannot be read is passed over (nil) or ends the stream.

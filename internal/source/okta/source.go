@@ -32,11 +32,17 @@ type Config struct {
 	HTTPClient *http.Client  // nil means one of its own. Redirects are never followed, whatever it says
 	Share      float64       // the part of each rate-limit bucket to use, up to 1; 0 means 0.5, a token's default share
 	LimitOf    string        // whose ceiling X-Rate-Limit-Limit shows: LimitOfOrg, LimitOfClient, or "" to find out
+	Partitions int           // cursors to list users with at a time, at most 8, where the org is large and far away; 0 or 1 means one. See readUsers for the price
 	PageLimit  int           // objects asked for in one page, where Okta allows as many; 0 means as many as it allows
 	Streams    []string      // the streams to offer, named as for Choose; nil means all of them
 	LogHistory time.Duration // how far back the first read of the log goes; 0 means 90 days, all that Okta keeps
-	Version    string        // of the product, for the User-Agent; "" means dev
-	Logger     *slog.Logger  // nil means none
+	LogsSince  time.Time     // where the first read of the log begins, in place of LogHistory; zero means not set
+	Overlap    time.Duration // how far before its bound an incremental read begins; 0 means 2 minutes
+	// Waiting is told when requests begin to wait long for a rate limit, and about when that ends. It must not block for
+	// long, and may be called from any goroutine; nil means nobody.
+	Waiting func(until time.Time)
+	Version string       // of the product, for the User-Agent; "" means dev
+	Logger  *slog.Logger // nil means none
 }
 
 const (
@@ -50,7 +56,11 @@ type Source struct {
 	notice     string
 	pageLimit  int
 	logHistory time.Duration
+	logsSince  time.Time
+	overlap    time.Duration
 	offered    []streamSpec
+	partitions int         // cursors for users
+	share      float64     // of each rate-limit bucket
 	sample     *userSample // of the users, for the check that no role holder is missed
 }
 
@@ -71,8 +81,17 @@ func Open(config Config) (*Source, error) {
 	if config.PageLimit < 0 || config.LogHistory < 0 || config.LogHistory > logRetention {
 		return nil, fault.Errorf(fault.Invalid, "page limit %d or log history %s: want a limit of 0 or more, and 0 to 90 days", config.PageLimit, config.LogHistory)
 	}
+	if config.Partitions < 0 || config.Partitions > maxPartitions {
+		return nil, fault.Errorf(fault.Invalid, "%d partitions of the users: want 0 to %d", config.Partitions, maxPartitions)
+	}
 	if config.Share == 0 {
 		config.Share = defaultShare
+	}
+	if config.Overlap < 0 || config.Overlap > maxOverlap {
+		return nil, fault.Errorf(fault.Invalid, "overlap %s of incremental reads: want 0 to 24 hours", config.Overlap)
+	}
+	if config.Overlap == 0 {
+		config.Overlap = indexOverlap
 	}
 	if config.LogHistory == 0 {
 		config.LogHistory = logRetention
@@ -89,9 +108,10 @@ func Open(config Config) (*Source, error) {
 			agent: "longshore/" + config.Version + " (okta source; " + runtime.Version() + ")",
 			flow:  newFlow(), meter: newMeter(), kept: &kept{}, log: config.Logger, hosts: map[string]bool{},
 		},
-		notice: notice, pageLimit: config.PageLimit, logHistory: config.LogHistory,
-		sample: &userSample{seed: rand.Uint64()},
+		notice: notice, pageLimit: config.PageLimit, logHistory: config.LogHistory, logsSince: config.LogsSince, overlap: config.Overlap,
+		partitions: config.Partitions, share: config.Share, sample: &userSample{seed: rand.Uint64()},
 	}
+	s.client.pace.onWait = config.Waiting
 	s.client.addHost(strings.ToLower(org.Host))
 	if s.offered, err = offer(s.specs(), config.Streams); err != nil {
 		return nil, err
@@ -133,7 +153,7 @@ func (s *Source) Streams() []pipeline.Stream { return streamsOf(s.offered) }
 // user_role_assignments comes once all role holders are listed.
 func (s *Source) Read(ctx context.Context, stream string, from json.RawMessage) iter.Seq2[pipeline.Page, error] {
 	return func(yield func(pipeline.Page, error) bool) {
-		r := &reading{source: s, client: s.client, yield: yield, statuses: s.client.kept.settle()}
+		r := &reading{source: s, client: s.client, yield: yield, statuses: s.client.kept.settle(), started: time.Now()}
 		err := s.read(ctx, r, stream, from)
 		if err != nil && !errors.Is(err, errStopped) {
 			yield(pipeline.Page{Statuses: r.statuses, Gaps: r.gaps}, fmt.Errorf("read %s: %w", stream, err))
@@ -147,9 +167,19 @@ func (s *Source) read(ctx context.Context, r *reading, name string, from json.Ra
 		return err
 	}
 	st, err := parseState(from)
-	if err != nil || st.Done {
+	if err != nil {
 		return err
 	}
 	r.hide, r.watch = spec.hide, spec.watch
-	return spec.read(ofRun(forStream(ctx, spec.Name)), r, st)
+	r.spec, r.began, r.bound = spec, st.Began, st.bound()
+	ctx = ofRun(forStream(ctx, spec.Name))
+	switch {
+	case st.Done && spec.CursorField == "":
+		return nil
+	case spec.changed != nil && r.bound != "":
+		return spec.changed(ctx, r, st)
+	case st.Done: // without a bound: nothing says what is known
+		st = state{}
+	}
+	return spec.read(ctx, r, st)
 }

@@ -69,6 +69,9 @@ func TestReadResumedAtAnyPageGivesTheRest(t *testing.T) {
 			}
 			want := lines(whole)
 			for i := range whole {
+				if isDone(t, whole[i].State) { // reading on from there is an incremental read
+					continue
+				}
 				rest, err := readAll(t, open(t, org), spec.Name, slices.Clone(whole[i].State))
 				if got := append(lines(whole[:i+1]), lines(rest)...); err != nil || !reflect.DeepEqual(got, want) {
 					t.Errorf("%s resumed behind page %d at %s: %d records, %v, want %d:\n%s", spec.Name, i, whole[i].State, len(got), err, len(want), strings.Join(got, "\n"))
@@ -76,6 +79,15 @@ func TestReadResumedAtAnyPageGivesTheRest(t *testing.T) {
 			}
 		}
 	}
+}
+
+func isDone(t *testing.T, encoded json.RawMessage) bool {
+	t.Helper()
+	st, err := parseState(encoded)
+	if err != nil {
+		t.Fatalf("state %s: %v", encoded, err)
+	}
+	return st.Done
 }
 
 func TestReadResumedPastAVanishedParentMissesNothing(t *testing.T) {
@@ -139,7 +151,7 @@ func TestUserRolesAsksHoldersAlone(t *testing.T) {
 	if want := []string{"00u0", "00u1", "00u2", "00u4", "00u8"}; !reflect.DeepEqual(asked, want) {
 		t.Errorf("asked %v for roles, want each holder once: %v", asked, want)
 	}
-	if last := pages[len(pages)-1].State; string(last) != `{"v":1,"done":true}` {
+	if last := pages[len(pages)-1].State; !isDone(t, last) {
 		t.Errorf("the last state is %s", last)
 	}
 }
@@ -165,7 +177,7 @@ func TestUserRolesAsksEveryoneWhereHoldersCannotBeListed(t *testing.T) {
 		if got := org.count("/roles"); got != 9 {
 			t.Errorf("%s: %d users asked, want all 9, also the deactivated ones", name, got)
 		}
-		for i := range pages { // and resumes in this mode
+		for i := range pages[:len(pages)-1] { // and resumes in this mode
 			rest, err := readAll(t, open(t, org), "user_role_assignments", pages[i].State)
 			if got := len(lines(pages[:i+1])) + len(lines(rest)); err != nil || got != 5 {
 				t.Errorf("%s resumed at %s: %d records, %v", name, pages[i].State, got, err)
@@ -189,12 +201,15 @@ func TestUserRolesNotesGroupsThatItMayNotRead(t *testing.T) {
 	}
 }
 
-func TestParentsThatAreGoneOrRefusedAreGaps(t *testing.T) {
+func TestParentsThatAreRefusedAreGapsAndThoseThatAreGoneAreNot(t *testing.T) {
 	org := sampleOrg()
 	org.fault = func(w http.ResponseWriter, r *http.Request) bool {
 		switch {
-		case strings.HasSuffix(r.URL.Path, "00g2/users"):
+		case strings.Contains(r.URL.Path, "/00g1/users"), strings.HasSuffix(r.URL.Path, "/00g1"), strings.HasSuffix(r.URL.Path, "00g2/users"):
 			refuse(w, 404, "E0000007", "Not found: Resource not found: 00g2 (UserGroup)")
+		case strings.HasSuffix(r.URL.Path, "/00g2"): // which is there all the same
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprint(w, `{"id":"00g2"}`)
 		case strings.HasSuffix(r.URL.Path, "00g8/users"): // the last parent
 			refuse(w, 403, "E0000006", "You do not have permission to perform the requested action")
 		default:
@@ -204,10 +219,10 @@ func TestParentsThatAreGoneOrRefusedAreGaps(t *testing.T) {
 	}
 	pages, err := readAll(t, open(t, org), "group_members", nil)
 	found := gaps(pages)
-	if err != nil || len(lines(pages)) != 10 || len(found) != 2 || !strings.Contains(found[0], "00g2") || !strings.Contains(found[1], "00g8") {
-		t.Errorf("%d records, gaps %q, %v, want 10 and the gaps 00g2, 00g8", len(lines(pages)), found, err)
+	if err != nil || len(lines(pages)) != 9 || len(found) != 2 || !strings.Contains(found[0], "00g2") || !strings.Contains(found[1], "00g8") {
+		t.Errorf("%d records, gaps %q, %v, want 9, and the gaps 00g2, 00g8 but not 00g1, which is gone", len(lines(pages)), found, err)
 	}
-	if last := pages[len(pages)-1]; last.Statuses[403] != 1 || string(last.State) != `{"v":1,"done":true}` {
+	if last := pages[len(pages)-1]; last.Statuses[403] != 1 || !isDone(t, last.State) {
 		t.Errorf("the last page has statuses %v and state %s", last.Statuses, last.State)
 	}
 }

@@ -8,12 +8,17 @@ import (
 
 func (s *Source) groupMembers() streamSpec {
 	return streamSpec{
-		hide:   userSecrets,
-		Stream: stream("group_members", "The members of every group (but the built-in Okta Administrators, which Okta lists for nobody), as users with the group's id.", "groupId", "id"),
-		read: children(childSpec{
-			parents: s.groupsWithStats(), wanted: hasMembers, member: "groupId",
-			path: func(id string) string { return s.listRequest(memberLimit, "groups/"+url.PathEscape(id)+"/users") },
-		}),
+		hide:    userSecrets,
+		Stream:  withCursor("lastMembershipUpdated", stream("group_members", "The members of every group (but the built-in Okta Administrators, which Okta lists for nobody), as users with the group's id.", "groupId", "id")),
+		read:    children(s.memberSpec()),
+		changed: changedMembers,
+	}
+}
+
+func (s *Source) memberSpec() childSpec {
+	return childSpec{
+		parents: s.groupsWithStats(), wanted: hasMembers, member: "groupId",
+		path: func(id string) string { return s.listRequest(memberLimit, "groups/"+url.PathEscape(id)+"/users") },
 	}
 }
 

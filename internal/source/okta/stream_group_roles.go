@@ -8,13 +8,17 @@ import (
 
 func (s *Source) groupRoles() streamSpec {
 	return streamSpec{
-		Stream: stream("group_role_assignments", "The admin roles given to each group.", "groupId", "id"),
-		read: children(childSpec{
-			parents: s.groupsWithStats(), wanted: mayHoldRoles, member: "groupId",
-			path: func(id string) string { return apiPrefix + "groups/" + url.PathEscape(id) + "/roles" },
-		}),
+		Stream:  withCursor("published", stream("group_role_assignments", "The admin roles given to each group.", "groupId", "id")),
+		read:    children(s.groupRoleSpec()),
+		changed: changedGroupRoles,
 	}
 }
+
+func (s *Source) groupRoleSpec() childSpec {
+	return childSpec{parents: s.groupsWithStats(), wanted: mayHoldRoles, member: "groupId", path: groupRolesPath}
+}
+
+func groupRolesPath(id string) string { return apiPrefix + "groups/" + url.PathEscape(id) + "/roles" }
 
 // mayHoldRoles skips the groups that are known to hold no role.
 func mayHoldRoles(group []byte) bool {

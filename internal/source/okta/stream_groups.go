@@ -2,8 +2,11 @@ package okta
 
 func (s *Source) groups() streamSpec {
 	return streamSpec{
-		Stream: stream("groups", "Every group: the org's own, built-in and imported ones.", "id"),
+		Stream: withCursor("lastUpdated", stream("groups", "Every group: the org's own, built-in and imported ones.", "id")),
 		read:   listings("", s.listRequest(listLimit, "groups")),
+		changed: changesOf("groups", "filter", func(since string) string {
+			return `lastUpdated ge "` + since + `" or lastMembershipUpdated ge "` + since + `"`
+		}),
 	}
 }
 

@@ -4,8 +4,9 @@ package okta
 // has the same id for all users, and for all groups through which one user has it.
 func (s *Source) userRoles() streamSpec {
 	return streamSpec{
-		Stream: stream("user_role_assignments", "The admin roles that reach each user, given directly or through a group.",
-			"userId", "assignmentType", "id", "_links.assignee.href"),
-		read: readUserRoles,
+		Stream: withCursor("published", stream("user_role_assignments", "The admin roles that reach each user, given directly or through a group.",
+			"userId", "assignmentType", "id", "_links.assignee.href")),
+		read:    readUserRoles,
+		changed: changedUserRoles,
 	}
 }

@@ -12,7 +12,9 @@ import (
 type streamSpec struct {
 	pipeline.Stream
 	read func(ctx context.Context, r *reading, from state) error
-	hide trim // what of its records stays out of the lake
+	// changed reads what changed since the state's bound; nil when the stream can only be read in full.
+	changed func(ctx context.Context, r *reading, from state) error
+	hide    trim // what of its records stays out of the lake
 
 	watch func(record []byte) // sees every record that is yielded; nil for nobody
 }
@@ -79,6 +81,13 @@ func stream(name, doc string, keys ...string) pipeline.Stream {
 	for _, key := range keys {
 		s.PrimaryKey = append(s.PrimaryKey, strings.Split(key, "."))
 	}
+	return s
+}
+
+// withCursor makes a stream one that can be read incrementally, by that member: of its records or, where they do not
+// hold what changed, of the groups or events that tell it.
+func withCursor(cursor string, s pipeline.Stream) pipeline.Stream {
+	s.CursorField = cursor
 	return s
 }
 
