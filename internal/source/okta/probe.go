@@ -315,7 +315,7 @@ func (c *checking) probe(ctx context.Context, a access, p *Probe) error {
 	if answer != nil {
 		p.Status = answer.status
 		if limit, _ := headerInt(answer.header, "X-Rate-Limit-Limit"); limit > 0 {
-			p.Limit, p.Uses = limit, max(1, int(client.pace.share.of(bucketOf(path), limit)*float64(limit)))
+			p.Limit, p.Uses = limit, max(1, int(client.pace.share.part()*float64(limit)))
 		}
 	}
 	if err != nil {

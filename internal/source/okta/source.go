@@ -172,7 +172,7 @@ func (s *Source) read(ctx context.Context, r *reading, name string, from json.Ra
 	}
 	r.hide, r.watch = spec.hide, spec.watch
 	r.spec, r.began, r.bound = spec, st.Began, st.bound()
-	ctx = forStream(ctx, spec.Name)
+	ctx = ofRun(forStream(ctx, spec.Name))
 	switch {
 	case st.Done && spec.CursorField == "":
 		return nil
