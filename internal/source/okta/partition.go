@@ -68,7 +68,7 @@ func readUsers(ctx context.Context, r *reading, from state) error {
 	}
 	if !pages.more() || !r.source.latencyBound(page.answer, time.Since(began)) {
 		if len(page.records) == 0 && !pages.more() {
-			return r.emptyHanded(ctx, everyUserPath)
+			return r.emptyHanded(ctx, page.answer)
 		}
 		next := state{Link: pages.next}
 		if !pages.more() {
