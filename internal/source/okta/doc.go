@@ -83,6 +83,14 @@
 // What a resumed read may do is repeat records, never skip them. A stream read to its end leaves {"done":true}, and
 // reading on from there yields nothing; the log has no end, and always leaves the request to poll next.
 //
+// # Signing in
+//
+// By an API token, by a service app with a key of its own ([ServiceApp]: private_key_jwt, with DPoP once Okta demands it),
+// by a refresh token, or by an access token that somebody else keeps fresh. Access tokens are renewed after 80 % of
+// their life by one request, while the others go on with the old one; a 401 renews once and repeats. Times in
+// assertions and proofs are those of Okta's Date. What each endpoint needs is one table (access.go), from which
+// errors, default scopes, [Source.Check] and docs/okta-access.md follow.
+//
 // # Manners
 //
 // A client spends at most [Config.Share] of each of the org's rate-limit buckets, waits by the server's clock, and

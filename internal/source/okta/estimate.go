@@ -43,6 +43,8 @@ type Estimate struct {
 	Buckets []BucketEstimate `json:"buckets"`
 	Streams []StreamEstimate `json:"streams"`
 	Unsure  []string         `json:"unsure,omitempty"` // what could not be foreseen, for people
+
+	crowded bool // some bucket takes more than one window
 }
 
 // BucketEstimate is one bucket's part.
@@ -114,6 +116,10 @@ func (s *Source) Estimate(ctx context.Context, plan []Planned) (Estimate, error)
 		made[use.Bucket] += int(use.Calls)
 	}
 	result := e.result()
+	if result.crowded {
+		s.client.askShare(ctx) // how long it takes depends on it
+		result = e.result()
+	}
 	ahead := map[string]int{}
 	for _, b := range result.Buckets {
 		ahead[b.Bucket] = max(0, b.Calls-made[b.Bucket])
@@ -612,6 +618,7 @@ func (e *estimating) result() Estimate {
 		b := e.r.client.pace.named(name)
 		takes, share := b.timeFor(calls)
 		result.Buckets = append(result.Buckets, BucketEstimate{name, calls, share})
+		result.crowded = result.crowded || takes > 0
 		if part := b.part(); takes > longest || result.Share == 0 {
 			longest, result.Share = takes, part
 		}

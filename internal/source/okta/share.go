@@ -120,7 +120,7 @@ func (s *share) shared(string) {
 // ask reads from Okta, once, which part of the limits it grants this client. A credential that may not read it leaves
 // it unknown.
 func (c *client) askShare(ctx context.Context) {
-	if !c.pace.share.asked.CompareAndSwap(false, true) {
+	if !c.pace.share.asked.CompareAndSwap(false, true) || c.auth.identity().lacks(accessOf(apiPrefix+sharesPath).scope) {
 		return
 	}
 	a, err := c.once(ctx, c.sharesRequest(), patience{})

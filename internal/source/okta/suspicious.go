@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"longshore/internal/fault"
-	"longshore/internal/rawjson"
 )
 
 // suspicionLife is how long it is known that the credential holds no role: people mend that while Longshore runs. That it
@@ -77,12 +76,4 @@ func noUsers(id Identity) *fault.Error {
 		return e.WithHint("Assign the app %q an admin role under Applications > the app > Admin roles; with a custom role, its resource set must hold all users and all groups.", id.ClientID)
 	}
 	return e.WithHint("The resource set of the custom role behind this credential must hold all users and all groups, or its owner needs the role %s.", roleReadOnly)
-}
-
-// isEmptyList reports whether a body is a list without elements.
-func isEmptyList(body []byte) bool {
-	for range rawjson.Elements(body) {
-		return false
-	}
-	return true
 }
