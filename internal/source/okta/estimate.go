@@ -99,7 +99,7 @@ func (s *Source) Estimate(ctx context.Context, plan []Planned) (Estimate, error)
 	for _, p := range plan {
 		e.plan[p.Stream] = p
 	}
-	ctx = forStream(ctx, "estimate")
+	ctx = ofRun(forStream(ctx, "estimate"))
 	for _, step := range []func(context.Context) error{e.groups, e.users, e.roles, e.iam, e.apps, e.rest, e.logs} {
 		if err := step(ctx); err != nil {
 			if ctx.Err() != nil || fatal(err) {
@@ -139,7 +139,6 @@ type estimating struct {
 	listed    [][]byte // outlines of groups
 	allGroups bool     // listed holds every group
 	everyone  int      // users that are not deactivated; -1 for not known
-	since     string   // when the org began
 	holders   int
 }
 
@@ -658,7 +657,7 @@ func (b *bucket) part() float64 {
 	if b.limit == 0 {
 		return 0
 	}
-	return b.share.of(b.name, b.limit)
+	return b.share.part()
 }
 
 // latency is how long an answer usually takes.

@@ -152,7 +152,7 @@ func loops(next string) error {
 // page asks for one page of a listing and cuts it into its records; next is the request for the page behind it.
 // Within a run it may have come for another stream.
 func (c *client) page(ctx context.Context, path, key string) (page listPage, next string, err error) {
-	if c.kept.whole(path) {
+	if isOfRun(ctx) && c.kept.whole(path) {
 		return c.kept.list(ctx, c, path, key)
 	}
 	return c.fetch(ctx, path, key)
@@ -160,8 +160,10 @@ func (c *client) page(ctx context.Context, path, key string) (page listPage, nex
 
 // fetch is page without what came for other streams, but for pages that nobody has taken.
 func (c *client) fetch(ctx context.Context, path, key string) (page listPage, next string, err error) {
-	if f, ok := c.kept.take(path); ok {
-		return f.page, f.next, nil
+	if isOfRun(ctx) {
+		if f, ok := c.kept.take(path); ok {
+			return f.page, f.next, nil
+		}
 	}
 	return c.fetchAnew(ctx, path, key)
 }
@@ -169,7 +171,7 @@ func (c *client) fetch(ctx context.Context, path, key string) (page listPage, ne
 // fetchAnew is page without anything that came before.
 func (c *client) fetchAnew(ctx context.Context, path, key string) (page listPage, next string, err error) {
 	defer func() {
-		if err == nil {
+		if err == nil && isOfRun(ctx) {
 			c.kept.note(path, page, next)
 		}
 	}()
