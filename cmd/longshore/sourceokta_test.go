@@ -405,26 +405,3 @@ func TestSourceOktaStoppedByASignalEndsWithWholeLines(t *testing.T) {
 		t.Errorf("exit %d, %v, ends %v, states %s", code, err, v.Ends, v.States)
 	}
 }
-
-// A wait for the rate limit is told, so that nobody takes the source for dead.
-func TestSourceOktaTellsThatItWaitsForTheRateLimit(t *testing.T) {
-	org := emulator.New(emulator.Options{Users: 40, Token: "right", RateLimits: emulator.RateLimits{}})
-	limited := true
-	b := newConnectorBench(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if limited && r.URL.Path == "/api/v1/users" {
-			limited = false
-			w.Header().Set("X-Rate-Limit-Limit", "600")
-			w.Header().Set("X-Rate-Limit-Remaining", "0")
-			w.Header().Set("X-Rate-Limit-Reset", fmt.Sprint(time.Now().Add(6*time.Second).Unix()))
-			w.Header().Set("Content-Type", "application/json")
-			w.WriteHeader(http.StatusTooManyRequests)
-			fmt.Fprint(w, `{"errorCode":"E0000047"}`)
-			return
-		}
-		org.ServeHTTP(w, r)
-	}), "right", "")
-	v, out := b.run(exitOK, "read", "--config", b.config, "--catalog", b.catalog("full_refresh", "users"))
-	if v.Ends["users"] != "COMPLETE" || !strings.Contains(out, `"status":"RUNNING","reasons":[{"type":"RATE_LIMITED","rate_limited":{"quota_reset":`) {
-		t.Errorf("ends %v; the wait is not told: %.2000s", v.Ends, out)
-	}
-}
