@@ -52,6 +52,7 @@ type client struct {
 	kept  *kept
 	log   *slog.Logger
 
+	empty    suspicion
 	answered atomic.Bool  // the host has answered before
 	skew     atomic.Int64 // the server's clock less ours, nanoseconds; 0 before the first answer
 
@@ -75,6 +76,7 @@ type answer struct {
 type patience struct {
 	retries   int           // after failures other than a 429, which has maxRetries
 	within    time.Duration // none later than this after the first attempt, but for a 429; 0 for no bound
+	attempt   time.Duration // bounds one attempt once it is sent; 0 means requestTimeout
 	anonymous bool          // without the credential
 }
 
@@ -89,7 +91,7 @@ func (c *client) get(ctx context.Context, path string) (*answer, error) {
 func (c *client) ask(ctx context.Context, path string, p patience) (*answer, error) {
 	statuses, began := map[int]int{}, time.Now()
 	for try := 0; ; try++ {
-		a, err := c.once(ctx, path, !p.anonymous)
+		a, err := c.once(ctx, path, p)
 		if ctx.Err() != nil && (err != nil || a.status != http.StatusOK) {
 			return nil, fmt.Errorf("GET %s: %w", shown(path), context.Cause(ctx))
 		}
@@ -108,7 +110,7 @@ func (c *client) ask(ctx context.Context, path string, p patience) (*answer, err
 			return a, err
 		}
 		if err == nil && !retriable(a.status) {
-			return a, classify(a)
+			return a, c.classify(a)
 		}
 		if c.givesUp(a, err, p, try, began) {
 			return a, c.failure(a, err)
@@ -147,7 +149,7 @@ func (c *client) givesUp(a *answer, err error, p patience, try int, began time.T
 func (c *client) failure(a *answer, err error) error {
 	switch {
 	case err == nil:
-		return classify(a)
+		return c.classify(a)
 	case isBroken(err), asAPIError(err) != nil: // the second is one of the token endpoint
 		return err
 	}
@@ -164,9 +166,9 @@ func (c *client) warnRepeat(a *answer, err error, try int) {
 
 // once sends a request once, and again after a 401 that a mended credential may get over. An error means that no whole
 // answer came.
-func (c *client) once(ctx context.Context, path string, withAuth bool) (*answer, error) {
+func (c *client) once(ctx context.Context, path string, p patience) (*answer, error) {
 	for mended := 0; ; mended++ {
-		a, err := c.inTurn(ctx, path, withAuth)
+		a, err := c.inTurn(ctx, path, p)
 		if a == nil {
 			return nil, err
 		}
@@ -178,8 +180,8 @@ func (c *client) once(ctx context.Context, path string, withAuth bool) (*answer,
 }
 
 // inTurn sends a request when there is a credential for it, and its bucket and the requests under way allow.
-func (c *client) inTurn(ctx context.Context, path string, withAuth bool) (*answer, error) {
-	if withAuth {
+func (c *client) inTurn(ctx context.Context, path string, p patience) (*answer, error) {
+	if !p.anonymous {
 		if err := c.auth.ready(ctx); err != nil {
 			return nil, err
 		}
@@ -197,7 +199,7 @@ func (c *client) inTurn(ctx context.Context, path string, withAuth bool) (*answe
 		return nil, err
 	}
 	began := time.Now()
-	a, err := c.send(sending(ctx), path, withAuth)
+	a, err := c.send(sending(ctx), path, p)
 	if a != nil {
 		status, header = a.status, a.header
 	}
@@ -207,10 +209,14 @@ func (c *client) inTurn(ctx context.Context, path string, withAuth bool) (*answe
 }
 
 // send sends a request. An error means that no whole answer came.
-func (c *client) send(ctx context.Context, path string, withAuth bool) (*answer, error) {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+func (c *client) send(ctx context.Context, path string, p patience) (*answer, error) {
+	timeout := requestTimeout
+	if p.attempt > 0 {
+		timeout = p.attempt
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	request, err := c.request(ctx, path, withAuth)
+	request, err := c.request(ctx, path, !p.anonymous)
 	if err != nil {
 		return nil, err
 	}
@@ -224,7 +230,7 @@ func (c *client) send(ctx context.Context, path string, withAuth bool) (*answer,
 	if a.body, err = io.ReadAll(io.LimitReader(response.Body, maxBodyBytes+1)); err != nil {
 		return a, fmt.Errorf("the answer breaks off: %w", err)
 	}
-	if withAuth {
+	if !p.anonymous {
 		a.again = c.auth.met(request, a)
 	}
 	if a.status != http.StatusOK {
@@ -345,7 +351,7 @@ func unreachable(base *url.URL, err error) error {
 // does not answer leaves the local clock.
 func (c *client) serverTime(ctx context.Context) time.Time {
 	if c.skew.Load() == 0 {
-		_, _ = c.once(ctx, wellKnownPath, false) // any answer has a Date, whatever else is wrong with it
+		_, _ = c.once(ctx, wellKnownPath, patience{anonymous: true}) // any answer has a Date, whatever else is wrong with it
 	}
 	return c.now().UTC()
 }
@@ -361,7 +367,7 @@ func (c *client) follow(ctx context.Context, link string) (string, error) {
 		return path, nil
 	}
 	// An org with a custom domain may name its own okta.com host in links; its public document tells that host.
-	if a, err := c.once(ctx, wellKnownPath, false); err == nil && a.status == http.StatusOK {
+	if a, err := c.once(ctx, wellKnownPath, patience{anonymous: true}); err == nil && a.status == http.StatusOK {
 		if canonical, err := url.Parse(rawjson.GetString(a.body, "_links", "organization", "href")); err == nil && canonical.Host != "" {
 			c.addHost(strings.ToLower(canonical.Host))
 		}

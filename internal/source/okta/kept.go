@@ -32,6 +32,7 @@ type kept struct {
 	pages  map[string]fetched
 	ruling map[string]bool          // groups listed that hold a role, whose members several streams need
 	asking map[string]chan struct{} // listings that are being asked for; closed when that has ended
+	owed   map[int]int              // statuses met for the run before its first read
 	bytes  struct{ lists, pages int }
 }
 
@@ -54,7 +55,7 @@ func (k *kept) begin(run int64) (fresh bool) {
 	}
 	k.on, k.run, k.bytes.lists, k.bytes.pages = true, run, 0, 0
 	k.lists, k.pages, k.asking = map[string]*keptList{}, map[string]fetched{}, map[string]chan struct{}{}
-	k.ruling = map[string]bool{}
+	k.ruling, k.owed = map[string]bool{}, nil
 	return true
 }
 
@@ -116,7 +117,7 @@ func (k *kept) asked(path string, page listPage, next string, err error) {
 	defer k.mu.Unlock()
 	if err == nil {
 		k.add(path, page, next, nil)
-		if k.manner(path) == keptOutlined {
+		if k.manner(path) == keptOutlined && !strings.Contains(path, "expand=stats") {
 			answer := *page.answer
 			answer.statuses = nil // they are in the account of the stream that asked
 			k.store(path, fetched{page: listPage{answer: &answer, records: slices.Clone(page.records)}, next: next})
@@ -245,6 +246,24 @@ func (k *kept) whole(path string) bool {
 	return k.on && k.manner(path) == keptWhole
 }
 
+// owe has the statuses met for the run taken into the account of its first read.
+func (k *kept) owe(statuses map[int]int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.owed = statuses
+}
+
+// settle returns what is owed to the account, once.
+func (k *kept) settle() map[int]int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	owed := k.owed
+	if k.owed = nil; owed == nil {
+		owed = map[int]int{}
+	}
+	return owed
+}
+
 func (k *kept) keeps() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -289,7 +308,7 @@ func appendOutline(dst, object []byte) []byte {
 // BeginRun says that the reads that follow belong to the run of that number, until another one begins. Within a run a
 // listing that several streams need is asked for once. Without a run every read asks for all that it needs itself.
 func (s *Source) BeginRun(run int64) {
-	if s.client.kept.begin(run) {
-		s.markRun(run)
+	if s.client.kept.begin(run) && !s.markRun(run) {
+		s.client.pace.foresee(nil) // nobody has foreseen this run
 	}
 }

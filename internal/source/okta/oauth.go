@@ -3,6 +3,7 @@ package okta
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -19,7 +20,7 @@ const (
 	// tokenPath is the org's own authorization server; no other one grants scopes of Okta's API.
 	tokenPath = "/oauth2/v1/token"
 	// tokenTimeout bounds one request to the token endpoint.
-	tokenTimeout = 30 * time.Second
+	tokenTimeout = 15 * time.Second
 	// maxTokenAnswerBytes bounds an answer of the token endpoint.
 	maxTokenAnswerBytes = 1 << 20
 	// usualLife is how long an access token lives when Okta does not say: it is always an hour.
@@ -102,6 +103,12 @@ type tokenRefusal struct {
 	skew        time.Duration
 	header      http.Header
 }
+
+// noToken is a token endpoint that does not answer.
+type noToken struct{ err error }
+
+func (e *noToken) Error() string { return "POST " + tokenPath + ": " + e.err.Error() }
+func (e *noToken) Unwrap() error { return e.err }
 
 // newTokens makes the keeper of a grant's tokens. It asks Okta for nothing yet.
 func newTokens(c *client, g grant, wanted []string, proves bool) (*tokens, error) {
@@ -324,13 +331,16 @@ func (t *tokens) ask(ctx context.Context, scopes []string, skew time.Duration) (
 	}
 	response, err := t.client.http.Do(request)
 	if err != nil {
-		return nil, nil, err
+		if sent := (*url.Error)(nil); errors.As(err, &sent) {
+			err = sent.Err
+		}
+		return nil, nil, &noToken{err}
 	}
 	defer response.Body.Close()
 	t.client.heard(response.Header, time.Now())
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxTokenAnswerBytes))
 	if err != nil {
-		return nil, nil, fmt.Errorf("the token endpoint's answer breaks off: %w", err)
+		return nil, nil, &noToken{err}
 	}
 	t.dpop.learn(response.Header, true)
 	var answer tokenAnswer

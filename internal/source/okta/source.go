@@ -147,7 +147,7 @@ func (s *Source) Streams() []pipeline.Stream { return streamsOf(s.offered) }
 // user_role_assignments comes once all role holders are listed.
 func (s *Source) Read(ctx context.Context, stream string, from json.RawMessage) iter.Seq2[pipeline.Page, error] {
 	return func(yield func(pipeline.Page, error) bool) {
-		r := &reading{source: s, client: s.client, yield: yield, statuses: map[int]int{}, started: time.Now()}
+		r := &reading{source: s, client: s.client, yield: yield, statuses: s.client.kept.settle(), started: time.Now()}
 		err := s.read(ctx, r, stream, from)
 		if err != nil && !errors.Is(err, errStopped) {
 			yield(pipeline.Page{Statuses: r.statuses, Gaps: r.gaps}, fmt.Errorf("read %s: %w", stream, err))

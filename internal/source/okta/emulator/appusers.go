@@ -35,7 +35,7 @@ func (o *Org) appsOf(g int) (apps []int) {
 // assignedGroups returns the groups that an application is assigned to.
 func (o *Org) assignedGroups(a app) (groups []int) {
 	for g := range o.groups {
-		if slices.Contains(o.appsOf(g), a.index) {
+		if !o.groups[g].gone && slices.Contains(o.appsOf(g), a.index) {
 			groups = append(groups, g)
 		}
 	}

@@ -17,6 +17,9 @@ func stamp(unix int64) string {
 
 // attribute returns the values of what expressions name; none for null.
 func (u *user) attribute(name string) []string {
+	if e, ok := u.edited(name); ok {
+		return e.values()
+	}
 	v := ""
 	switch name {
 	case "id":

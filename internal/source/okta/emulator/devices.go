@@ -41,7 +41,7 @@ func (o *Org) deviceOf(owner int, phone bool) (device, bool) {
 		return device{}, false
 	}
 	u := o.user(owner)
-	if u.status == staged || u.status == provisioned || u.userType == "Service Account" {
+	if o.erased(owner) || u.status == staged || u.status == provisioned || u.userType == "Service Account" {
 		return device{}, false
 	}
 	v := device{owner: owner, phone: phone, id: o.id(kindRealm, deviceIndex(owner, phone)), status: active}
@@ -70,7 +70,7 @@ func (o *Org) usersOf(v device) []int {
 	switch next := v.owner + 1; {
 	case v.status == "DEACTIVATED":
 		return nil
-	case v.owner%40 == 0 && !v.phone && next < o.options.Users && o.statusOf(next) == active:
+	case v.owner%40 == 0 && !v.phone && next < o.options.Users && o.user(next).status == active && !o.erased(next):
 		return []int{v.owner, next}
 	}
 	return []int{v.owner}

@@ -179,7 +179,7 @@ func TestTheNonceAtAPICalls(t *testing.T) {
 	}
 
 	o, key = dpopOrg(OAuth{})
-	o.options.Faults, o.firing = Faults{{Prefix: "/api/v1/users", Nth: 2, NewNonce: true}}, make([]firing, 1)
+	o.SetFaults(Faults{{Prefix: "/api/v1/users", Nth: 2, NewNonce: true}})
 	v = newVisitor(t, o, key, "ES256")
 	v.proof = testKeys()["P-256"]
 	token = boundToken(t, v)

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -38,9 +39,20 @@ type Options struct {
 	// orgs do is not documented; without it a reader must find them through the groups.
 	InheritedAssignees bool
 
+	// RolesTouchUsers moves a user's lastUpdated with each role given to her and each membership; real orgs probably do
+	// not. SilentMembers leaves out the events of members when the roles of a group change: only those of the group are
+	// told. Readers must bear both.
+	RolesTouchUsers bool
+	SilentMembers   bool
+
+	IndexLag time.Duration // how long filter and search of users and groups still show what was; 0 is not at all (real orgs: a second or so)
+	LogLag   time.Duration // median time between a change and its events being in the log; 0 is none (real orgs: 1 s, a few late by minutes)
+	Hooks    HookOptions
+
 	OAuth      OAuth
-	RateLimits RateLimits
-	Faults     Faults
+	RateLimits RateLimits // SetLimits changes them
+	Noise      []Noise    // SetNoise
+	Faults     Faults     // SetFaults
 }
 
 func (p Options) withDefaults() Options {
@@ -79,30 +91,51 @@ type Org struct {
 	opened  time.Time // when New was called, on the real clock
 	mux     *http.ServeMux
 
-	staff        staff
-	groups       []group
-	memberOf     [][]int32 // groups of each person, Everyone aside
-	goneCount    int       // people who are DEPROVISIONED
-	adminCount   int       // people who hold a role
+	staff       staff
+	memberStart []uint32 // where in memberships those of each person begin
+	memberships []int32  // the groups that people were in at New, Everyone aside
+	founded     int      // groups that there were at New
+	updated     updates
+	advanced    atomic.Int64
+
+	// Current, and guarded by world.mu once New has returned.
+	world        world
+	groups       []group // deleted ones stay in their place
+	goneCount    int     // people who are DEPROVISIONED or deleted
+	adminCount   int     // people who hold a role
 	direct       map[int][]assignment
 	holders      []int32 // people with direct roles, in order
 	granted      map[int][]assignment
 	clientGrants map[int][]assignment     // of service apps, by their position
 	targets      map[limited][]roleTarget // of roles that are limited
 	grants       int                      // numbers standard roles without targets
-	bindings     []assignment             // all assignments of custom roles and of those built on them, by their number
-	orgID        string
-	realmID      string
-	userTypeID   string
-	schemaID     string
-	events       timeline
+	boundCount   int                      // numbers assignments of custom roles and of those built on them
+	bindings     []assignment             // of custom roles and of those built on them, in the order of their numbers
+
+	hooks hooks
+
+	orgID      string
+	realmID    string
+	userTypeID string
+	schemaID   string
+	events     timeline
 
 	mu       sync.Mutex
 	buckets  map[string]*window
 	stats    Stats
 	flying   int
-	requests int      // numbers requests
-	firing   []firing // of each fault
+	requests int // numbers requests
+	clients  map[string]*ClientStats
+	limits   RateLimits
+	noise    []*noisy
+	spent    time.Time // when a client last took from a window
+
+	faults    Faults
+	faultsSet time.Time
+	firing    []firing        // of each fault
+	foreign   map[string]bool // hosts that only faults name
+	keptItems map[int][]byte
+	keptCount int
 
 	doors       doors
 	withdrawals []withdrawal
@@ -111,29 +144,37 @@ type Org struct {
 // New makes an org. It costs a few bytes a user; objects are derived when they are asked for.
 func New(options Options) *Org {
 	o := &Org{options: options.withDefaults(), opened: time.Now()}
-	o.seed, o.now = o.options.Seed, o.options.Now.Unix()
-	d := newDraw(o.seed, saltID, 0)
-	o.cell = string([]byte{base62[1+d.below(9)], 'd', '7'})
-	o.orgID, o.realmID = o.id(kindOrg, 0), o.id(kindRealm, 0)
-	o.userTypeID, o.schemaID = o.id(kindUserType, 0), o.id(kindSchema, 0)
 	o.buckets = make(map[string]*window)
 	o.stats = Stats{Requests: make(map[string]int), Statuses: make(map[int]int)}
-	o.firing = make([]firing, len(o.options.Faults))
-	o.planEvents()
-	o.hire()
-	o.formGroups()
-	o.assignRoles()
+	o.clients, o.foreign, o.keptItems = make(map[string]*ClientStats), make(map[string]bool), make(map[int][]byte)
+	o.limits = o.options.RateLimits.withDefaults()
+	o.setNoise(o.options.Noise, o.options.Now)
+	o.setFaults(o.options.Faults, o.options.Now)
+	o.found()
 	o.stage()
 	o.mux = o.routes()
 	return o
 }
 
-// Now is the org's clock: Options.Now and what passed since New. A reader that counts back from now (the log's since) must
-// count from here or from the Date header, not from the machine's clock.
-func (o *Org) Now() time.Time { return o.options.Now.Add(time.Since(o.opened)) }
+// found makes all that the options and the seed say.
+func (o *Org) found() {
+	o.seed, o.now = o.options.Seed, o.options.Now.Unix()
+	d := newDraw(o.seed, saltID, 0)
+	o.cell = string([]byte{base62[1+d.below(9)], 'd', '7'})
+	o.orgID, o.realmID = o.id(kindOrg, 0), o.id(kindRealm, 0)
+	o.userTypeID, o.schemaID = o.id(kindUserType, 0), o.id(kindSchema, 0)
+	o.planEvents()
+	o.hire()
+	o.formGroups()
+	o.assignRoles()
+	o.foundIAM()
+}
 
 func (o *Org) routes() *http.ServeMux {
 	mux := http.NewServeMux()
+	for pattern, h := range o.writes() {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { o.serve(w, r, h) })
+	}
 	for pattern, h := range map[string]handler{
 		"/.well-known/okta-organization":                                o.wellKnown,
 		"/api/v1/org":                                                   o.orgSettings,
@@ -174,6 +215,8 @@ func (o *Org) routes() *http.ServeMux {
 		"/api/v1/iam/resource-sets/{set}/resources":                     o.listResources,
 		"/api/v1/iam/resource-sets/{set}/bindings":                      o.listBindings,
 		"/api/v1/iam/resource-sets/{set}/bindings/{role}/members":       o.listBindingMembers,
+		"/api/v1/eventHooks":                                            o.listHooks,
+		"/api/v1/eventHooks/{hook}":                                     o.getHook,
 		"/api/v1/logs":                                                  o.listLogs,
 		"/oauth2/v1/clients/{client}/roles":                             o.listClientRoles,
 		"/oauth2/v1/clients/{client}/roles/{assignment}/targets/groups": o.listClientTargets(true),
@@ -185,13 +228,39 @@ func (o *Org) routes() *http.ServeMux {
 		"POST " + tokenPath: o.tokenEndpoint,
 		"/":                 o.pathUnknown,
 	} {
+		if !strings.Contains(pattern, " ") { // those with a verb may change the org, and take the lock themselves
+			h = o.reading(h)
+		}
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { o.serve(w, r, h) })
 	}
 	return mux
 }
 
 // ServeHTTP answers as Okta's API does.
-func (o *Org) ServeHTTP(w http.ResponseWriter, r *http.Request) { o.mux.ServeHTTP(w, r) }
+func (o *Org) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if o.abroad(r) {
+		_, _ = w.Write([]byte("[]"))
+		return
+	}
+	o.mux.ServeHTTP(w, r)
+}
+
+// abroad counts requests to a host that is not the org's, and which only a fault's link can have named.
+func (o *Org) abroad(r *http.Request) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.foreign[r.Host] {
+		return false
+	}
+	o.stats.Foreign++
+	for _, name := range []string{"Authorization", "Dpop", "Cookie", "Proxy-Authorization"} {
+		if r.Header.Get(name) != "" {
+			o.stats.Leaked++
+			break
+		}
+	}
+	return true
+}
 
 // base is the scheme and host that links in the answer name.
 func (o *Org) base(r *http.Request) string {

@@ -75,6 +75,9 @@ const scriptAgent = 4
 
 // event derives the k-th event.
 func (o *Org) event(k int) logEvent {
+	if s, ok := o.changeEvent(k); ok {
+		return *s.logEvent
+	}
 	e := logEvent{number: k, published: o.published(k), result: "SUCCESS", d: newDraw(o.seed, saltEvent, k)}
 	if scene := o.events.story[k]; scene != nil {
 		scene(&e)
@@ -110,14 +113,14 @@ func (o *Org) background(e *logEvent) {
 		u := o.someone(e)
 		group := e.d.below(len(appGroups))
 		g := &o.groups[departmentHome+len(departments)+group]
-		e.targets = []target{{o.id("0ua", u.index), "AppUser", u.login, u.login, ""}, {g.id, "AppGroup", "unknown", g.name, ""}, userTarget(&u), {o.id(kindApp, g.app), "AppInstance", applications[g.app], applications[g.app], ""}}
+		e.targets = []target{{o.id("0ua", u.index), "AppUser", u.login, u.login, ""}, {g.id, "AppGroup", "unknown", o.firstName(departmentHome + len(departments) + group), ""}, userTarget(&u), {o.id(kindApp, g.app), "AppInstance", applications[g.app], applications[g.app], ""}}
 	}
 }
 
 // throttled is the kind of event whose whole outcome is null.
 func (o *Org) throttled(e *logEvent) {
 	e.kind, e.result = rateViolation, ""
-	u := o.user(o.staff.places[partWorkflows])
+	u := o.drawn(o.staff.places[partWorkflows])
 	e.by(&u, scriptAgent)
 	e.token = o.id(kindToken, 1)
 	e.debug = [][2]string{
@@ -190,7 +193,7 @@ func (o *Org) evaluated(e *logEvent) {
 
 // administered is a change that somebody who may make it made to somebody else.
 func (o *Org) administered(e *logEvent, other *user) {
-	by := o.user(o.staff.places[pick(&e.d, []part{partFirstAdmin, partIdentityEngineer, partHelpDesk})])
+	by := o.drawn(o.staff.places[pick(&e.d, []part{partFirstAdmin, partIdentityEngineer, partHelpDesk})])
 	e.by(&by, e.d.below(3))
 	e.debug = [][2]string{{"threatSuspected", "false"}}
 	e.targets = []target{userTarget(other)}
@@ -202,17 +205,17 @@ func (o *Org) administered(e *logEvent, other *user) {
 		e.kind = resetPassword
 	case 2:
 		e.kind = removeMember
-		e.targets = append(e.targets, o.groupTarget(len(o.groups)-1-e.d.below(5)))
+		e.targets = append(e.targets, o.groupThen(o.founded-1-e.d.below(5)))
 	default:
 		e.kind = addMember
 		g := everyone
-		if in := o.memberOf[other.index]; len(in) > 0 {
+		if in := o.groupsAtFirst(other.index); len(in) > 0 {
 			g = int(in[e.d.below(len(in))])
 		}
-		if len(o.granted[g]) > 0 {
+		if g >= grantedFirst && g < departmentHome {
 			g = everyone // who came to power how is the story's to tell
 		}
-		e.targets = append(e.targets, o.groupTarget(g))
+		e.targets = append(e.targets, o.groupThen(g))
 	}
 }
 
@@ -224,11 +227,11 @@ func (o *Org) someone(e *logEvent) user {
 		if o.staff.status[i] != 0 || o.staff.story[i] != nil {
 			continue
 		}
-		if u := o.user(i); u.lastLogin*1000 >= e.published && u.created*1000 < e.published {
+		if u := o.drawn(i); u.lastLogin*1000 >= e.published && u.created*1000 < e.published {
 			return u
 		}
 	}
-	return o.user(o.staff.places[partHelpDesk])
+	return o.drawn(o.staff.places[partHelpDesk])
 }
 
 // by makes u the actor, at home.
@@ -251,6 +254,18 @@ func userTarget(u *user) target {
 
 func (o *Org) groupTarget(i int) target {
 	return target{o.groups[i].id, "UserGroup", "unknown", o.groups[i].name, ""}
+}
+
+// groupThen is a group under the name that it had at New.
+func (o *Org) groupThen(i int) target {
+	return target{o.groups[i].id, "UserGroup", "unknown", o.firstName(i), ""}
+}
+
+func (o *Org) firstName(group int) string {
+	if name, renamed := o.world.groupNames[group]; renamed {
+		return name
+	}
+	return o.groups[group].name
 }
 
 // word draws n characters of the kind that request and session ids are made of.

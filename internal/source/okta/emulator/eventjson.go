@@ -1,12 +1,15 @@
 package emulator
 
 // writeEvent writes the k-th event, in the field order of recorded ones.
-func (o *Org) writeEvent(t *text, k int) {
-	e := o.event(k)
+func (o *Org) writeEvent(t *text, k int) { o.writeLogEvent(t, o.event(k), 0) }
+
+// writeLogEvent writes an event. Hooks are sent another shape of it, which tells when it was inserted (Unix
+// milliseconds): the chain of addresses is the client's, and there is no request.
+func (o *Org) writeLogEvent(t *text, e logEvent, inserted int64) {
 	request := e.hex32()
 	t.object("")
 	writeTarget(t, "actor", e.actor)
-	e.writeClient(t)
+	e.writeClient(t, inserted != 0)
 	e.writeDevice(t, o)
 	e.writeContext(t)
 	t.str("displayMessage", e.kind.display)
@@ -27,7 +30,13 @@ func (o *Org) writeEvent(t *text, k int) {
 	e.writeTransaction(t, request)
 	t.strs("uuid", e.uuid())
 	t.raw("version", `"0"`)
-	e.writeRequest(t)
+	if inserted != 0 {
+		t.millis("insertionTimestamp", inserted)
+	} else {
+		t.object("request")
+		e.writeChain(t)
+		t.end()
+	}
 	if e.targets == nil {
 		t.nulls("target")
 	} else {
@@ -56,9 +65,12 @@ func writeTarget(t *text, key string, of target) {
 
 func (e *logEvent) address() string { return e.where.network + itoa(e.host) }
 
-func (e *logEvent) writeClient(t *text) {
+func (e *logEvent) writeClient(t *text, chain bool) {
 	t.object("client")
 	defer t.end()
+	if chain {
+		defer e.writeChain(t)
+	}
 	if e.job {
 		t.nulls("userAgent", "zone", "device", "id", "ipAddress", "geographicalContext")
 		return
@@ -196,8 +208,8 @@ func (e *logEvent) uuid() string {
 	return uuidOf(id.next()&^0xf000|0x1000, id.next()&^(3<<62)|1<<63)
 }
 
-func (e *logEvent) writeRequest(t *text) {
-	t.object("request")
+// writeChain writes the addresses that a request came through.
+func (e *logEvent) writeChain(t *text) {
 	t.array("ipChain")
 	if !e.job {
 		t.object("")
@@ -208,5 +220,4 @@ func (e *logEvent) writeRequest(t *text) {
 		t.end()
 	}
 	t.endArray()
-	t.end()
 }

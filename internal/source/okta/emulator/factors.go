@@ -16,7 +16,7 @@ type factor struct {
 // factorsOf derives a person's factors. Who is not active yet, is gone or is no person has none, and so have some who
 // should; those whose account was made later have enrolled nothing.
 func (o *Org) factorsOf(u *user) (all []factor) {
-	if slices.Contains([]string{staged, provisioned, deprovisioned}, u.status) || u.userType == "Service Account" || u.index >= o.options.Users {
+	if slices.Contains([]string{staged, provisioned, deprovisioned}, u.status) || u.userType == "Service Account" || u.index >= o.options.Users || o.erased(u.index) {
 		return nil
 	}
 	d := newDraw(o.seed, saltFactor, u.index)

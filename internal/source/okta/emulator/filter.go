@@ -66,22 +66,28 @@ const (
 
 // parseExpression reads the SCIM subset of the rules: attribute operator value, and, or, not, parentheses.
 func parseExpression(source string, r rules) (expression, error) {
+	e, _, err := parseBounded(source, r)
+	return e, err
+}
+
+// parseBounded also tells what whoever matches is within.
+func parseBounded(source string, r rules) (expression, bounds, error) {
 	if len(source) > maxExpressionBytes {
-		return nil, fmt.Errorf("longer than %d bytes", maxExpressionBytes)
+		return nil, anything, fmt.Errorf("longer than %d bytes", maxExpressionBytes)
 	}
 	words, err := splitWords(source)
 	if err != nil {
-		return nil, err
+		return nil, anything, err
 	}
 	p := &parser{words: words, rules: r}
-	e, err := p.either(0)
+	e, within, err := p.either(0)
 	if err != nil {
-		return nil, err
+		return nil, anything, err
 	}
 	if p.at < len(p.words) {
-		return nil, fmt.Errorf("unexpected %s", p.words[p.at].text)
+		return nil, anything, fmt.Errorf("unexpected %s", p.words[p.at].text)
 	}
-	return e, nil
+	return e, within, nil
 }
 
 type word struct {
@@ -137,72 +143,76 @@ func (p *parser) take(plain string) bool {
 	return false
 }
 
-func (p *parser) either(depth int) (expression, error) {
-	left, err := p.both(depth)
+func (p *parser) either(depth int) (expression, bounds, error) {
+	left, within, err := p.both(depth)
 	for err == nil && p.take("or") {
 		var right expression
+		var more bounds
 		before := left
-		right, err = p.both(depth)
+		right, more, err = p.both(depth)
+		within = within.or(more)
 		left = func(get func(string) []string) bool { return before(get) || right(get) }
 	}
-	return left, err
+	return left, within, err
 }
 
-func (p *parser) both(depth int) (expression, error) {
-	left, err := p.one(depth)
+func (p *parser) both(depth int) (expression, bounds, error) {
+	left, within, err := p.one(depth)
 	for err == nil && p.take("and") {
 		var right expression
+		var more bounds
 		before := left
-		right, err = p.one(depth)
+		right, more, err = p.one(depth)
+		within = within.and(more)
 		left = func(get func(string) []string) bool { return before(get) && right(get) }
 	}
-	return left, err
+	return left, within, err
 }
 
-func (p *parser) one(depth int) (expression, error) {
+func (p *parser) one(depth int) (expression, bounds, error) {
 	if depth > maxExpressionDepth {
-		return nil, fmt.Errorf("nested deeper than %d", maxExpressionDepth)
+		return nil, anything, fmt.Errorf("nested deeper than %d", maxExpressionDepth)
 	}
 	if p.take("not") {
 		if !p.rules.not {
-			return nil, fmt.Errorf("unsupported operator not")
+			return nil, anything, fmt.Errorf("unsupported operator not")
 		}
-		inner, err := p.one(depth + 1)
-		return func(get func(string) []string) bool { return !inner(get) }, err
+		inner, _, err := p.one(depth + 1)
+		return func(get func(string) []string) bool { return !inner(get) }, anything, err
 	}
 	if p.take("(") {
-		inner, err := p.either(depth + 1)
+		inner, within, err := p.either(depth + 1)
 		if err == nil && !p.take(")") {
 			err = fmt.Errorf("a parenthesis is not closed")
 		}
-		return inner, err
+		return inner, within, err
 	}
 	return p.comparison()
 }
 
-func (p *parser) comparison() (expression, error) {
+func (p *parser) comparison() (expression, bounds, error) {
 	if p.at+1 >= len(p.words) {
-		return nil, fmt.Errorf("the expression ends too early")
+		return nil, anything, fmt.Errorf("the expression ends too early")
 	}
 	name, operator := p.words[p.at].text, strings.ToLower(p.words[p.at+1].text)
 	p.at += 2
 	if !p.rules.allows(name, operator) {
-		return nil, fmt.Errorf("unsupported operator %s of %s", operator, name)
+		return nil, anything, fmt.Errorf("unsupported operator %s of %s", operator, name)
 	}
 	if operator == "pr" {
-		return func(get func(string) []string) bool { return len(get(name)) > 0 }, nil
+		return func(get func(string) []string) bool { return len(get(name)) > 0 }, anything, nil
 	}
 	if p.at >= len(p.words) {
-		return nil, fmt.Errorf("%s %s has no value", name, operator)
+		return nil, anything, fmt.Errorf("%s %s has no value", name, operator)
 	}
 	want := p.words[p.at].text
 	p.at++
 	compare := comparing(operator, want, p.rules.anyCase)
 	if operator == "ne" {
 		equals := comparing("eq", want, p.rules.anyCase)
-		return func(get func(string) []string) bool { return !slices.ContainsFunc(get(name), equals) }, nil
+		return func(get func(string) []string) bool { return !slices.ContainsFunc(get(name), equals) }, anything, nil
 	}
-	return func(get func(string) []string) bool { return slices.ContainsFunc(get(name), compare) }, nil
+	return func(get func(string) []string) bool { return slices.ContainsFunc(get(name), compare) }, boundsOf(name, operator, want), nil
 }
 
 // comparing returns the test of one value. Instants compare as such, whatever their precision; all else as text.

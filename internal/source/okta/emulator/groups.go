@@ -10,8 +10,9 @@ import (
 type group struct {
 	id, typ, name, description       string
 	created, updated, membersUpdated int64
-	members                          []int32 // places of people, in order
+	members                          []int32 // places of people, in order; replaced, never changed
 	app                              int     // of an APP_GROUP, in applications; -1 for others
+	gone                             bool    // deleted
 }
 
 const (
@@ -140,20 +141,48 @@ func (o *Org) fill(g *group, rank int) {
 	}
 }
 
+// indexMembers notes which groups each person is in: one flat list, and where everybody's part of it begins.
 func (o *Org) indexMembers() {
-	o.memberOf = make([][]int32, o.staff.count)
+	o.founded = len(o.groups)
+	o.memberStart = make([]uint32, o.staff.count+1)
 	for i := range o.groups {
 		for _, u := range o.groups[i].members {
-			o.memberOf[u] = append(o.memberOf[u], int32(i))
+			o.memberStart[u+1]++
 		}
 	}
+	for i := range o.staff.count {
+		o.memberStart[i+1] += o.memberStart[i]
+	}
+	o.memberships = make([]int32, o.memberStart[o.staff.count])
+	next := slices.Clone(o.memberStart)
+	for i := range o.groups {
+		for _, u := range o.groups[i].members {
+			o.memberships[next[u]] = int32(i)
+			next[u]++
+		}
+	}
+}
+
+// groupsAtFirst are the groups that somebody was in at New, groupsOf those that they are in; Everyone aside.
+func (o *Org) groupsAtFirst(i int) []int32 {
+	if i >= o.staff.count {
+		return nil
+	}
+	return o.memberships[o.memberStart[i]:o.memberStart[i+1]]
+}
+
+func (o *Org) groupsOf(i int) []int32 {
+	if list, changed := o.world.belongs[i]; changed {
+		return list
+	}
+	return o.groupsAtFirst(i)
 }
 
 // memberCount is how many people are in a group.
 func (o *Org) memberCount(i int) int {
 	switch i {
 	case everyone:
-		return o.staff.count - o.goneCount
+		return o.userCount() - o.goneCount
 	case administrators:
 		return o.adminCount
 	}
@@ -208,16 +237,19 @@ func (o *Org) listGroups(c *call) answer {
 	stats := strings.Contains(c.query.Get("expand"), "stats")
 	params := []string{"limit", itoa(limit), "filter", filter, "search", search, "expand", c.query.Get("expand")}
 	t, last, more := text{}, -1, false
-	n := 0
+	n, at := 0, int64(presently)
+	if matches != nil {
+		at = o.indexed()
+	}
 	for i := from; i < len(o.groups); i++ {
-		g := &o.groups[i]
-		if q != "" && !strings.HasPrefix(strings.ToLower(g.name), q) || matches != nil && !matches(g.attribute) {
+		g, ok := o.groupAsOf(i, at)
+		if !ok || q != "" && !strings.HasPrefix(strings.ToLower(g.name), q) || matches != nil && !matches(g.attribute) {
 			continue
 		}
 		if more = n == limit; more {
 			break
 		}
-		o.writeGroup(&t, i, c.base, stats)
+		o.writeGroupAs(&t, i, &g, c.base, stats)
 		last = i
 		n++
 	}
@@ -242,7 +274,13 @@ func (o *Org) after(c *call, k kind, count int) (int, bool) {
 }
 
 func (o *Org) findGroup(c *call) (int, bool) {
-	return o.indexOf(kindGroup, c.value("group"), len(o.groups))
+	return o.groupNamed(c.value("group"))
+}
+
+// groupNamed returns the position of the group with an id.
+func (o *Org) groupNamed(id string) (int, bool) {
+	i, ok := o.indexOf(kindGroup, id, len(o.groups))
+	return i, ok && !o.groups[i].gone
 }
 
 func (o *Org) getGroup(c *call) answer {
@@ -267,13 +305,13 @@ func (o *Org) listMembers(c *call) answer {
 	if !ok {
 		return o.badLimit(c)
 	}
-	from, ok := o.after(c, kindUser, o.staff.count)
+	from, ok := o.after(c, kindUser, o.userCount())
 	if !ok {
 		return o.badCursor(c)
 	}
 	var found []int
 	if g == everyone {
-		found = o.scanUsers(from, limit+1, nil)
+		found = o.scanUsers(from, limit+1, nil, anything)
 	} else {
 		members := o.groups[g].members
 		start, _ := slices.BinarySearch(members, int32(from))
@@ -292,7 +330,7 @@ func (o *Org) listUserGroups(c *call) answer {
 	t := text{}
 	if !o.gone(i) {
 		o.writeGroup(&t, everyone, c.base, false)
-		for _, g := range o.memberOf[i] {
+		for _, g := range o.groupsOf(i) {
 			o.writeGroup(&t, int(g), c.base, false)
 		}
 	}
@@ -303,7 +341,11 @@ const logos = `[{"name":"medium","href":"https://op1static.oktacdn.com/assets/im
 	`{"name":"large","href":"https://op1static.oktacdn.com/assets/img/logos/groups/odyssey/okta-large.c3cb8cda8ae0add1b4fe928f5844dbe3.png","type":"image/png"}]`
 
 func (o *Org) writeGroup(t *text, i int, base string, stats bool) {
-	g := &o.groups[i]
+	o.writeGroupAs(t, i, &o.groups[i], base, stats)
+}
+
+// writeGroupAs writes the i-th group in the state g.
+func (o *Org) writeGroupAs(t *text, i int, g *group, base string, stats bool) {
 	t.object("")
 	t.strs("id", g.id)
 	t.at("created", g.created)

@@ -14,21 +14,67 @@ const (
 // roleRecord is a role as /iam lists it: the custom ones, then the standard ones built on them.
 type roleRecord struct {
 	key, label, description string
-	permissions             []string
-	conditions              map[string]string
+	permissions             []permission
 	created, updated        int64
+	gone                    bool // deleted
 }
 
-func (o *Org) roleRecords() []roleRecord {
-	records := make([]roleRecord, 0, len(customRoles)+len(builtOn))
+type permission struct {
+	label, conditions string // conditions are JSON; "" is null
+	created, updated  int64
+}
+
+// setRecord is a resource set as it is now.
+type setRecord struct {
+	label, description string
+	created, updated   int64
+	resources          []resourceRecord
+	gone               bool // deleted
+}
+
+type resourceRecord struct {
+	resource
+	id               string
+	group            int // position in groups; -1 when it is no group
+	created, updated int64
+}
+
+// foundIAM makes the roles and resource sets that there are at New.
+func (o *Org) foundIAM() {
 	for i, r := range customRoles {
 		d := newDraw(o.seed, saltIAM, i)
 		created := o.now - iamCreated + int64(i)*30*day + d.between(0, 20*day)
-		records = append(records, roleRecord{o.id(kindRole, i), r.label, r.description, r.permissions, r.conditions, created, d.between(created, o.now-10*day)})
+		record := roleRecord{key: o.id(kindRole, i), label: r.label, description: r.description, created: created, updated: d.between(created, o.now-10*day)}
+		for _, p := range r.permissions {
+			record.permissions = append(record.permissions, permission{p, r.conditions[p], created, created})
+		}
+		o.world.roles = append(o.world.roles, record)
+	}
+	for i, s := range resourceSets {
+		created := o.now - iamCreated + int64(i)*13*day + 7*3600
+		record := setRecord{label: s.label, description: s.description, created: created, updated: created + int64(i)*day}
+		for j, r := range s.resources {
+			group := slices.IndexFunc(o.groups, func(g group) bool { return r.group != "" && g.name == r.group })
+			record.resources = append(record.resources, resourceRecord{resource: r, id: o.id(kindResource, i*100+j), group: group, created: created, updated: created})
+		}
+		o.world.sets = append(o.world.sets, record)
+	}
+	o.world.newResources = len(resourceSets) * 100
+}
+
+func (o *Org) roleRecords() []roleRecord {
+	records := make([]roleRecord, 0, len(o.world.roles)+len(builtOn))
+	for _, r := range o.world.roles {
+		if !r.gone {
+			records = append(records, r)
+		}
 	}
 	for _, r := range builtOn {
-		created := o.now - orgAge
-		records = append(records, roleRecord{r.role, roleLabels[r.role], r.description, r.permissions, nil, created, created})
+		record := roleRecord{key: r.role, label: roleLabels[r.role], description: r.description, created: o.now - orgAge, updated: o.now - orgAge}
+		for _, p := range r.permissions {
+			record.permissions = append(record.permissions, permission{label: p, created: record.created, updated: record.created})
+		}
+		records = append(records, record)
 	}
 	return records
 }
@@ -53,8 +99,14 @@ func (o *Org) bodyPage(c *call, list, path string, n int, key func(int) string, 
 		for from < n && key(from) != after {
 			from++
 		}
-		if from++; from > n {
-			return o.badCursor(c)
+		if from++; from > n { // it is gone since: ids sort by age
+			from = 0
+			for from < n && (len(after) != idLength || key(from)[:3] != after[:3] || key(from) < after) {
+				from++
+			}
+			if from == n && len(after) != idLength {
+				return o.badCursor(c)
+			}
 		}
 	}
 	t, next := text{}, ""
@@ -143,43 +195,56 @@ func (o *Org) listPermissions(c *call) answer {
 		return o.notFound(c, c.value("role"), "Role")
 	}
 	t := text{}
-	for _, label := range r.permissions {
-		writePermission(&t, r, label, c.base)
+	for _, p := range r.permissions {
+		writePermission(&t, r, p, c.base)
 		t.end()
 	}
 	return bodyPaged("permissions", t.b, "", "")
 }
 
 // writePermission leaves the object open, so that the ledger can add the role.
-func writePermission(t *text, r roleRecord, label, base string) {
+func writePermission(t *text, r roleRecord, p permission, base string) {
 	admin := adminBase(base)
 	t.object("")
-	t.str("label", label)
-	t.at("created", r.created)
-	t.at("lastUpdated", r.created)
-	if condition := r.conditions[label]; condition != "" {
-		t.raw("conditions", condition)
+	t.str("label", p.label)
+	t.at("created", p.created)
+	t.at("lastUpdated", p.updated)
+	if p.conditions != "" {
+		t.raw("conditions", p.conditions)
 	} else {
 		t.raw("conditions", "null")
 	}
 	t.object("_links")
 	t.href("role", admin, "/api/v1/iam/roles/", r.key)
-	t.href("self", admin, "/api/v1/iam/roles/", r.key, "/permissions/", label)
+	t.href("self", admin, "/api/v1/iam/roles/", r.key, "/permissions/", p.label)
 	t.end()
 }
 
 func (o *Org) listResourceSets(c *call) answer {
-	return o.bodyPage(c, "resource-sets", "/api/v1/iam/resource-sets", len(resourceSets),
-		func(i int) string { return o.id(kindResourceSet, i) },
-		func(t *text, i int) { o.writeResourceSet(t, i, c.base) }, "")
+	sets := o.liveSets()
+	return o.bodyPage(c, "resource-sets", "/api/v1/iam/resource-sets", len(sets),
+		func(i int) string { return o.id(kindResourceSet, sets[i]) },
+		func(t *text, i int) { o.writeResourceSet(t, sets[i], c.base) }, "")
 }
 
-func (o *Org) findSet(c *call) (int, bool) {
-	name := c.value("set")
-	if i, ok := o.indexOf(kindResourceSet, name, len(resourceSets)); ok {
-		return i, true
+// liveSets are the positions of the resource sets that were not deleted.
+func (o *Org) liveSets() (live []int) {
+	for i := range o.world.sets {
+		if !o.world.sets[i].gone {
+			live = append(live, i)
+		}
 	}
-	i := slices.IndexFunc(resourceSets, func(s resourceSet) bool { return s.label == name })
+	return live
+}
+
+func (o *Org) findSet(c *call) (int, bool) { return o.setNamed(c.value("set")) }
+
+// setNamed returns the position of a resource set named by id or label.
+func (o *Org) setNamed(name string) (int, bool) {
+	if i, ok := o.indexOf(kindResourceSet, name, len(o.world.sets)); ok {
+		return i, !o.world.sets[i].gone
+	}
+	i := slices.IndexFunc(o.world.sets, func(s setRecord) bool { return !s.gone && s.label == name })
 	return i, i >= 0
 }
 
@@ -195,16 +260,14 @@ func (o *Org) getResourceSet(c *call) answer {
 	return a
 }
 
-func (o *Org) setCreated(i int) int64 { return o.now - iamCreated + int64(i)*13*day + 7*3600 }
-
 func (o *Org) writeResourceSet(t *text, i int, base string) {
-	s, admin, id := resourceSets[i], adminBase(base), o.id(kindResourceSet, i)
+	s, admin, id := o.world.sets[i], adminBase(base), o.id(kindResourceSet, i)
 	t.object("")
 	t.strs("id", id)
 	t.str("label", s.label)
 	t.str("description", s.description)
-	t.at("created", o.setCreated(i))
-	t.at("lastUpdated", o.setCreated(i)+int64(i)*day)
+	t.at("created", s.created)
+	t.at("lastUpdated", s.updated)
 	t.object("_links")
 	t.href("self", admin, "/api/v1/iam/resource-sets/", id)
 	t.href("resources", admin, "/api/v1/iam/resource-sets/", id, "/resources")
@@ -219,15 +282,14 @@ func (o *Org) listResources(c *call) answer {
 		return o.notFound(c, c.value("set"), "ResourceSet")
 	}
 	path := "/api/v1/iam/resource-sets/" + o.id(kindResourceSet, set)
-	resources := resourceSets[set].resources
-	key := func(i int) string { return o.id(kindResource, set*100+i) }
-	return o.bodyPage(c, "resources", path+"/resources", len(resources), key, func(t *text, i int) {
-		o.writeResource(t, key(i), set, resources[i], path, c.base)
+	resources := o.world.sets[set].resources
+	return o.bodyPage(c, "resources", path+"/resources", len(resources), func(i int) string { return resources[i].id }, func(t *text, i int) {
+		o.writeResource(t, resources[i], path, c.base)
 	}, `"resource-set":{"href":"`+adminBase(c.base)+path+`"}`)
 }
 
-func (o *Org) writeResource(t *text, id string, set int, r resource, path, base string) {
-	orn := "orn:okta:directory:" + o.orgID + ":"
+func (o *Org) writeResource(t *text, r resourceRecord, path, base string) {
+	id, orn := r.id, "orn:okta:directory:"+o.orgID+":"
 	self, second := "", path+"/resources/"+id
 	link := "resource"
 	switch {
@@ -241,8 +303,7 @@ func (o *Org) writeResource(t *text, id string, set int, r resource, path, base 
 		app := o.id(kindApp, r.app-1)
 		orn, self = "orn:okta:idp:"+o.orgID+":apps:"+strings.ToLower(strings.ReplaceAll(applications[r.app-1], " ", ""))+":"+app, "/api/v1/apps/"+app
 	default:
-		g := slices.IndexFunc(o.groups, func(g group) bool { return g.name == r.group })
-		orn, self = orn+"groups:"+o.groups[g].id, "/api/v1/groups/"+o.groups[g].id
+		orn, self = orn+"groups:"+o.groups[r.group].id, "/api/v1/groups/"+o.groups[r.group].id
 		if r.members {
 			orn, self = orn+":contained_resources", self+"/users"
 		}
@@ -250,8 +311,8 @@ func (o *Org) writeResource(t *text, id string, set int, r resource, path, base 
 	t.object("")
 	t.strs("id", id)
 	t.strs("orn", orn)
-	t.at("created", o.setCreated(set))
-	t.at("lastUpdated", o.setCreated(set))
+	t.at("created", r.created)
+	t.at("lastUpdated", r.updated)
 	t.object("_links")
 	t.href("self", base, self)
 	if link == "resource" {
@@ -265,7 +326,7 @@ func (o *Org) writeResource(t *text, id string, set int, r resource, path, base 
 // bound returns the assignments under a resource set; of one role when key is not "".
 func (o *Org) bound(set int, key string) (list []assignment) {
 	for _, a := range o.bindings {
-		if a.standard == "" && a.resourceSet == set && (key == "" || key == o.roleKey(a) || key == customRoles[a.custom].label) {
+		if a.standard == "" && a.resourceSet == set && (key == "" || key == o.roleKey(a) || key == o.world.roles[a.custom].label) {
 			list = append(list, a)
 		}
 	}

@@ -66,6 +66,7 @@ func (o *Org) logQuery(c *call) (q logQuery, bad *answer) {
 	if q.since < now-logsOldest {
 		return refuse(o.failed(c, http.StatusBadRequest, "E0000053", "Invalid filter: 'since' is more than 180 days ago"))
 	}
+	q.since = max(q.since, o.retained())
 	switch order := c.query.Get("sortOrder"); {
 	case strings.EqualFold(order, "DESCENDING"):
 		q.descending = true
@@ -166,23 +167,27 @@ func (o *Org) pollLogs(c *call, q logQuery) answer {
 	if after := c.query.Get("after"); after != "" {
 		_, number, _ := strings.Cut(after, "_")
 		n, err := strconv.Atoi(number)
-		if err != nil || n < 1 || n > o.events.count+1 {
+		if err != nil || n < 1 || n > o.eventCount()+1 {
 			return o.failed(c, http.StatusBadRequest, "E0000001", "Api validation failed: 'after': the cursor is not valid")
 		}
-		k = n - 1
+		k = max(n-1, o.firstRetained())
 	} else {
 		k = o.firstStored(q.since)
 	}
-	t, n := text{b: make([]byte, 0, eventBytes*min(q.limit, o.events.count-k))}, 0
-	for ; k < o.events.count && n < q.limit; k++ {
+	count := o.eventCount()
+	t, n := text{b: make([]byte, 0, eventBytes*min(q.limit, count-k))}, 0
+	for ; k < count && n < q.limit; k++ {
 		if q.matches == nil || q.matches(k) {
 			o.writeEvent(&t, k)
 			n++
 		}
 	}
 	at := o.now * 1000
-	if k < o.events.count {
+	switch {
+	case k < count:
 		at = o.stored(k)
+	case k > o.events.count:
+		at = o.stored(k - 1)
 	}
 	cursor := strconv.FormatInt(at, 10) + "_" + itoa(k+1)
 	return paged(t.b, o.logLink(c, c.query.Get("after"), true), o.logLink(c, cursor, false))
@@ -206,13 +211,13 @@ func (o *Org) boundedLogs(c *call, q logQuery) answer {
 	}
 	if after := c.query.Get("after"); after != "" {
 		var ok bool
-		if last, ok = readCursor(after, o.events.count); !ok {
+		if last, ok = readCursor(after, o.eventCount()); !ok {
 			return o.failed(c, http.StatusBadRequest, "E0000001", "Api validation failed: 'after': the cursor is not valid")
 		}
 	} else if !q.descending {
-		last.k = o.events.count
+		last.k = o.eventCount()
 	}
-	found := o.between(q, last)
+	found := o.eventsFound(q, last)
 	t, next := text{b: make([]byte, 0, eventBytes*len(found))}, ""
 	for i, e := range found {
 		if i == q.limit {
@@ -251,13 +256,30 @@ func readCursor(s string, count int) (dated, bool) {
 	return dated{at, int(k)}, err == nil && err2 == nil && k < int64(count)
 }
 
-// between returns the events after last in the query's order and bounds: one more than the limit when there are more.
+// eventsFound returns the events after last in the query's order and bounds, of the timeline and of changes.
+func (o *Org) eventsFound(q logQuery, last dated) []dated {
+	found := o.between(q, last)
+	sign := 1
+	if q.descending {
+		sign = -1
+	}
+	for i, s := range o.world.log.stored {
+		e := dated{s.published, o.events.count + i}
+		if e.at >= q.since && e.at < q.until && sign*e.compare(last) > 0 && (q.matches == nil || q.matches(e.k)) {
+			found = append(found, e)
+		}
+	}
+	slices.SortFunc(found, func(a, b dated) int { return sign * a.compare(b) })
+	return found[:min(len(found), q.limit+1)]
+}
+
+// between returns the events of the timeline after last in the query's order and bounds: one more than the limit when there are more.
 // An event was stored at most maxLag after it happened, so what is left of the timeline says when the page is certain.
 func (o *Org) between(q logQuery, last dated) []dated {
 	var found []dated
 	step, k := 1, o.firstStored(last.at)
 	if q.descending {
-		step, k = -1, o.firstStored(last.at+maxLag+1)-1
+		step, k = -1, min(o.firstStored(last.at+maxLag+1), o.events.count)-1
 	}
 	order := func(a, b dated) int { return step * a.compare(b) }
 	certain := 0

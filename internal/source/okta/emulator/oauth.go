@@ -59,6 +59,7 @@ type granted struct {
 	scopes  []string
 	bound   string // thumbprint of the DPoP key; "" for a bearer token
 	expires time.Time
+	ended   bool // before it expired
 }
 
 // doors is what the org knows of access tokens. Org.mu guards it.
@@ -270,7 +271,7 @@ func (o *Org) issueToken(app *App, scopes []string, bound string) answer {
 		o.doors.tokens = make(map[string]*granted)
 	}
 	for old, g := range o.doors.tokens {
-		if !now.Before(g.expires) || len(o.doors.tokens) >= maxGrants {
+		if now.Sub(g.expires) > life || len(o.doors.tokens) >= maxGrants { // for a while it is told whose a dead token was
 			delete(o.doors.tokens, old)
 		}
 	}
@@ -307,7 +308,7 @@ const APIToken = "SSWS"
 // accessToken lets in the holder of an access token.
 func (o *Org) accessToken(c *call, scheme, token string) (*caller, *refusal) {
 	invalid := refuse(http.StatusUnauthorized, "invalid_token", "The access token provided is expired, revoked, malformed, or invalid for other reasons.")
-	g := o.grantOf(token)
+	g, _ := o.grantOf(token)
 	if g == nil {
 		return nil, invalid
 	}
@@ -315,7 +316,7 @@ func (o *Org) accessToken(c *call, scheme, token string) (*caller, *refusal) {
 	if o.arrives(who.name); c.fault.ExpireToken {
 		o.endGrant(token)
 	}
-	if o.grantOf(token) == nil {
+	if _, lives := o.grantOf(token); !lives {
 		return who, invalid
 	}
 	dpop := strings.EqualFold(scheme, "DPoP")
@@ -341,21 +342,21 @@ func (o *Org) accessToken(c *call, scheme, token string) (*caller, *refusal) {
 	return who, refused
 }
 
-// grantOf returns what an access token stands for, while it lives.
-func (o *Org) grantOf(token string) *granted {
+// grantOf returns what an access token stands for, nil for none known, and whether it is still good.
+func (o *Org) grantOf(token string) (g *granted, lives bool) {
 	now := o.Now()
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if g := o.doors.tokens[token]; g != nil && now.Before(g.expires) {
-		return g
-	}
-	return nil
+	g = o.doors.tokens[token]
+	return g, g != nil && !g.ended && now.Before(g.expires)
 }
 
 func (o *Org) endGrant(token string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	delete(o.doors.tokens, token)
+	if g := o.doors.tokens[token]; g != nil {
+		g.ended = true
+	}
 }
 
 // challenge is the answer to an access token that is not let in.

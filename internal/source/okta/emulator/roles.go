@@ -96,7 +96,8 @@ func (o *Org) grant(a assignment) {
 	case isTargetable:
 		a.id = shared
 	case a.standard == "" || onPolicy:
-		a.number = len(o.bindings)
+		a.number = o.boundCount
+		o.boundCount++
 		a.id = o.id(kindBinding, a.number)
 		o.bindings = append(o.bindings, a)
 	case a.group >= 0:
@@ -161,7 +162,7 @@ func rank(a assignment) int {
 }
 
 func (o *Org) holdsAny(i int) bool {
-	return len(o.direct[i]) > 0 || slices.ContainsFunc(o.memberOf[i], func(g int32) bool { return len(o.granted[int(g)]) > 0 })
+	return len(o.direct[i]) > 0 || slices.ContainsFunc(o.groupsOf(i), func(g int32) bool { return len(o.granted[int(g)]) > 0 })
 }
 
 // rolesOf returns all assignments that reach a person, directly or through groups. Who is gone has none.
@@ -170,7 +171,7 @@ func (o *Org) rolesOf(i int) []assignment {
 		return nil
 	}
 	all := slices.Clone(o.direct[i])
-	for _, g := range o.memberOf[i] {
+	for _, g := range o.groupsOf(i) {
 		all = append(all, o.granted[int(g)]...)
 	}
 	return targetsFirst(all)
@@ -217,12 +218,14 @@ func (o *Org) setKey(a assignment) string {
 	return o.id(kindResourceSet, a.resourceSet)
 }
 
+// custom says whether an assignment is of a custom role, or of a standard one built on them.
+func custom(a assignment) bool { return a.standard == "" || iamPolicies[a.standard] != "" }
+
 // writeAssignment leaves the object open, so that the ledger can add the principal.
 func (o *Org) writeAssignment(t *text, a assignment, base string) {
-	custom := rank(a) == 1 && (a.standard == "" || iamPolicies[a.standard] != "")
 	label, typ := roleLabels[a.standard], a.standard
 	if a.standard == "" {
-		label, typ = customRoles[a.custom].label, customType
+		label, typ = o.world.roles[a.custom].label, customType
 	}
 	t.object("")
 	t.strs("id", a.id)
@@ -233,7 +236,7 @@ func (o *Org) writeAssignment(t *text, a assignment, base string) {
 	t.at("lastUpdated", a.granted)
 	t.strs("assignmentType", a.assignee().kind)
 	holder := []string{base, o.principalPath(a.assignee())}
-	if !custom {
+	if !custom(a) {
 		t.object("_links")
 		t.href("assignee", holder...)
 		t.end()

@@ -41,7 +41,11 @@ func (o *Org) ruleAt(i int) groupRule {
 		r.group, r.name, r.status, r.when = plain+11, "Wi-Fi by terminal", "INVALID", `user.terminalCode=="RTM-4"`
 	default:
 		r.group = usualGroups + (more-3)*5
-		r.name, r.when = "Members of "+o.groups[r.group].name, `user.division=="`+o.groups[r.group].name+`"`
+		division := projectName(r.group - usualGroups)
+		r.name, r.when = "Members of "+division, `user.division=="`+division+`"`
+	}
+	if o.groups[r.group].gone {
+		r.status = "INVALID"
 	}
 	r.created = min(o.groups[r.group].created+int64(d.below(86400)), o.now-40*day)
 	r.updated = d.between(r.created, o.now-20*day)
@@ -125,7 +129,7 @@ func (o *Org) writeGroupRule(t *text, r groupRule, expand string) {
 	t.end()
 	group := o.groups[r.group]
 	t.raw("actions", `{"assignUserToGroups":{"groupIds":["`+group.id+`"]}}`)
-	t.raw("allGroupsValid", "true")
+	t.raw("allGroupsValid", map[bool]string{true: "false", false: "true"}[group.gone])
 	if strings.Contains(expand, "groupIdToGroupNameMap") {
 		t.object("_embedded")
 		t.object("groupIdToGroupNameMap")

@@ -148,10 +148,8 @@ func (o *Org) withdrawDue(now time.Time, client string) {
 		if r.Scope != "" || r.Role {
 			continue
 		}
-		for token, g := range o.doors.tokens {
-			if r.concerns(g.app.ClientID) {
-				delete(o.doors.tokens, token)
-			}
+		for _, g := range o.doors.tokens {
+			g.ended = g.ended || r.concerns(g.app.ClientID)
 		}
 	}
 }
@@ -193,4 +191,17 @@ func (o *Org) withdrawn(client string, what func(*withdrawal) bool) bool {
 	defer o.mu.Unlock()
 	o.withdrawDue(now, "")
 	return slices.ContainsFunc(o.withdrawals, func(r withdrawal) bool { return r.done && r.concerns(client) && what(&r) })
+}
+
+// ReadScopes are the scopes that reading the whole org takes.
+func ReadScopes() []string {
+	areas := []string{"okta.users", "okta.groups", "okta.userTypes", "okta.schemas"}
+	for _, area := range scopeAreas {
+		areas = append(areas, area)
+	}
+	for i := range areas {
+		areas[i] += ".read"
+	}
+	slices.Sort(areas)
+	return areas
 }

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // handler answers one endpoint.
@@ -18,7 +19,16 @@ type call struct {
 	base  string
 	query url.Values
 	fault Fault   // all the trouble planned for it
-	who   *caller // nil until it is let in, and where nobody needs to be
+	who   *caller // nil where nobody needs to be let in
+	marks []string
+}
+
+// client names who calls, for the counters.
+func (c *call) client() string {
+	if c.who == nil {
+		return Nobody
+	}
+	return c.who.name
 }
 
 func (c *call) value(name string) string { return c.r.PathValue(name) }
@@ -116,50 +126,50 @@ func (a *answer) render() []byte {
 	return append(b, '}')
 }
 
-// cursorMark begins what a fault adds to a cursor to make its link a new one; it is cut off before handlers see it.
-const cursorMark = "~"
-
 func (o *Org) serve(w http.ResponseWriter, r *http.Request, h handler) {
 	c := &call{r: r, base: o.base(r), query: r.URL.Query()}
-	if after, _, marked := strings.Cut(c.query.Get("after"), cursorMark); marked {
-		c.query.Set("after", after)
-	}
+	c.unmark()
 	number := o.begin()
 	defer o.finish()
-	w.Header().Set("Date", o.Now().UTC().Format(http.TimeFormat))
+	c.fault = o.meet(r)
+	w.Header().Set("Date", o.Now().Add(c.fault.Skew).UTC().Format(http.TimeFormat))
 	d := newDraw(o.seed, saltRequest, number)
 	w.Header().Set("X-Okta-Request-Id", fmt.Sprintf("%016x%016x", d.next(), d.next()))
-	c.fault = o.meet(r.URL.Path)
+	a, ok := o.authorize(c)
+	client := c.client() // who calls at the token endpoint is known later
+	o.enter(client)
+	defer o.leave(client)
 	if !wait(r.Context(), c.fault.Latency) {
 		return
 	}
-	a, ok := o.admit(w, c)
+	if ok {
+		a, ok = o.admit(w, c)
+	}
 	if ok {
 		a = h(c)
 		if o.powerless(c) {
 			a = o.hollow(c, a)
 		}
 	}
-	c.fault.bend(c, &a)
-	o.write(w, r, a, c.fault)
+	if c.fault.PerItem > 0 && a.list && !wait(r.Context(), c.fault.PerItem*time.Duration(len(splitItems(a.items)))) {
+		return
+	}
+	o.bend(c, &a)
+	o.write(w, c, a)
 }
 
 const tokenPath = "/oauth2/v1/token"
 
-// admit decides whether the request reaches its endpoint: credential, rate limit, verb, scope, planned fault.
+// public reports whether a path needs no credential in Authorization.
+func public(path string) bool { return path == tokenPath || strings.HasPrefix(path, "/.well-known/") }
+
+// admit decides whether a caller reaches the endpoint: rate limit, verb, scope, planned fault.
 func (o *Org) admit(w http.ResponseWriter, c *call) (answer, bool) {
 	path := c.r.URL.Path
 	if strings.HasPrefix(path, "/.well-known/") {
 		return answer{}, true
 	}
-	if path != tokenPath {
-		if a, ok := o.authorize(c); !ok {
-			return a, false
-		}
-	}
-	bucket := bucketOf(path)
-	concurrent := c.fault.Concurrency || o.crowded()
-	if a, ok := o.spend(w, c, bucket, concurrent, c.fault.HideRateHeaders); !ok {
+	if a, ok := o.spend(w, c, bucketOf(path)); !ok {
 		return a, false
 	}
 	reads := c.r.Method == http.MethodGet || c.r.Method == http.MethodHead
@@ -169,8 +179,15 @@ func (o *Org) admit(w http.ResponseWriter, c *call) (answer, bool) {
 	if a, ok := o.permit(c); !ok {
 		return a, false
 	}
+	if c.fault.ExpireCursor {
+		a := o.badCursor(c)
+		if c.fault.Code != "" {
+			a = o.failed(c, http.StatusBadRequest, c.fault.Code, "Invalid paging request.")
+		}
+		return a, false
+	}
 	if c.fault.Status != 0 {
-		return o.planned(w, c, c.fault), false
+		return o.planned(w, c), false
 	}
 	return answer{}, true
 }
@@ -178,6 +195,9 @@ func (o *Org) admit(w http.ResponseWriter, c *call) (answer, bool) {
 // authorize finds out who calls. An access token that is not let in is answered without a body, unless
 // OAuth.ErrorBodies says otherwise.
 func (o *Org) authorize(c *call) (answer, bool) {
+	if public(c.r.URL.Path) {
+		return answer{}, true
+	}
 	header := c.r.Header.Get("Authorization")
 	if header == "" {
 		return o.failed(c, http.StatusForbidden, "E0000005", "Invalid session"), false
@@ -204,7 +224,10 @@ func (o *Org) authorize(c *call) (answer, bool) {
 	return o.failed(c, http.StatusUnauthorized, "E0000011", "Invalid token provided"), false
 }
 
-func (o *Org) write(w http.ResponseWriter, r *http.Request, a answer, fault Fault) {
+func (o *Org) write(w http.ResponseWriter, c *call, a answer) {
+	if c.fault.Drop {
+		panic(http.ErrAbortHandler) // how net/http is told to drop the connection
+	}
 	h := w.Header()
 	body := a.render()
 	if a.self != "" {
@@ -216,27 +239,24 @@ func (o *Org) write(w http.ResponseWriter, r *http.Request, a answer, fault Faul
 	if a.etag != "" {
 		h.Set("ETag", a.etag)
 	}
+	if len(body) > 0 {
+		h.Set("Content-Type", "application/json")
+	}
 	for _, more := range a.headers {
 		h.Set(more[0], more[1])
 	}
-	o.count(a.status, len(body))
-	if len(body) > 0 {
-		h.Set("Content-Type", "application/json")
-		body = zipped(h, r, body)
+	size := len(body)
+	if c.fault.TruncateGzip {
+		body = cutGzip(h, c.r, body)
+	} else {
+		body = zipped(h, c.r, body)
 	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))
+	o.count(c.client(), a.status, size)
 	w.WriteHeader(a.status)
-	if r.Method == http.MethodHead {
-		return
+	if c.r.Method != http.MethodHead {
+		c.fault.send(w, c.r, body)
 	}
-	if fault.Truncate {
-		_, _ = w.Write(body[:len(body)/2])
-		if f, ok := w.(http.Flusher); ok {
-			f.Flush()
-		}
-		panic(http.ErrAbortHandler) // how net/http is told to drop the connection
-	}
-	_, _ = w.Write(body) // the client may have gone; there is nobody to tell
 }
 
 // failed is an error as Okta words it. Its errorId follows from the request, so that the same request gets the same body.

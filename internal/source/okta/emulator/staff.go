@@ -24,6 +24,8 @@ var statuses = []string{active, deprovisioned, provisioned, staged, suspended, p
 var statusShares = map[string]int{deprovisioned: 110, provisioned: 25, staged: 15, suspended: 10, passwordExpired: 10, lockedOut: 6, recovery: 4}
 
 const (
+	goneByte = 1 // position of DEPROVISIONED in statuses
+
 	day     = int64(86400)
 	orgAge  = 6 * 365 * day // the org is this much older than Now
 	noStory = -1
@@ -146,6 +148,18 @@ func (o *Org) nameOf(i int) (given, family string, namesake int) {
 // userByLogin is the inverse of the logins that user makes.
 func (o *Org) userByLogin(login string) (int, bool) {
 	login = strings.ToLower(login)
+	if i, ok := o.world.logins[login]; ok {
+		return i, true
+	}
+	i, ok := o.firstByLogin(login)
+	if a := o.world.people[i]; !ok || a != nil && (a.erased || a.renamed) {
+		return 0, false
+	}
+	return i, true
+}
+
+// firstByLogin finds the person who had a login at New.
+func (o *Org) firstByLogin(login string) (int, bool) {
 	if i, ok := o.staff.logins[login]; ok {
 		return i, true
 	}
@@ -168,14 +182,34 @@ func (o *Org) userByLogin(login string) (int, bool) {
 		return 0, false
 	}
 	i := namesake*int(o.staff.names.n) + o.staff.names.from(g*len(familyNames)+f)
-	if i >= o.staff.count || o.user(i).login != login {
+	if i >= o.staff.count || o.drawn(i).login != login {
 		return 0, false
 	}
 	return i, true
 }
 
+// statusOf is the status that the seed drew for somebody.
 func (o *Org) statusOf(i int) string { return statuses[o.staff.status[i]] }
-func (o *Org) gone(i int) bool       { return o.staff.status[i] == 1 } // DEPROVISIONED
+
+// userCount is how many people there ever were.
+func (o *Org) userCount() int { return o.staff.count + o.world.hired }
+
+// gone says that somebody is DEPROVISIONED or deleted.
+func (o *Org) gone(i int) bool {
+	if a := o.world.people[i]; a != nil {
+		return a.erased || a.status == deprovisioned
+	}
+	if i >= o.staff.count {
+		return true // about to be created
+	}
+	return o.staff.status[i] == goneByte
+}
+
+// erased says that somebody was deleted.
+func (o *Org) erased(i int) bool {
+	a := o.world.people[i]
+	return a != nil && a.erased
+}
 
 // joined is when the i-th person's account was created: later for each next one, story people aside.
 func (o *Org) joined(i int) int64 {

@@ -115,6 +115,9 @@ func (o *Org) limitRole(a assignment) {
 // targetsOf returns the targets of an assignment that are groups, or that are applications.
 func (o *Org) targetsOf(a assignment, groups bool) (list []roleTarget) {
 	for _, t := range o.targets[limited{a.assignee(), a.standard}] {
+		if t.group >= 0 && o.groups[t.group].gone {
+			continue
+		}
 		if (t.group >= 0) == groups {
 			list = append(list, t)
 		}

@@ -50,6 +50,9 @@ func (o *Org) heard(ago int64) int64 {
 
 // stored is when the k-th event was stored, in Unix milliseconds: never earlier than the one before it.
 func (o *Org) stored(k int) int64 {
+	if s, ok := o.changeEvent(k); ok {
+		return s.at
+	}
 	e := &o.events
 	d := newDraw(o.seed, saltClock, -k-1)
 	w := (int64(k%e.perDay)*weightUnit + int64(d.below(weightUnit))) / int64(e.perDay)
@@ -60,6 +63,9 @@ func (o *Org) stored(k int) int64 {
 
 // published is when the k-th event happened: mostly within a second of being stored, one in fifty up to a minute.
 func (o *Org) published(k int) int64 {
+	if s, ok := o.changeEvent(k); ok {
+		return s.published
+	}
 	d := newDraw(o.seed, saltClock, -k-1)
 	d.next()
 	lag := 120 + int64(d.below(900))
@@ -71,5 +77,16 @@ func (o *Org) published(k int) int64 {
 
 // firstStored returns the number of the first event that was stored at or after ms.
 func (o *Org) firstStored(ms int64) int {
-	return sort.Search(o.events.count, func(k int) bool { return o.stored(k) >= ms })
+	return sort.Search(o.eventCount(), func(k int) bool { return o.stored(k) >= ms })
+}
+
+// retained is the time before which the log has forgotten everything, in Unix milliseconds. It moves when the clock is
+// set forward, not while the org runs: nobody's ledger shrinks in their hands.
+func (o *Org) retained() int64 { return o.now*1000 + o.advanced.Load()/1e6 - maxDays*dayMillis }
+
+func (o *Org) firstRetained() int {
+	if o.advanced.Load() == 0 {
+		return 0
+	}
+	return o.firstStored(o.retained())
 }

@@ -17,7 +17,7 @@ func (o *Org) tellMore() map[string]func(func(*text) bool) {
 }
 
 // people is how many accounts there ever were: places go from 0 to it.
-func (o *Org) people() int { return o.staff.count }
+func (o *Org) people() int { return o.userCount() }
 
 func (o *Org) tellApps(yield func(*text) bool) {
 	t := text{}
@@ -117,10 +117,10 @@ func (o *Org) tellClientRoles(yield func(*text) bool) {
 
 func (o *Org) tellResources(yield func(*text) bool) {
 	t := text{}
-	for i := range resourceSets {
+	for _, i := range o.liveSets() {
 		id := o.id(kindResourceSet, i)
-		for j, r := range resourceSets[i].resources {
-			o.writeResource(&t, o.id(kindResource, i*100+j), i, r, "/api/v1/iam/resource-sets/"+id, o.base(nil))
+		for _, r := range o.world.sets[i].resources {
+			o.writeResource(&t, r, "/api/v1/iam/resource-sets/"+id, o.base(nil))
 			t.b = t.b[:len(t.b)-1]
 			t.strs("resourceSetId", id)
 			t.end()
@@ -134,7 +134,7 @@ func (o *Org) tellResources(yield func(*text) bool) {
 // tellBindings goes through a set's roles in the order of their first binding, as the API lists them.
 func (o *Org) tellBindings(yield func(*text) bool) {
 	t := text{}
-	for i := range resourceSets {
+	for _, i := range o.liveSets() {
 		for _, key := range o.boundRoles(i) {
 			for _, a := range o.bound(i, key) {
 				o.writeBindingMember(&t, a, o.base(nil))

@@ -22,12 +22,13 @@ type user struct {
 	question                               string
 	story                                  *person
 	custom                                 [][2]string
+	edits                                  []edit // of the profile, since New
 }
 
 var questions = []string{"What is the name of your first stuffed animal?", "What did you earn your first medal or award for?", "What was the first computer game you played?", "What is your favorite movie quote?"}
 
-// user derives the i-th account.
-func (o *Org) user(i int) user {
+// drawn derives the i-th account as it was at New.
+func (o *Org) drawn(i int) user {
 	d := newDraw(o.seed, saltUser, i)
 	u := user{index: i, id: o.id(kindUser, i), status: o.statusOf(i), story: o.staff.story[i]}
 	u.office = &offices[pick(&d, officeShares)]

@@ -41,6 +41,10 @@ func (o *Org) writeUser(t *text, u *user, v userView) {
 }
 
 func (o *Org) writeProfile(t *text, u *user) {
+	if len(u.edits) > 0 {
+		o.writeEdited(t, u)
+		return
+	}
 	t.object("profile")
 	defer t.end()
 	if !u.rich {

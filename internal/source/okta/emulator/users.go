@@ -26,21 +26,22 @@ func (o *Org) listUsers(c *call) answer {
 		return o.failed(c, http.StatusBadRequest, "E0000033", "Can't specify a search query and filter in the same request.")
 	}
 	var matches expression
+	within := anything
 	var err error
 	switch {
 	case filter != "":
-		if matches, err = parseExpression(filter, userFilterRules); err != nil {
+		if matches, within, err = parseBounded(filter, userFilterRules); err != nil {
 			return o.failed(c, http.StatusBadRequest, "E0000053", "Invalid filter '"+filter+"': "+err.Error())
 		}
 	case search != "":
-		if matches, err = parseExpression(search, userSearchRules); err != nil {
+		if matches, within, err = parseBounded(search, userSearchRules); err != nil {
 			return o.failed(c, http.StatusBadRequest, "E0000031", "Invalid search criteria.", err.Error())
 		}
 	}
 	from, ok := 0, false
 	after := c.query.Get("after")
 	if after != "" {
-		if from, ok = o.indexOf(kindUser, after, o.staff.count); !ok {
+		if from, ok = o.indexOf(kindUser, after, o.userCount()); !ok {
 			return o.badCursor(c)
 		}
 		from++
@@ -49,28 +50,32 @@ func (o *Org) listUsers(c *call) answer {
 	var found []int
 	if sortBy := c.query.Get("sortBy"); sortBy != "" && search != "" {
 		params = append(params, "sortBy", sortBy, "sortOrder", c.query.Get("sortOrder"))
-		if found, ok = o.sortedUsers(matches, sortBy, c.query.Get("sortOrder"), after, limit+1); !ok {
+		if found, ok = o.sortedUsers(matches, within, sortBy, c.query.Get("sortOrder"), after, limit+1); !ok {
 			return o.failed(c, http.StatusBadRequest, "E0000031", "Invalid search criteria.", "cannot sort by "+sortBy)
 		}
 	} else {
-		found = o.scanUsers(from, limit+1, matches)
+		found = o.scanUsers(from, limit+1, matches, within)
 	}
 	return o.userPage(c, "/api/v1/users", found, limit, after, params)
 }
 
 // scanUsers returns the places of the next users, at most n of them. Without an expression it is the default listing,
-// which hides the DEPROVISIONED.
-func (o *Org) scanUsers(from, n int, matches expression) []int {
-	found := make([]int, 0, min(n, o.staff.count))
-	for i := from; i < o.staff.count && len(found) < n; i++ {
+// which hides the DEPROVISIONED. within is what all that match are in, and spares deriving the others.
+func (o *Org) scanUsers(from, n int, matches expression, within bounds) []int {
+	found := make([]int, 0, min(n, o.userCount()))
+	at := o.indexed()
+	for i := from; i < o.userCount() && len(found) < n; i++ {
 		if matches == nil {
 			if !o.gone(i) {
 				found = append(found, i)
 			}
 			continue
 		}
-		u := o.user(i)
-		if matches(u.attribute) {
+		if !o.maybe(i, within) {
+			continue
+		}
+		u, ok := o.userAsOf(i, at)
+		if ok && matches(u.attribute) {
 			found = append(found, i)
 		}
 	}
@@ -78,7 +83,7 @@ func (o *Org) scanUsers(from, n int, matches expression) []int {
 }
 
 // sortedUsers returns the page after the user named by after, of all that match, in the order asked for.
-func (o *Org) sortedUsers(matches expression, by, order, after string, n int) ([]int, bool) {
+func (o *Org) sortedUsers(matches expression, within bounds, by, order, after string, n int) ([]int, bool) {
 	if !userSearchRules.knows(by) {
 		return nil, false
 	}
@@ -87,9 +92,13 @@ func (o *Org) sortedUsers(matches expression, by, order, after string, n int) ([
 		i   int
 	}
 	var all []keyed
-	for i := range o.staff.count {
-		u := o.user(i)
-		if matches(u.attribute) {
+	at := o.indexed()
+	for i := range o.userCount() {
+		if !o.maybe(i, within) {
+			continue
+		}
+		u, ok := o.userAsOf(i, at)
+		if ok && matches(u.attribute) {
 			key := ""
 			if v := u.attribute(by); len(v) > 0 {
 				key = strings.ToLower(v[0])
@@ -105,7 +114,7 @@ func (o *Org) sortedUsers(matches expression, by, order, after string, n int) ([
 	})
 	start := 0
 	if after != "" {
-		i, _ := o.indexOf(kindUser, after, o.staff.count)
+		i, _ := o.indexOf(kindUser, after, o.userCount())
 		start = slices.IndexFunc(all, func(k keyed) bool { return k.i == i }) + 1
 	}
 	var found []int
@@ -124,8 +133,12 @@ func (o *Org) userPage(c *call, path string, found []int, limit int, after strin
 	}
 	v := userView{base: c.base, omitCredentials: omitsCredentials(c.r.Header.Get("Content-Type"))}
 	t := text{b: make([]byte, 0, 1200*len(found))}
+	at := int64(presently)
+	if c.query.Get("search") != "" || c.query.Get("filter") != "" {
+		at = o.indexed()
+	}
 	for _, i := range found {
-		u := o.user(i)
+		u, _ := o.userAsOf(i, at)
 		o.writeUser(&t, &u, v)
 	}
 	if want := parseFields(c.query.Get("fields")); want != nil && path == "/api/v1/users" {
@@ -156,7 +169,7 @@ func (o *Org) findUsers(c *call) answer {
 		}
 		return false
 	}
-	a := o.userPage(c, "/api/v1/users", o.scanUsers(0, limit, matches), limit, "", nil)
+	a := o.userPage(c, "/api/v1/users", o.scanUsers(0, limit, matches, anything), limit, "", nil)
 	a.self = ""
 	return a
 }
@@ -166,8 +179,8 @@ func (o *Org) findUser(name string) (int, bool) {
 	if name == "me" {
 		return o.staff.places[partFirstAdmin], true
 	}
-	if i, ok := o.indexOf(kindUser, name, o.staff.count); ok {
-		return i, true
+	if i, ok := o.indexOf(kindUser, name, o.userCount()); ok {
+		return i, !o.erased(i)
 	}
 	return o.userByLogin(name)
 }

@@ -35,8 +35,8 @@ var userTypes = []userType{
 	}},
 }
 
-// baseProperties are those that every org has, in Okta's order.
-var baseProperties = []struct{ name, title, rest string }{
+// schemaBase are those that every org has, in Okta's order.
+var schemaBase = []struct{ name, title, rest string }{
 	{"login", "Username", `"required":true,"mutability":"READ_WRITE","scope":"NONE","minLength":5,"maxLength":100`},
 	{"firstName", "First name", `"required":true,"mutability":"READ_WRITE","scope":"NONE","minLength":1,"maxLength":50`},
 	{"lastName", "Last name", `"required":true,"mutability":"READ_WRITE","scope":"NONE","minLength":1,"maxLength":50`},
@@ -160,7 +160,7 @@ func (o *Org) getUserSchema(c *call) answer {
 	t.raw("id", `"#base"`)
 	t.raw("type", `"object"`)
 	t.object("properties")
-	for _, p := range baseProperties {
+	for _, p := range schemaBase {
 		t.object(p.name)
 		t.str("title", p.title)
 		t.raw("type", `"string"`)
