@@ -200,6 +200,9 @@ func TestSourceOktaReadGoesOnFromEachOfItsStates(t *testing.T) {
 			ends = append(ends, i+1)
 		}
 	}
+	if !strings.Contains(clean, `"estimate":{"name":"users","type":"STREAM","row_estimate":`) {
+		t.Error("no estimate of users is told")
+	}
 	step := max(1, len(ends)/20)
 	for i := 0; i < len(ends); i += step {
 		taken, states := account(lines[:ends[i]])

@@ -342,3 +342,20 @@ func TestWaitForTheRateLimitIsToldOfTheStreamThatWaits(t *testing.T) {
 		t.Error("a message behind the end of all streams")
 	}
 }
+
+func TestReadTellsWhatIsForeseen(t *testing.T) {
+	p := newProcess(t, &pages{counts: map[string]int{"users": 5, "groups": 1}})
+	var told []Begun
+	p.session.Foresee = func(_ context.Context, streams []Begun) map[string]int64 {
+		told = streams
+		return map[string]int64{"users": 6}
+	}
+	_, ok := p.run("read", `{}`, catalogOf(Incremental, "users", "groups", "nope"), `{"users":{"N":4}}`)
+	want := `"type":"ESTIMATE","emitted_at":`
+	if n := strings.Count(p.output.String(), want); ok || n != 1 || !strings.Contains(p.output.String(), `"estimate":{"name":"users","type":"STREAM","row_estimate":6}`) {
+		t.Errorf("ok %t, %d estimates, want that of users alone:\n%s", ok, n, p.output.String())
+	}
+	if len(told) != 2 || told[0].Stream != "users" || string(told[0].From) != `{"N":4}` || told[1].From != nil {
+		t.Errorf("asked to foresee %+v, want users from its state and groups from its start", told)
+	}
+}
