@@ -46,7 +46,7 @@ func readLogs(ctx context.Context, r *reading, from state) error {
 		}
 		seen = seen || len(page.records) > 0
 		if ended && !seen && from.Link == "" && l.source.logHistory == logRetention { // in 90 days somebody did something
-			if err := r.emptyHanded(ctx, logsPath); err != nil {
+			if err := r.emptyHanded(ctx, page.answer); err != nil {
 				return err
 			}
 		}
