@@ -6,10 +6,10 @@ BIN := bin/longshore
 # The race detector needs a C compiler; without one the tests run without it, and say so.
 RACE := $(shell if [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null 2>&1; then echo -race; fi)
 
-.PHONY: help run demo build test check vet lint bench fuzz e2e sdk generate clean
+.PHONY: help run demo build test check vet lint bench bench-okta fuzz e2e sdk generate clean
 
 help: ## list the targets
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 build: ## build bin/longshore
 	$(GO) build -o $(BIN) ./cmd/longshore
@@ -47,6 +47,11 @@ sdk: ## the vendor's Go SDK reads the stand-in org: tests in a module of their o
 
 bench: ## benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+bench-okta: ## what a large org costs: calls and time against the per-user fan-out, what was foreseen, and memory at a million users
+	$(GO) test -count=1 -v -run '^(TestRolesOfALargeOrg|TestCallsOfRandomOrgsAreForeseen)$$' ./internal/source/okta
+	$(GO) test -count=1 -run '^$$' -bench ReadPage -benchmem ./internal/source/okta
+	$(GO) test -count=1 -v -tags bench -timeout 90m -run TestAFullSync ./e2e
 
 fuzz: ## each fuzz target for 20 seconds
 	@for p in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \

@@ -119,11 +119,14 @@ func (a *app) callsOf(ctx context.Context, id int64) (*receipt.Calls, error) {
 	return &calls, nil
 }
 
-// endRun adds what was used since the last call to a run's account of calls.
-func (a *app) endRun(ctx context.Context, id int64) error {
+// endRun keeps what a run has used so far in its account of calls.
+func (a *app) endRun(ctx context.Context, id int64, done bool) error {
 	current, usage := a.source.RunUsage()
 	if current != id {
 		return nil
+	}
+	if done {
+		a.source.EndRun()
 	}
 	calls, err := a.callsOf(ctx, id)
 	if err != nil {

@@ -40,6 +40,7 @@ type checkReport struct {
 	Org      string            `json:"org"`
 	Okta     okta.Capabilities `json:"okta"`
 	OktaErr  string            `json:"oktaError,omitempty"`
+	OktaCure string            `json:"oktaCure,omitempty"`
 	Bucket   string            `json:"bucket"`
 	Rights   []rightLine       `json:"bucketRights"`
 	Database string            `json:"database"`
@@ -72,7 +73,7 @@ func runCheck(cmd *cobra.Command, asJSON, credentials bool) error {
 	}
 	r.Okta, err = source.Check(ctx, true)
 	if r.OK = err == nil && r.Okta.OK(); err != nil {
-		r.OktaErr = withHint(err)
+		r.OktaErr, r.OktaCure = err.Error(), fault.HintOf(err)
 	}
 	open := openToRead
 	if _, err := os.Stat(databasePath(cfg.data)); errors.Is(err, os.ErrNotExist) {
@@ -123,9 +124,10 @@ func (r *checkReport) print(w io.Writer, asJSON bool) error {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "Okta: %s\n", r.Org)
-	writeMatrix(&b, r.Okta)
+	writeMatrix(&b, r.Okta, r.OktaErr != "")
 	if r.OktaErr != "" {
-		writeWrapped(&b, "  ", "  ", "FAILED: "+r.OktaErr)
+		writeWrapped(&b, "  FAILED ", "         ", r.OktaErr)
+		writeCure(&b, r.OktaCure)
 	}
 	if r.Bucket != "" {
 		fmt.Fprintf(&b, "Bucket: %s\n", r.Bucket)

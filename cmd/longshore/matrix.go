@@ -19,10 +19,10 @@ const (
 )
 
 // writeMatrix writes what a credential can and cannot see, for people.
-func writeMatrix(b *strings.Builder, c okta.Capabilities) {
+func writeMatrix(b *strings.Builder, c okta.Capabilities, failed bool) {
 	writeIdentity(b, c)
-	if len(c.Probes) == 0 {
-		return
+	if failed {
+		return // at the first request: there is no matrix, only a reason
 	}
 	fmt.Fprintf(b, "       %-*s%-*s%-*s%s\n", endpointColumn, "endpoint", answerColumn, "", usesColumn, "uses/min", "streams")
 	for _, group := range byNeed(c.Probes) {
@@ -36,7 +36,8 @@ func writeMatrix(b *strings.Builder, c okta.Capabilities) {
 			writeProbe(b, p)
 		}
 	}
-	b.WriteString("  uses/min: requests a minute that a sync may use, of those that Okta shows. * is an optional stream.\n  (stream): read without it too, but slower or less surely. -: not asked, no object was seen to ask for.\n")
+	writeWrapped(b, "  ", "  ", "uses/min: requests a minute that a sync may use, of those that Okta shows. *: an optional stream. "+
+		"(stream): read without it too, but slower or less surely. -: not asked, no object was seen to ask for.")
 	writeGaps(b, c)
 	switch {
 	case len(c.Unreadable) > 0:
@@ -62,7 +63,7 @@ func writeIdentity(b *strings.Builder, c okta.Capabilities) {
 	if c.Identity.Granted != nil {
 		who += fmt.Sprintf("; scopes granted: %s", strings.Join(c.Identity.Granted, " "))
 	}
-	writeWrapped(b, "  ", "    ", "signed in by "+who)
+	writeWrapped(b, "  ", "    ", "credential: "+who)
 	share := fmt.Sprintf("of each rate limit a sync uses at most %.0f %%", 100*c.Share)
 	if c.Granted > 0 {
 		share += fmt.Sprintf("; Okta grants this credential %.0f %%", 100*c.Granted)
@@ -123,11 +124,16 @@ func endpointName(path string) string { return strings.TrimPrefix(path, "/api/v1
 func writeGaps(b *strings.Builder, c okta.Capabilities) {
 	for _, f := range c.Findings {
 		writeWrapped(b, "  ! ", "    ", f.Problem)
-		writeWrapped(b, "    cure   ", "           ", f.Mend)
+		writeCure(b, f.Mend)
 	}
 	var groups [][]okta.Probe
+	var beside []okta.Probe // that nobody chose and that only a scope keeps out: told in short
 	for _, p := range c.Probes {
-		if p.OK || p.Skipped {
+		switch {
+		case p.OK || p.Skipped:
+			continue
+		case p.Code == "insufficient_scope" && len(p.Needed) == 0 && len(p.Helps) == 0:
+			beside = append(beside, p)
 			continue
 		}
 		i := slices.IndexFunc(groups, func(g []okta.Probe) bool {
@@ -139,17 +145,37 @@ func writeGaps(b *strings.Builder, c okta.Capabilities) {
 		groups[i] = append(groups[i], p)
 	}
 	for _, group := range groups {
-		var at, costs []string
-		for _, p := range group {
-			at = append(at, endpointName(p.Endpoint))
-			costs = append(costs, p.Cost)
+		writeGap(b, group, group[0].Problem, group[0].Mend)
+	}
+	if len(beside) > 0 {
+		var scopes []string
+		for _, p := range beside {
+			scopes = append(scopes, p.Scope)
 		}
-		writeWrapped(b, "  ! ", "    ", strings.Join(at, ", "))
-		writeWrapped(b, "    answer ", "           ", group[0].Problem)
-		writeWrapped(b, "    costs  ", "           ", strings.Join(costs, " "))
-		if group[0].Mend != "" {
-			writeWrapped(b, "    cure   ", "           ", group[0].Mend)
-		}
+		slices.Sort(scopes)
+		writeGap(b, beside, "", "Not needed by any chosen stream. If you want them: add the scopes to OKTA_CLIENT_SCOPES and grant them to the app: "+
+			strings.Join(slices.Compact(scopes), " "))
+	}
+}
+
+// writeGap writes what the failures of some endpoints mean.
+func writeGap(b *strings.Builder, group []okta.Probe, problem, cure string) {
+	var at, costs []string
+	for _, p := range group {
+		at = append(at, endpointName(p.Endpoint))
+		costs = append(costs, p.Cost)
+	}
+	writeWrapped(b, "  ! ", "    ", strings.Join(at, ", "))
+	if problem != "" {
+		writeWrapped(b, "    answer ", "           ", problem)
+	}
+	writeWrapped(b, "    costs  ", "           ", strings.Join(costs, " "))
+	writeCure(b, cure)
+}
+
+func writeCure(b *strings.Builder, cure string) {
+	if cure != "" {
+		writeWrapped(b, "    cure   ", "           ", cure)
 	}
 }
 

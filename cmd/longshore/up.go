@@ -229,7 +229,7 @@ func (w *worker) sync(ctx context.Context, syncID int64, until time.Time) (bool,
 		return false, w.failed(ctx, err)
 	}
 	done, err := w.app.sync(w.say.page).Work(ctx, syncID, until)
-	if told := w.app.endRun(ctx, syncID); err == nil {
+	if told := w.app.endRun(ctx, syncID, done); err == nil {
 		err = told
 	}
 	return done, w.failed(ctx, err)

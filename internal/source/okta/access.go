@@ -56,7 +56,7 @@ var accesses = []access{ // read only
 	},
 	{
 		path: "/api/v1/groups/{group}/users", what: "group members", scope: "okta.groups.read", grant: "okta.groups.read", role: roleReadOnly, query: "limit=1",
-		streams: []string{"group_members"}, helps: []string{"user_role_assignments"},
+		streams: []string{"group_members"}, helps: []string{"user_role_assignments", "role_targets"},
 		more: "for groups that hold admin roles, " + roleSuper + " or okta.iam.read",
 		cost: "No group members; users that hold a role through a group alone may be missed.",
 	},
@@ -115,7 +115,7 @@ var accesses = []access{ // read only
 		streams: []string{"logs"}, cost: "No System Log events, and changes are seen at the next full read only.",
 	},
 	{
-		path: "/api/v1/apps", what: "apps", scope: "okta.apps.read", grant: "okta.apps.read", role: roleReadOnly, query: "limit=1",
+		path: "/api/v1/apps", what: "apps", scope: "okta.apps.read", grant: "okta.apps.read", role: roleReadOnly, query: "limit=50",
 		streams: []string{"client_role_assignments", "role_targets", "apps", "app_users", "app_groups"}, shows: map[string]pick{"app": nil, "client": isServiceApp},
 		cost: "No apps, no assignments to apps, and no admin roles of service apps.",
 	},

@@ -78,7 +78,7 @@ func (a *ahead) begin(outer context.Context) (_ context.Context, end func()) {
 	return ctx, func() {
 		a.owe(a.taken + len(a.underWay) - a.count)
 		stop()
-		if a.client.kept.keeps() {
+		if a.client.kept.keeps(ctx) {
 			timer := time.AfterFunc(graceToAnswer, abandon)
 			defer timer.Stop()
 		} else {
@@ -87,7 +87,7 @@ func (a *ahead) begin(outer context.Context) (_ context.Context, end func()) {
 		a.calls.Wait()
 		abandon()
 		for _, e := range a.underWay {
-			if f := e.take(); f.err == nil {
+			if f := e.take(); f.err == nil && isOfRun(ctx) {
 				a.client.kept.put(e.request, f)
 			}
 		}

@@ -176,7 +176,7 @@ func (b *bucket) spread(budget int) bool {
 // cap is how many requests of ours a window may hold. A ceiling learnt counts for no less than a quarter of our
 // share: a 429 early in a window says that another client came in, not that our own ceiling is next to nothing.
 func (b *bucket) cap() int {
-	n := max(1, int(float64(b.limit)*b.share.of(b.name, b.limit)))
+	n := max(1, int(float64(b.limit)*b.share.part()))
 	if b.ceiling > 0 {
 		n = min(n, max(b.ceiling, n/4))
 	}
@@ -277,7 +277,7 @@ func (b *bucket) learn(now time.Time, status int, header http.Header) {
 		b.rest = rest
 	}
 	if b.others = max(b.others, limit-b.rest-b.used); b.others > limit/20 {
-		b.share.shared(b.name)
+		b.share.shared()
 	}
 	b.share.saw(b.name, limit)
 	b.known, b.limit, b.reset, b.end = true, limit, int64(reset), now.Add(left+windowSlack)

@@ -34,8 +34,8 @@ const (
 	requestTimeout = 60 * time.Second
 	// maxBackoff bounds the wait after a failure that is no 429.
 	maxBackoff = 30 * time.Second
-	// maxMended is how often one request is sent again after a 401: with a new nonce, and with a new token.
-	maxMended = 2
+	// maxMended is how often one request is sent again after a 401 that a new nonce or a new token may get over.
+	maxMended = 6
 )
 
 // client asks the API of one org for pages. It sends GET requests alone, so any may be repeated, and it sends them

@@ -79,6 +79,7 @@
 //
 // A state is a small JSON object: the request (path and query) to go on with and, in a sub-stream, the parents' page
 // and the last parent done. A resumed read lists that page of parents again, so the state never grows with the org.
+// Users listed with several cursors ([Config.Partitions]) leave the ranges of creation times that are still to be read.
 // What a resumed read may do is repeat records, never skip them.
 //
 //	v                        version, 1; a state without it is of Airbyte's source
@@ -112,6 +113,14 @@
 //
 // The log is polled, the only mode in which no late event is missed. Gaps in it are told: a state older than Okta's 90
 // days, and a cursor refused of which the newest events known are not met again.
+//
+// # Signing in
+//
+// By an API token, by a service app with a key of its own ([ServiceApp]: private_key_jwt, with DPoP once Okta demands it),
+// by a refresh token, or by an access token that somebody else keeps fresh. Access tokens are renewed after 80 % of
+// their life by one request, while the others go on with the old one; a 401 renews once and repeats. Times in
+// assertions and proofs are those of Okta's Date. What each endpoint needs is one table (access.go), from which
+// errors, default scopes, [Source.Check] and docs/okta-access.md follow.
 //
 // # Manners
 //

@@ -64,17 +64,15 @@ func (p *prover) prove(method string, target *url.URL, accessToken string, now t
 	return proof.SignedString(p.key)
 }
 
-// learn remembers the nonce of an answer, and reports whether it is a new one. Any answer may bring one.
-func (p *prover) learn(header http.Header, atToken bool) bool {
+// learn remembers the nonce of an answer. Any answer may bring one.
+func (p *prover) learn(header http.Header, atToken bool) {
 	nonce := header.Get(nonceHeader)
 	if nonce == "" || len(nonce) > maxNonceBytes {
-		return false
+		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	before := p.nonces[atToken]
 	p.nonces[atToken] = nonce
-	return before != nonce
 }
 
 func (p *prover) nonce(atToken bool) string {

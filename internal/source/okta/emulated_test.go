@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -155,4 +156,43 @@ func (o onlyHost) RoundTrip(r *http.Request) (*http.Response, error) {
 		o.t.Errorf("a request went to %s", r.URL.Host)
 	}
 	return o.next.RoundTrip(r)
+}
+
+// recorder keeps the paths of API requests.
+type recorder struct {
+	next  http.RoundTripper
+	mu    sync.Mutex
+	paths []string
+}
+
+func (r *recorder) RoundTrip(request *http.Request) (*http.Response, error) {
+	r.mu.Lock()
+	if request.URL.Path != wellKnownPath {
+		r.paths = append(r.paths, request.URL.Path)
+	}
+	r.mu.Unlock()
+	return r.next.RoundTrip(request)
+}
+
+// recording opens a Source of a small stand-in org, and keeps what it asks for.
+func recording(t *testing.T) (*Source, *recorder) {
+	t.Helper()
+	org := emulator.New(emulator.Options{Users: 60, Days: 2, EventsPerDay: 20, BaseURL: emulator.DefaultBaseURL})
+	r := &recorder{next: org.Client().Transport}
+	s, err := Open(Config{OrgURL: emulator.DefaultBaseURL, Token: emulator.DefaultToken, HTTPClient: &http.Client{Transport: r}, Share: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, r
+}
+
+// readSome reads a stream to its end, or its first pages when it has none.
+func readSome(t *testing.T, s *Source, stream string) (pages int, err error) {
+	t.Helper()
+	for _, err := range s.Read(t.Context(), stream, nil) {
+		if pages++; err != nil || stream == "logs" && pages > 2 {
+			return pages, err
+		}
+	}
+	return pages, nil
 }

@@ -43,6 +43,8 @@ type Estimate struct {
 	Buckets []BucketEstimate `json:"buckets"`
 	Streams []StreamEstimate `json:"streams"`
 	Unsure  []string         `json:"unsure,omitempty"` // what could not be foreseen, for people
+
+	crowded bool // some bucket takes more than one window
 }
 
 // BucketEstimate is one bucket's part.
@@ -97,7 +99,7 @@ func (s *Source) Estimate(ctx context.Context, plan []Planned) (Estimate, error)
 	for _, p := range plan {
 		e.plan[p.Stream] = p
 	}
-	ctx = forStream(ctx, "estimate")
+	ctx = ofRun(forStream(ctx, "estimate"))
 	for _, step := range []func(context.Context) error{e.groups, e.users, e.roles, e.iam, e.apps, e.rest, e.logs} {
 		if err := step(ctx); err != nil {
 			if ctx.Err() != nil || fatal(err) {
@@ -114,6 +116,10 @@ func (s *Source) Estimate(ctx context.Context, plan []Planned) (Estimate, error)
 		made[use.Bucket] += int(use.Calls)
 	}
 	result := e.result()
+	if result.crowded {
+		s.client.askShare(ctx) // how long it takes depends on it
+		result = e.result()
+	}
 	ahead := map[string]int{}
 	for _, b := range result.Buckets {
 		ahead[b.Bucket] = max(0, b.Calls-made[b.Bucket])
@@ -133,7 +139,6 @@ type estimating struct {
 	listed    [][]byte // outlines of groups
 	allGroups bool     // listed holds every group
 	everyone  int      // users that are not deactivated; -1 for not known
-	since     string   // when the org began
 	holders   int
 }
 
@@ -612,6 +617,7 @@ func (e *estimating) result() Estimate {
 		b := e.r.client.pace.named(name)
 		takes, share := b.timeFor(calls)
 		result.Buckets = append(result.Buckets, BucketEstimate{name, calls, share})
+		result.crowded = result.crowded || takes > 0
 		if part := b.part(); takes > longest || result.Share == 0 {
 			longest, result.Share = takes, part
 		}
@@ -651,7 +657,7 @@ func (b *bucket) part() float64 {
 	if b.limit == 0 {
 		return 0
 	}
-	return b.share.of(b.name, b.limit)
+	return b.share.part()
 }
 
 // latency is how long an answer usually takes.

@@ -81,3 +81,15 @@ func foreseeRun(t *testing.T, options emulator.Options) {
 		t.Errorf("the pages account for %d answers of %d", statuses, made)
 	}
 }
+
+func TestAnEstimateIsToldInWords(t *testing.T) {
+	for want, e := range map[string]Estimate{
+		"about 1,240 calls, 3 min at 50 % of the bucket": {Calls: 1240, Time: 3 * time.Minute, Share: 0.5},
+		"about 12 calls": {Calls: 12},
+		"about 1,001,500 calls, 5.6 h at 50 % of the bucket": {Calls: 1001500, Time: 20160 * time.Second, Share: 0.5},
+	} {
+		if got := e.String(); got != want {
+			t.Errorf("told as %q, want %q", got, want)
+		}
+	}
+}

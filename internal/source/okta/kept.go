@@ -25,15 +25,16 @@ const (
 // each object an outline is kept: its id and what decides whether it is visited. Beside them it keeps whole pages that
 // came before anybody took them. It begins empty with every run, so what it holds was read in that run.
 type kept struct {
-	mu     sync.Mutex
-	on     bool
-	run    int64 // whose listings these are; 0 for those of a run to come
-	lists  map[string]*keptList
-	pages  map[string]fetched
-	ruling map[string]bool          // groups listed that hold a role, whose members several streams need
-	asking map[string]chan struct{} // listings that are being asked for; closed when that has ended
-	owed   map[int]int              // statuses met for the run before its first read
-	bytes  struct{ lists, pages int }
+	mu         sync.Mutex
+	on         bool
+	generation int   // counts what begins and ends, for answers that come too late
+	run        int64 // whose listings these are; 0 for those of a run to come
+	lists      map[string]*keptList
+	pages      map[string]fetched
+	ruling     map[string]bool          // groups listed that hold a role, whose members several streams need
+	asking     map[string]chan struct{} // listings that are being asked for; closed when that has ended
+	owed       map[int]int              // statuses met for the run before its first read
+	bytes      struct{ lists, pages int }
 }
 
 type keptList struct {
@@ -43,6 +44,14 @@ type keptList struct {
 	at       time.Time
 	statuses map[int]int // not in any page's account yet
 }
+
+// runKey is the context's key for reads that belong to the run that BeginRun named. Others, such as the feed's, must see
+// the org as it is now.
+type runKey struct{}
+
+func ofRun(ctx context.Context) context.Context { return context.WithValue(ctx, runKey{}, true) }
+
+func isOfRun(ctx context.Context) bool { return ctx.Value(runKey{}) != nil }
 
 // begin forgets what was kept for another run. What was read for a run to come (0) is the next run's.
 func (k *kept) begin(run int64) (fresh bool) {
@@ -54,16 +63,29 @@ func (k *kept) begin(run int64) (fresh bool) {
 		return fresh
 	}
 	k.on, k.run, k.bytes.lists, k.bytes.pages = true, run, 0, 0
-	k.lists, k.pages, k.asking = map[string]*keptList{}, map[string]fetched{}, map[string]chan struct{}{}
+	k.lists, k.pages = map[string]*keptList{}, map[string]fetched{}
+	k.generation++
+	if k.asking == nil {
+		k.asking = map[string]chan struct{}{} // else somebody may wait for what is in it
+	}
 	k.ruling, k.owed = map[string]bool{}, nil
 	return true
+}
+
+// end forgets all. RunUsage still tells of the run.
+func (k *kept) end() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.on, k.run, k.bytes.lists, k.bytes.pages = false, 0, 0, 0
+	k.lists, k.pages, k.ruling, k.owed = nil, nil, nil, nil
+	k.generation++
 }
 
 // list returns a page of a listing, each object an outline (or whole, where listings are kept so), and asks Okta for it
 // only when no other stream has.
 func (k *kept) list(ctx context.Context, c *client, path, key string) (listPage, string, error) {
 	for {
-		found, wait, ask := k.find(path)
+		found, wait, ask, generation := k.find(ctx, path)
 		switch {
 		case found != nil:
 			answer := &answer{path: found.answered, status: http.StatusOK, at: found.at, statuses: found.statuses}
@@ -72,7 +94,7 @@ func (k *kept) list(ctx context.Context, c *client, path, key string) (listPage,
 			return c.fetch(ctx, path, key)
 		case wait == nil:
 			page, next, err := c.fetch(ctx, path, key)
-			k.asked(path, page, next, err)
+			k.asked(path, generation, page, next, err)
 			return page, next, err
 		}
 		select {
@@ -85,23 +107,23 @@ func (k *kept) list(ctx context.Context, c *client, path, key string) (listPage,
 
 // find returns the page kept, or what to wait for, or neither when it is the caller's to ask. ask is false when such
 // a listing is not kept.
-func (k *kept) find(path string) (found *keptList, wait chan struct{}, ask bool) {
+func (k *kept) find(ctx context.Context, path string) (found *keptList, wait chan struct{}, ask bool, generation int) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if !k.on || k.manner(path) == keptNot {
-		return nil, nil, false
+	if !k.on || !isOfRun(ctx) || k.manner(path) == keptNot {
+		return nil, nil, false, k.generation
 	}
 	if l := k.fresh(path); l != nil {
 		given := *l
 		given.records = slices.Clone(l.records)
 		l.statuses = nil // they are in the account of whoever asks first
-		return &given, nil, true
+		return &given, nil, true, k.generation
 	}
 	if wait := k.asking[path]; wait != nil {
-		return nil, wait, true
+		return nil, wait, true, k.generation
 	}
 	k.asking[path] = make(chan struct{})
-	return nil, nil, true
+	return nil, nil, true, k.generation
 }
 
 func (k *kept) fresh(path string) *keptList {
@@ -112,10 +134,10 @@ func (k *kept) fresh(path string) *keptList {
 }
 
 // asked keeps what has come and lets others have it.
-func (k *kept) asked(path string, page listPage, next string, err error) {
+func (k *kept) asked(path string, generation int, page listPage, next string, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if err == nil {
+	if err == nil && k.on && generation == k.generation {
 		k.add(path, page, next, nil)
 		if k.manner(path) == keptOutlined && !strings.Contains(path, "expand=stats") {
 			answer := *page.answer
@@ -264,10 +286,11 @@ func (k *kept) settle() map[int]int {
 	return owed
 }
 
-func (k *kept) keeps() bool {
+// keeps reports whether pages that came are kept for later reads of the run.
+func (k *kept) keeps(ctx context.Context) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.on
+	return k.on && isOfRun(ctx)
 }
 
 // outlined are the members that an outline has, as far as the object has them: what streams choose their parents by.
@@ -312,3 +335,6 @@ func (s *Source) BeginRun(run int64) {
 		s.client.pace.foresee(nil) // nobody has foreseen this run
 	}
 }
+
+// EndRun forgets what was kept for the run.
+func (s *Source) EndRun() { s.client.kept.end() }

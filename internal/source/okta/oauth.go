@@ -49,6 +49,9 @@ type tokens struct {
 	renewal  *renewal     // under way, or nil
 	after    time.Time    // no renewal before, because the last one failed
 	failures int          // in a row
+	last     error        // of them
+	taken    string       // the token that Okta took last
+	refusals int          // of tokens in a row that Okta gave and never took
 }
 
 // grant is what an access token is given for.
@@ -143,7 +146,9 @@ func (t *tokens) authorize(r *http.Request) error {
 // met drops the token of a request that Okta refused, so that the next one is renewed, and remembers nonces.
 func (t *tokens) met(r *http.Request, a *answer) bool {
 	t.dpop.learn(a.header, false)
+	_, used, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if a.status != http.StatusUnauthorized {
+		t.took(used)
 		return false
 	}
 	challenge := challengeOf(a.header)
@@ -155,13 +160,31 @@ func (t *tokens) met(r *http.Request, a *answer) bool {
 	case challenge == "" && errorCode(a) == "E0000015":
 		return false // the org lacks the feature: that says nothing of the token
 	}
-	_, used, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	return t.drop(used)
+}
+
+// took notes that Okta takes a token.
+func (t *tokens) took(used string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.current != nil && t.current.value == used {
-		t.current = nil
+		t.taken, t.refusals = used, 0
 	}
-	return true
+}
+
+// drop gives up a token that Okta refuses, and reports whether another one is worth a try: when this one was taken
+// before, when it has been renewed by now, and once when a fresh one is refused.
+func (t *tokens) drop(used string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.current == nil || t.current.value != used {
+		return true
+	}
+	t.current = nil
+	if t.taken != used {
+		t.refusals++
+	}
+	return t.refusals <= 1
 }
 
 func (t *tokens) identity() Identity {
@@ -205,20 +228,25 @@ func (t *tokens) take(ctx context.Context) (*accessToken, error) {
 // lead renews the token for all who wait. When that fails while the old token still lives, the old one is used on.
 func (t *tokens) lead(ctx context.Context, flight *renewal, held *accessToken) (*accessToken, error) {
 	t.mu.Lock()
-	pause := time.Until(t.after)
+	pause, last := time.Until(t.after), t.last
 	t.mu.Unlock()
 	var fresh *accessToken
 	err := sleep(ctx, max(0, pause))
 	if err == nil {
 		fresh, err = t.fetch(ctx)
+	} else if last != nil {
+		err = last // tells more than that somebody did not wait for the next try
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.renewal, flight.err, flight.abandoned = nil, err, ctx.Err() != nil
 	close(flight.done)
 	if err == nil {
-		t.current, t.failures = fresh, 0
+		t.current, t.failures, t.last = fresh, 0, nil
 		return fresh, nil
+	}
+	if ctx.Err() == nil {
+		t.last = err
 	}
 	if ctx.Err() == nil && retriableToken(err) {
 		t.after = time.Now().Add(backoff(t.failures) + retryAfter(err))
@@ -345,6 +373,10 @@ func (t *tokens) ask(ctx context.Context, scopes []string, skew time.Duration) (
 	t.dpop.learn(response.Header, true)
 	var answer tokenAnswer
 	parsed := json.Unmarshal(body, &answer) == nil
+	secrets := t.grant.secrets(form)
+	for _, text := range []*string{&answer.TokenType, &answer.Error, &answer.Description, &answer.ErrorCode, &answer.ErrorSummary} {
+		*text = scrubbed(*text, secrets)
+	}
 	if response.StatusCode == http.StatusOK {
 		if !parsed || isHTML(response.Header) {
 			return nil, nil, notOkta(response)
@@ -359,7 +391,6 @@ func (t *tokens) ask(ctx context.Context, scopes []string, skew time.Duration) (
 	if refusal.code == "" {
 		refusal.code, refusal.description = answer.ErrorCode, answer.ErrorSummary
 	}
-	refusal.description = scrubbed(refusal.description, t.grant.secrets(form))
 	return nil, refusal, nil
 }
 

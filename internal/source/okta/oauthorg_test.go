@@ -283,7 +283,7 @@ func (o *oauthOrg) verifyProof(proof string, r *http.Request, accessToken string
 	case claims["htu"] != "http://"+r.Host+r.URL.EscapedPath():
 		return nil, "", fmt.Errorf("htu %v", claims["htu"])
 	case iat == nil || iat.Sub(o.clock()).Abs() > 5*time.Minute:
-		return nil, "", errors.New("The DPoP proof JWT is expired or issued in the future.") //nolint:staticcheck,revive // Okta's style
+		return nil, "", errors.New("The DPoP proof JWT is expired or issued in the future.")
 	case jti == "" || o.replays("proof"+jti):
 		return nil, "", errors.New("jti")
 	case got != ath:

@@ -27,6 +27,8 @@ const (
 	probeWithin  = 8 * time.Second  // no attempt later, and none longer
 	probeTimeout = 30 * time.Second // of one probe, waiting for its turn included
 	maxProbing   = 4                // probes at a time
+
+	signInTimeout = 20 * time.Second
 )
 
 // Capabilities are what a credential can and cannot see.
@@ -81,12 +83,15 @@ func (c Capabilities) OK() bool { return len(c.Unreadable) == 0 }
 // all further asking pointless: the host cannot be reached (fault.Unavailable), is no Okta org (fault.Invalid), or does
 // not accept the credential at all (fault.Denied). Trouble at one endpoint is that endpoint's.
 func (s *Source) Check(ctx context.Context, all bool) (Capabilities, error) {
-	c := &checking{source: s, ids: map[string]string{}, all: all}
+	c := &checking{source: s, all: all, ids: map[string]string{}}
+	if id := s.client.auth.identity(); id.Kind == KindServiceApp {
+		c.ids["self"] = id.ClientID
+	}
 	err := c.run(ctx)
 	c.caps.Org, c.caps.Identity, c.caps.ClockSkew = s.client.base.String(), s.client.auth.identity(), s.client.clockSkew()
 	c.caps.Share, c.caps.Granted = s.client.pace.share.known()
 	if err == nil {
-		c.judge()
+		c.judge(ctx)
 	}
 	c.unreadable(err)
 	return c.caps, err
@@ -99,9 +104,9 @@ type checking struct {
 	caps   Capabilities
 	hangs  bool // the public document did not come in time
 
-	mu     sync.Mutex
-	ids    map[string]string // by the names that paths use
-	noRole bool              // the service app's own list of roles is empty
+	mu    sync.Mutex
+	ids   map[string]string // by the names that paths use
+	blind *fault.Error      // why all that the credential sees is empty lists
 }
 
 func (c *checking) run(ctx context.Context) error {
@@ -110,8 +115,9 @@ func (c *checking) run(ctx context.Context) error {
 	}
 	wanted := slices.DeleteFunc(slices.Clone(accesses), func(a access) bool { return !c.wants(a) })
 	c.caps.Probes = make([]Probe, len(wanted))
-	if id := c.source.client.auth.identity(); id.Kind == KindServiceApp {
-		c.ids["client"] = id.ClientID // that a service app asks for its own roles tells whether it has any
+	if err := c.signIn(ctx); err != nil {
+		c.caps.Probes = nil
+		return err
 	}
 	// The first goes alone: a credential that is not accepted is refused once, not everywhere.
 	if err := c.probe(ctx, wanted[0], &c.caps.Probes[0]); fatal(err) || c.hangs && timedOut(err) {
@@ -172,12 +178,12 @@ func (c *checking) wave(ctx context.Context, wanted []access, done []bool) (errs
 	return errs, asked
 }
 
-// idOf is a known id; any user stands in for one that holds a role.
+// idOf is a known id. Any user stands in for one that holds a role, and a service app that asks for any other.
 func idOf(known map[string]string, name string) string {
-	if id := known[name]; id != "" || name != "holder" {
+	if id := known[name]; id != "" {
 		return id
 	}
-	return known["user"]
+	return known[map[string]string{"holder": "user", "client": "self"}[name]]
 }
 
 // drop leaves out what has not been probed.
@@ -230,6 +236,23 @@ func (c *checking) probeOrg(ctx context.Context) error {
 		Problem: "the org's public document cannot be read, so its id and canonical host stay unknown: " + err.Error(), Mend: fault.HintOf(err),
 	})
 	return nil
+}
+
+// signIn gets the credential ready: what hinders that hinders everything.
+func (c *checking) signIn(ctx context.Context) error {
+	client := c.source.client
+	ctx, cancel := context.WithTimeout(ctx, signInTimeout)
+	defer cancel()
+	var err error
+	for range probeRetries + 1 {
+		if err = client.auth.ready(ctx); err == nil || isFinal(err) || ctx.Err() != nil {
+			break
+		}
+	}
+	if err == nil || asAPIError(err) != nil || fault.Is(err, fault.Invalid) {
+		return err
+	}
+	return unreachable(client.base, err)
 }
 
 // errProbeTimeout ends a probe whose turn does not come.
@@ -292,7 +315,7 @@ func (c *checking) probe(ctx context.Context, a access, p *Probe) error {
 	if answer != nil {
 		p.Status = answer.status
 		if limit, _ := headerInt(answer.header, "X-Rate-Limit-Limit"); limit > 0 {
-			p.Limit, p.Uses = limit, max(1, int(client.pace.share.of(bucketOf(path), limit)*float64(limit)))
+			p.Limit, p.Uses = limit, max(1, int(client.pace.share.part()*float64(limit)))
 		}
 	}
 	if err != nil {
@@ -303,6 +326,9 @@ func (c *checking) probe(ctx context.Context, a access, p *Probe) error {
 		if refused := asAPIError(err); refused != nil {
 			p.Code = refused.Code
 		}
+		if p.Status == http.StatusNotFound && len(a.names()) > 0 {
+			p.Skipped, p.Problem = true, "the "+nouns[a.names()[0]]+" asked for is not there" // that says nothing of the endpoint
+		}
 		return err
 	}
 	p.OK = true
@@ -310,12 +336,9 @@ func (c *checking) probe(ctx context.Context, a access, p *Probe) error {
 		client.pace.share.grants(answer.body)
 	}
 	list := listOf(answer.body)
-	p.Empty = isEmptyList(list)
+	p.Empty = isEmpty(list)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if a.path == clientRolesPath && p.Empty && client.auth.identity().Kind == KindServiceApp {
-		c.noRole = true
-	}
 	for name, wanted := range a.shows {
 		c.ids[name] = idAmong(list, wanted, c.ids[name])
 	}
@@ -330,6 +353,14 @@ func listOf(body []byte) []byte {
 		}
 	}
 	return body
+}
+
+// isEmpty reports whether a list has no elements.
+func isEmpty(list []byte) bool {
+	for _, err := range rawjson.Elements(list) {
+		return err != nil
+	}
+	return true
 }
 
 // idAmong returns the id of the first object of a list that is wanted, or what is known.
@@ -349,17 +380,18 @@ func idAmong(list []byte, wanted pick, known string) string {
 }
 
 // judge finds what is wrong beyond any one endpoint.
-func (c *checking) judge() {
+func (c *checking) judge(ctx context.Context) {
 	id := c.source.client.auth.identity()
 	find := func(problem, mend string) {
 		c.caps.Findings = append(c.caps.Findings, Finding{Problem: problem, Mend: mend})
 	}
-	if users := c.caps.Probes[0]; c.noRole || users.OK && users.Empty {
-		e := noUsers(id)
-		if c.noRole {
-			e = noRole(id)
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	// Without an error it is known; with one the endpoint at fault has told of it.
+	if users := c.caps.Probes[0]; users.Empty || !users.OK && id.Kind == KindServiceApp {
+		if c.blind, _ = c.source.client.emptyIsSuspicious(ctx, time.Now(), func(*answer) {}); c.blind != nil {
+			find(c.blind.Message, c.blind.Hint)
 		}
-		find(e.Message, e.Hint)
 	}
 	for _, scope := range id.Wanted {
 		if id.lacks(scope) {
@@ -407,7 +439,7 @@ func (c *checking) unreadable(err error) {
 			lost[name] = lost[name] || !p.OK && !p.Skipped
 		}
 	}
-	blind := err != nil || c.noRole || len(c.caps.Probes) > 0 && c.caps.Probes[0].OK && c.caps.Probes[0].Empty
+	blind := err != nil || c.blind != nil
 	for _, spec := range c.source.offered {
 		if failed, asks := lost[spec.Name]; !spec.Optional && asks && (blind || failed) {
 			c.caps.Unreadable = append(c.caps.Unreadable, spec.Name)

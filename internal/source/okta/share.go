@@ -50,8 +50,8 @@ func newShare(setting float64, told string) *share {
 	return &share{setting: setting, told: told, limits: map[string]int{}}
 }
 
-// of is the part of the limit shown that we may use.
-func (s *share) of(name string, limit int) float64 {
+// part is how much of a limit shown we may use.
+func (s *share) part() float64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	granted := s.granted
@@ -111,16 +111,16 @@ func (s *share) saw(name string, limit int) {
 }
 
 // shared notes that a bucket's rest goes down by what others send.
-func (s *share) shared(string) {
+func (s *share) shared() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.foreign = true
 }
 
-// ask reads from Okta, once, which part of the limits it grants this client. A credential that may not read it leaves
+// askShare reads from Okta, once, which part of the limits it grants this client. A credential that may not read it leaves
 // it unknown.
 func (c *client) askShare(ctx context.Context) {
-	if !c.pace.share.asked.CompareAndSwap(false, true) {
+	if !c.pace.share.asked.CompareAndSwap(false, true) || c.auth.identity().lacks(accessOf(apiPrefix+sharesPath).scope) {
 		return
 	}
 	a, err := c.once(ctx, c.sharesRequest(), patience{})

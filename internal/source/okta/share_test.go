@@ -39,7 +39,7 @@ func TestWhoseCeilingALimitIs(t *testing.T) {
 		for name, limit := range c.limits {
 			s.saw(name, limit)
 		}
-		if got := s.of("users", c.limits["users"]); got != c.want {
+		if got := s.part(); got != c.want {
 			t.Errorf("%s: %v of the limit is ours, want %v", c.name, got, c.want)
 		}
 	}

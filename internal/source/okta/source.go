@@ -32,6 +32,7 @@ type Config struct {
 	HTTPClient *http.Client  // nil means one of its own. Redirects are never followed, whatever it says
 	Share      float64       // the part of each rate-limit bucket to use, up to 1; 0 means 0.5, a token's default share
 	LimitOf    string        // whose ceiling X-Rate-Limit-Limit shows: LimitOfOrg, LimitOfClient, or "" to find out
+	Partitions int           // cursors to list users with at a time, at most 8, where the org is large and far away; 0 or 1 means one. See listUsers for the price
 	PageLimit  int           // objects asked for in one page, where Okta allows as many; 0 means as many as it allows
 	Streams    []string      // the streams to offer, named as for Choose; nil means all of them
 	LogHistory time.Duration // how far back the first read of the log goes; 0 means 90 days, all that Okta keeps
@@ -58,6 +59,8 @@ type Source struct {
 	logsSince  time.Time
 	overlap    time.Duration
 	offered    []streamSpec
+	partitions int         // cursors for users
+	share      float64     // of each rate-limit bucket
 	sample     *userSample // of the users, for the check that no role holder is missed
 }
 
@@ -77,6 +80,9 @@ func Open(config Config) (*Source, error) {
 	}
 	if config.PageLimit < 0 || config.LogHistory < 0 || config.LogHistory > logRetention {
 		return nil, fault.Errorf(fault.Invalid, "page limit %d or log history %s: want a limit of 0 or more, and 0 to 90 days", config.PageLimit, config.LogHistory)
+	}
+	if config.Partitions < 0 || config.Partitions > maxPartitions {
+		return nil, fault.Errorf(fault.Invalid, "%d partitions of the users: want 0 to %d", config.Partitions, maxPartitions)
 	}
 	if config.Share == 0 {
 		config.Share = defaultShare
@@ -103,7 +109,7 @@ func Open(config Config) (*Source, error) {
 			flow:  newFlow(), meter: newMeter(), kept: &kept{}, log: config.Logger, hosts: map[string]bool{},
 		},
 		notice: notice, pageLimit: config.PageLimit, logHistory: config.LogHistory, logsSince: config.LogsSince, overlap: config.Overlap,
-		sample: &userSample{seed: rand.Uint64()},
+		partitions: config.Partitions, share: config.Share, sample: &userSample{seed: rand.Uint64()},
 	}
 	s.client.pace.onWait = config.Waiting
 	s.client.addHost(strings.ToLower(org.Host))
@@ -166,7 +172,7 @@ func (s *Source) read(ctx context.Context, r *reading, name string, from json.Ra
 	}
 	r.hide, r.watch = spec.hide, spec.watch
 	r.spec, r.began, r.bound = spec, st.Began, st.bound()
-	ctx = forStream(ctx, spec.Name)
+	ctx = ofRun(forStream(ctx, spec.Name))
 	switch {
 	case st.Done && spec.CursorField == "":
 		return nil

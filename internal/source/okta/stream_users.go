@@ -7,12 +7,10 @@ import "net/url"
 // so such a user is two records of one key.
 func (s *Source) users() streamSpec {
 	return streamSpec{
-		hide:   userSecrets,
-		watch:  s.sample.add,
-		Stream: withCursor("lastUpdated", stream("users", "Every user, in any status: the org's listing, then its deactivated users.", "id")),
-		read: listings("",
-			s.listRequest(listLimit, "users"),
-			s.deactivatedUsers()),
+		hide:    userSecrets,
+		watch:   s.sample.add,
+		Stream:  withCursor("lastUpdated", stream("users", "Every user, in any status: the org's listing, then its deactivated users.", "id")),
+		read:    listUsers,
 		changed: changesOf("users", "search", func(since string) string { return `lastUpdated ge "` + since + `"` }),
 	}
 }
