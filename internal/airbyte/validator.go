@@ -38,7 +38,7 @@ func (v *Validator) Read(r io.Reader) error {
 	in := bufio.NewReaderSize(r, outBytes)
 	for {
 		line, err := readLine(in)
-		if err == io.EOF && len(line) == 0 { //nolint:errorlint // never wrapped
+		if err == io.EOF && len(line) == 0 {
 			return nil
 		}
 		if err != nil {
@@ -61,7 +61,7 @@ func readLine(in *bufio.Reader) ([]byte, error) {
 			return line[:len(line)-1], nil
 		case errors.Is(err, bufio.ErrBufferFull) && len(line) <= maxLineBytes:
 			continue
-		case err == io.EOF && len(line) > 0: //nolint:errorlint // never wrapped
+		case err == io.EOF && len(line) > 0:
 			return line, io.ErrUnexpectedEOF
 		}
 		return line, err

@@ -80,8 +80,39 @@
 // A state is a small JSON object: the request (path and query) to go on with and, in a sub-stream, the parents' page
 // and the last parent done. A resumed read lists that page of parents again, so the state never grows with the org.
 // Users listed with several cursors ([Config.Partitions]) leave the ranges of creation times that are still to be read.
-// What a resumed read may do is repeat records, never skip them. A stream read to its end leaves {"done":true}, and
-// reading on from there yields nothing; the log has no end, and always leaves the request to poll next.
+// What a resumed read may do is repeat records, never skip them.
+//
+//	v                        version, 1; a state without it is of Airbyte's source
+//	n, l, p, c               listing, request to go on with, parent begun, request inside of it
+//	b                        when the read under way began, by the org's clock
+//	done                     the stream is read to its end
+//	lastUpdated (users,      the bound: everything before it is known. It stands still until a read is complete, and is
+//	groups), s (others)      then the time at which that read began, less a second
+//	f                        roles: the request for the log's events behind those that are accounted for
+//	published                logs: the bound for Airbyte's source, in whole seconds; it moves on with a whole read
+//	r, t                     logs: the newest events' uuids and time
+//
+// States of Airbyte's source, {"lastUpdated":"…"} and {"published":"…Z"}, are taken over, and its source finds these
+// two members in ours.
+//
+// # Incremental reads
+//
+// To read on from a state with a bound is an incremental read: what changed since the bound less an overlap, by default
+// 2 minutes, because Okta's index lags. Records in the overlap come twice, without change within one read once.
+//
+//	users                    /users?search=lastUpdated ge bound, in any status
+//	groups                   /groups?filter=lastUpdated ge bound or lastMembershipUpdated ge bound
+//	group_members            all members of the groups whose lastMembershipUpdated is ge bound
+//	user_role_assignments    all roles of whom the log's events about privileges, bindings and memberships name
+//	group_role_assignments   all roles of the groups that they name
+//	logs                     the stored next link, always
+//
+// Where the log does not tell whose roles changed (an event without a principal, a bound past its retention, a log that
+// may not be read), roles are read in full. What an incremental read never tells is what is gone: a user or group
+// deleted, a member taken out, an assignment taken away. That a full read proves, and the feed of changes tells.
+//
+// The log is polled, the only mode in which no late event is missed. Gaps in it are told: a state older than Okta's 90
+// days, and a cursor refused of which the newest events known are not met again.
 //
 // # Signing in
 //
