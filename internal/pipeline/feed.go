@@ -78,7 +78,8 @@ type Feed struct {
 	Now         func() time.Time
 	Streams     func(Connection) ([]Stream, error) // the connection's streams
 	// Recall yields what the lake knows of a stream, at least from its newest complete generation on.
-	Recall func(ctx context.Context, connection Connection, stream string) iter.Seq2[Recalled, error]
+	Recall      func(ctx context.Context, connection Connection, stream string) iter.Seq2[Recalled, error]
+	NoDeletions bool // see FollowOptions
 	// Wanted is told that the whole should be read anew, and why; may be nil.
 	Wanted func(ctx context.Context, connection Connection, why string) error
 
@@ -205,7 +206,7 @@ func (f *Feed) newSession(ctx context.Context, st FeedState, log string) (*feedS
 	}
 	var err error
 	s.following, err = f.Source.Follow(FollowOptions{
-		Streams: names, State: s.state.Log, Nudges: s.nudges,
+		Streams: names, State: s.state.Log, Nudges: s.nudges, NoDeletions: f.NoDeletions,
 		Recall: func(ctx context.Context, stream string) iter.Seq2[Recalled, error] {
 			return f.Recall(ctx, st.Connection, stream)
 		},

@@ -71,8 +71,12 @@ func (y *Syncs) runOrNil(ctx context.Context, id int64) (*pipeline.Run, error) {
 func (y *Syncs) StartFeed(ctx context.Context, c pipeline.Connection, streams []pipeline.Stream) (pipeline.Run, error) {
 	var id int64
 	err := y.s.InTx(ctx, func(tx *sql.Tx) error {
+		began, err := y.began(ctx, tx)
+		if err != nil {
+			return err
+		}
 		if err := tx.QueryRowContext(ctx, `INSERT INTO syncs (connection_id, started_at, status, cause) VALUES ($1, $2, 'running', $3) RETURNING id`,
-			c.ID, y.now().UnixMilli(), pipeline.CauseFeed).Scan(&id); err != nil {
+			c.ID, began, pipeline.CauseFeed).Scan(&id); err != nil {
 			return err
 		}
 		for i, st := range streams {

@@ -74,7 +74,10 @@ func (b *feedBench) must(err error) {
 	}
 }
 
-func (b *feedBench) close() { b.must(b.store.Close()) }
+func (b *feedBench) close() {
+	b.org.Close()
+	b.must(b.store.Close())
+}
 
 // newFeed begins anew, as another process would.
 func (b *feedBench) newFeed() {

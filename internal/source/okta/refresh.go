@@ -234,6 +234,9 @@ func (g *gathered) follow(of aspect, ids ...string) {
 
 // bring adds records of a stream, if the stream is wanted.
 func (g *gathered) bring(stream string, a *answer, records ...[]byte) {
+	if g.f.opts.NoDeletions {
+		records = slices.DeleteFunc(records, func(r []byte) bool { _, gone := rawjson.Get(r, pipeline.DeletedMember); return gone })
+	}
 	if !g.f.wanted[stream] || len(records) == 0 {
 		return
 	}

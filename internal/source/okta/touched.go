@@ -119,15 +119,11 @@ func (x effectIndex) of(eventType string) []consequence {
 // maxTargets bounds the targets of one event that are looked at: Okta's own have a handful.
 const maxTargets = 200
 
-// touches returns what an event touches. An attempt that failed has touched nothing.
+// touches returns what an event touches, whatever its outcome: a lock after failed sign-ins is a FAILURE too.
 func (x effectIndex) touches(event []byte) []touch {
 	eventType := rawjson.GetString(event, "eventType")
 	consequences := x.of(eventType)
 	if consequences == nil {
-		return nil
-	}
-	switch rawjson.GetString(event, "outcome", "result") {
-	case "FAILURE", "DENY", "SKIPPED", "ABANDONED", "UNANSWERED", "RATE_LIMIT":
 		return nil
 	}
 	named := targetsOf(event)
