@@ -15,6 +15,7 @@ import (
 	"longshore/internal/lake"
 	"longshore/internal/pipeline"
 	"longshore/internal/rawjson"
+	"longshore/internal/receipt"
 	"longshore/internal/source/okta"
 	"longshore/internal/source/okta/emulator"
 	"longshore/packs"
@@ -81,6 +82,41 @@ func (a *app) readAnew(ctx context.Context, conn pipeline.Connection, why string
 	a.log.Info("everything is read anew", "why", why)
 	_, _, err = a.syncs.StartRun(ctx, conn, streams, false, "feed asks")
 	return err
+}
+
+// leftToRuns are the properties that a feed does not follow: a sign-in changes them, and happens too often.
+var leftToRuns = []string{"lastLogin"}
+
+// missed counts what a run changed although a feed had followed since before it; nil when none had, or has not caught up.
+func (a *app) missed(ctx context.Context, id int64) (map[string]int64, error) {
+	run, st, err := a.beside(ctx, id)
+	if err != nil || run.Cause == pipeline.CauseFeed || st.Since.IsZero() || !st.Since.Before(run.StartedAt) || st.CaughtUp < run.ID {
+		return nil, err
+	}
+	streams, err := a.chosen(run.Connection)
+	if err != nil {
+		return nil, err
+	}
+	return receipt.Missed(ctx, a.syncs, a.bucket, run, streams, leftToRuns)
+}
+
+// catchUpTime is how long after a run its receipt waits for the feed.
+const catchUpTime = 5 * time.Minute
+
+// feedBehind reports whether a feed at work still has to read again what was touched while the run was under way.
+func (a *app) feedBehind(ctx context.Context, id int64) (bool, error) {
+	run, st, err := a.beside(ctx, id)
+	read := run.Status == pipeline.Succeeded || run.Status == pipeline.Partial
+	return read && run.Cause != pipeline.CauseFeed && st.Alive && st.Since.Before(run.StartedAt) && st.CaughtUp < id && time.Since(run.FinishedAt) < catchUpTime, err
+}
+
+func (a *app) beside(ctx context.Context, id int64) (pipeline.Run, pipeline.FeedState, error) {
+	run, err := a.syncs.Run(ctx, id)
+	if err != nil {
+		return run, pipeline.FeedState{}, err
+	}
+	st, err := a.syncs.Feed(ctx, run.Connection.ID)
+	return run, st, err
 }
 
 // hookSecret is what Okta must send with every delivery of an event hook; made on first start.

@@ -8,15 +8,18 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"longshore/internal/pipeline"
 	"longshore/internal/rawjson"
 	"longshore/internal/server"
 	"longshore/internal/source/okta"
@@ -34,11 +37,14 @@ func TestCatalogFollowsTheOrg(t *testing.T) {
 	a, err := openApp(t.Context(), config{data: dir, listen: "127.0.0.1:0", s3Listen: "127.0.0.1:0", s3Prefix: "data/"}, slog.New(slog.DiscardHandler))
 	must(t, err)
 	defer func() { must(t, a.Close()) }()
+	hushed := &hush{}
 	a.org = emulator.New(emulator.Options{
 		BaseURL: demoOrg, Users: 60, Days: 2, EventsPerDay: 20, Now: time.Now(), LogLag: 100 * time.Millisecond,
-		Hooks: emulator.HookOptions{Dropped: 300, Duplicated: 200, Shuffled: 1000, Late: time.Second},
+		Hooks: emulator.HookOptions{Dropped: 300, Duplicated: 200, Shuffled: 1000, Late: time.Second, Client: &http.Client{Transport: hushedHooks{hushed}}},
 	})
-	a.source, err = okta.Open(okta.Config{OrgURL: demoOrg, Token: emulator.DefaultToken, HTTPClient: a.org.Client()})
+	client := a.org.Client()
+	client.Transport = hushedLog{hushed, client.Transport}
+	a.source, err = okta.Open(okta.Config{OrgURL: demoOrg, Token: emulator.DefaultToken, HTTPClient: client})
 	must(t, err)
 	pack, err := packs.Open(packs.Default)
 	must(t, err)
@@ -72,7 +78,10 @@ func TestCatalogFollowsTheOrg(t *testing.T) {
 				return err
 			}
 		}
-		return a.until(ctx, t, w)
+		if err := a.until(ctx, t, w); err != nil || t.Failed() {
+			return err
+		}
+		return a.countMissed(ctx, t, w, conn, hushed)
 	})
 	if err != nil && !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
@@ -80,6 +89,122 @@ func TestCatalogFollowsTheOrg(t *testing.T) {
 	if s := a.org.HookStats(); s.Dropped == 0 || s.Duplicated == 0 || s.Delivered == 0 {
 		t.Errorf("hooks: %+v, want some dropped, doubled and delivered", s)
 	}
+}
+
+// countMissed makes changes of which the log and the hooks say nothing, and holds what a full run tells of them against
+// their number.
+func (a *app) countMissed(ctx context.Context, t *testing.T, w *worker, conn pipeline.Connection, hushed *hush) error {
+	t.Helper()
+	touched := map[string]bool{}
+	for _, c := range a.org.Changes() {
+		touched[c.User] = true
+	}
+	var quiet []string
+	for r := range a.org.Truth("users") {
+		if id := rawjson.GetString(r, "id"); !touched[id] && rawjson.GetString(r, "status") == "ACTIVE" {
+			quiet = append(quiet, id)
+		}
+	}
+	quiet = quiet[len(quiet)-5:]
+	hushed.add(quiet...)
+	for i, id := range quiet {
+		var err error
+		if i < 3 {
+			err = a.org.UpdateProfile(id, map[string]any{"title": "Somebody else"})
+		} else {
+			_, err = a.org.Grant(id, "API_ACCESS_MANAGEMENT_ADMIN", "")
+		}
+		must(t, err)
+	}
+	work := a.org.Workload(4) // and others that are told of
+	for range 10 {
+		if _, err := work.Step(); err != nil {
+			return err
+		}
+	}
+	ids, err := w.syncAndIngest(ctx, conn, false, "test")
+	if err != nil {
+		return err
+	}
+	run := ids[len(ids)-1]
+	if err := w.until(ctx, func() (bool, error) {
+		behind, err := a.feedBehind(ctx, run)
+		return !behind, err
+	}); err != nil {
+		return err
+	}
+	missed, err := a.missed(ctx, run)
+	if want := map[string]int64{"users": 3, "user_role_assignments": 2}; !maps.Equal(missed, want) {
+		t.Errorf("missed by the feed: %v, want %v", missed, want)
+	}
+	if differ := a.besideTruth(t); differ != "" {
+		t.Errorf("after the full run: %s", differ)
+	}
+	return err
+}
+
+// hush knows of whom nothing is told.
+type hush struct {
+	mu  sync.Mutex
+	ids []string
+}
+
+func (h *hush) add(ids ...string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.ids = append(h.ids, ids...)
+}
+
+func (h *hush) tells(text []byte) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return !slices.ContainsFunc(h.ids, func(id string) bool { return bytes.Contains(text, []byte(id)) })
+}
+
+// hushedLog takes their events out of the log.
+type hushedLog struct {
+	*hush
+	next http.RoundTripper
+}
+
+func (h hushedLog) RoundTrip(r *http.Request) (*http.Response, error) {
+	response, err := h.next.RoundTrip(r)
+	if err != nil || !strings.HasSuffix(r.URL.Path, "/logs") || response.StatusCode != http.StatusOK {
+		return response, err
+	}
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		return nil, err
+	}
+	var told [][]byte
+	for event, err := range rawjson.Elements(body) {
+		if err != nil {
+			return nil, err
+		}
+		if h.tells(event) {
+			told = append(told, event)
+		}
+	}
+	response.Body = io.NopCloser(strings.NewReader("[" + string(bytes.Join(told, []byte(","))) + "]"))
+	return response, nil
+}
+
+// hushedHooks swallows deliveries that tell of them.
+type hushedHooks struct{ *hush }
+
+func (h hushedHooks) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Body != nil {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return nil, err
+		}
+		if !h.tells(body) {
+			return &http.Response{StatusCode: http.StatusNoContent, Body: http.NoBody, Header: http.Header{}, Request: r}, nil
+		}
+		r = r.Clone(r.Context())
+		r.Body = io.NopCloser(bytes.NewReader(body))
+	}
+	return http.DefaultTransport.RoundTrip(r)
 }
 
 func must(t testing.TB, err error) {

@@ -339,6 +339,9 @@ func (a *app) printReceipts(ctx context.Context, out io.Writer, ids []int64, asJ
 			return false, err
 		}
 		ok = ok && r.OK
+		if r.MissedByFeed, err = a.missed(ctx, id); err != nil {
+			return false, err
+		}
 		doc, err := json.Marshal(r)
 		if err != nil {
 			return false, err

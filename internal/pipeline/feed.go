@@ -38,6 +38,8 @@ type FeedState struct {
 	Log        json.RawMessage // the state of the log's stream: up to there its records are in the lake
 	Position   json.RawMessage // up to there what the log touches was read again; nil when nothing ever was
 	CaughtUp   int64           // the newest run for which the feed has rewound
+	Since      time.Time       // when the feed began; zero for never
+	Alive      bool            // a feed is at work
 	LastRun    *Run            // the newest finished run that is none of the feed's and read something; nil for none
 	Stale      bool            // a stream of Run has begun a new generation
 	LogTaken   bool            // a run under way reads the log itself

@@ -37,6 +37,8 @@ type Receipt struct {
 	Differences []Difference     `json:"differences"`
 	OK          bool             `json:"ok"`
 	Verdicts    map[string]int64 `json:"verdicts"` // sums over the streams
+	// MissedByFeed counts, by stream, what the run changed although a feed had followed; nil when none had.
+	MissedByFeed map[string]int64 `json:"missedByFeed,omitzero"`
 }
 
 // Stream is one stream's way.
