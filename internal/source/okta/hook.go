@@ -211,7 +211,7 @@ func essence(event []byte) json.RawMessage {
 	if list, ok := rawjson.Get(event, "target"); ok && !rawjson.IsNull(list) {
 		for target, err := range rawjson.Elements(list) {
 			id, kind := rawjson.GetString(target, "id"), rawjson.GetString(target, "type")
-			if n++; err != nil || n > maxTargets {
+			if n++; err != nil || n > maxEventTargets {
 				break
 			}
 			if len(id) > maxIDBytes || len(kind) > maxIDBytes {

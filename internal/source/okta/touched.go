@@ -116,8 +116,8 @@ func (x effectIndex) of(eventType string) []consequence {
 	return nil
 }
 
-// maxTargets bounds the targets of one event that are looked at: Okta's own have a handful.
-const maxTargets = 200
+// maxEventTargets bounds the targets of one event that are looked at: Okta's own have a handful.
+const maxEventTargets = 200
 
 // touches returns what an event touches, whatever its outcome: a lock after failed sign-ins is a FAILURE too.
 func (x effectIndex) touches(event []byte) []touch {
@@ -126,7 +126,7 @@ func (x effectIndex) touches(event []byte) []touch {
 	if consequences == nil {
 		return nil
 	}
-	named := targetsOf(event)
+	named := eventTargets(event)
 	var all []touch
 	for _, c := range consequences {
 		ids := named[c.target]
@@ -149,8 +149,8 @@ func (x effectIndex) touches(event []byte) []touch {
 	return all
 }
 
-// targetsOf returns the ids of an event's targets by their kind.
-func targetsOf(event []byte) map[int][]string {
+// eventTargets returns the ids of an event's targets by their kind.
+func eventTargets(event []byte) map[int][]string {
 	named := map[int][]string{}
 	list, ok := rawjson.Get(event, "target")
 	if !ok || rawjson.IsNull(list) {
@@ -158,7 +158,7 @@ func targetsOf(event []byte) map[int][]string {
 	}
 	n := 0
 	for target, err := range rawjson.Elements(list) {
-		if n++; err != nil || n > maxTargets {
+		if n++; err != nil || n > maxEventTargets {
 			break
 		}
 		kind := targetKinds[strings.ReplaceAll(strings.ToLower(rawjson.GetString(target, "type")), "_", "")]
