@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -22,11 +21,14 @@ func newCheck() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "what this credential can and cannot see, and whether the bucket and the database work",
-		Long: `Check probes the org endpoint by endpoint, the bucket (write, read, list, delete) and the database, and prints what each gap costs and
-how to mend it. Exit 1 when something is missing.`,
-		Example: "  longshore check\n  longshore check --credentials   # also show the keys of the embedded S3 endpoint and of the API",
-		Args:    cobra.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return runCheck(cmd, asJSON, credentials) },
+		Long: `Check probes the org endpoint by endpoint, also those of optional streams, then the bucket (write, read, list, delete) and the
+database, and prints what each gap costs and how to mend it. Exit 0 when every chosen stream can be read, 1 when one cannot, or
+something else is missing. What a credential needs is told in docs/okta-access.md.`,
+		Example: `  longshore check
+  longshore check --streams +apps,+devices   # two optional streams must be readable too
+  longshore check --credentials              # also show the keys of the embedded S3 endpoint and of the API`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runCheck(cmd, asJSON, credentials) },
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.Flags().BoolVar(&credentials, "credentials", false, "show the keys made on first start")
@@ -35,13 +37,13 @@ how to mend it. Exit 1 when something is missing.`,
 
 // checkReport is what check found.
 type checkReport struct {
-	Org      string       `json:"org"`
-	Okta     []okta.Probe `json:"okta"`
-	OktaErr  string       `json:"oktaError,omitempty"`
-	Bucket   string       `json:"bucket"`
-	Rights   []rightLine  `json:"bucketRights"`
-	Database string       `json:"database"`
-	OK       bool         `json:"ok"`
+	Org      string            `json:"org"`
+	Okta     okta.Capabilities `json:"okta"`
+	OktaErr  string            `json:"oktaError,omitempty"`
+	Bucket   string            `json:"bucket"`
+	Rights   []rightLine       `json:"bucketRights"`
+	Database string            `json:"database"`
+	OK       bool              `json:"ok"`
 }
 
 type rightLine struct {
@@ -65,7 +67,13 @@ func runCheck(cmd *cobra.Command, asJSON, credentials bool) error {
 	if org != nil {
 		r.Org += " (demo org)"
 	}
-	r.probeOkta(ctx, source)
+	if notice := source.Notice(); notice != "" {
+		r.Org += ", " + notice
+	}
+	r.Okta, err = source.Check(ctx, true)
+	if r.OK = err == nil && r.Okta.OK(); err != nil {
+		r.OktaErr = withHint(err)
+	}
 	open := openToRead
 	if _, err := os.Stat(databasePath(cfg.data)); errors.Is(err, os.ErrNotExist) {
 		open = openApp // a check may come before everything else
@@ -102,17 +110,6 @@ func runCheck(cmd *cobra.Command, asJSON, credentials bool) error {
 	return nil
 }
 
-func (r *checkReport) probeOkta(ctx context.Context, source *okta.Source) {
-	probes, err := source.Check(ctx)
-	r.Okta = probes
-	for _, p := range probes {
-		r.OK = r.OK && (p.OK || p.Skipped)
-	}
-	if err != nil {
-		r.OK, r.OktaErr = false, withHint(err)
-	}
-}
-
 func withHint(err error) string {
 	if hint := fault.HintOf(err); hint != "" {
 		return err.Error() + " (" + hint + ")"
@@ -124,53 +121,27 @@ func (r *checkReport) print(w io.Writer, asJSON bool) error {
 	if asJSON {
 		return json.NewEncoder(w).Encode(r)
 	}
-	var errs []error
-	line := func(w io.Writer, format string, args ...any) {
-		_, err := fmt.Fprintf(w, format, args...)
-		errs = append(errs, err)
-	}
-	line(w, "Okta: %s\n", r.Org)
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, p := range r.Okta {
-		mark := "yes"
-		switch {
-		case p.Skipped:
-			mark = "not asked"
-		case !p.OK:
-			mark = "NO"
-		}
-		line(tw, "  %s\t%s\t%s\n", mark, p.Endpoint, strings.Join(p.Streams, ", "))
-	}
-	errs = append(errs, tw.Flush())
-	for _, p := range r.Okta {
-		if p.OK {
-			continue
-		}
-		line(w, "  %s: %s\n", p.Endpoint, p.Problem)
-		if p.Cost != "" && !p.Skipped {
-			line(w, "    what it costs: %s\n", p.Cost)
-		}
-		if p.Mend != "" {
-			line(w, "    how to mend it: %s\n", p.Mend)
-		}
-	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "Okta: %s\n", r.Org)
+	writeMatrix(&b, r.Okta)
 	if r.OktaErr != "" {
-		line(w, "  %s\n", r.OktaErr)
+		writeWrapped(&b, "  ", "  ", "FAILED: "+r.OktaErr)
 	}
 	if r.Bucket != "" {
-		line(w, "Bucket: %s\n", r.Bucket)
+		fmt.Fprintf(&b, "Bucket: %s\n", r.Bucket)
 	}
 	for _, right := range r.Rights {
-		if right.OK {
-			line(w, "  yes  %s\n", right.Name)
-		} else {
-			line(w, "  NO   %s: %s\n", right.Name, right.Problem)
+		mark := "yes  "
+		if !right.OK {
+			mark = "NO   "
 		}
+		writeWrapped(&b, "  "+mark, "       ", strings.TrimSuffix(right.Name+": "+right.Problem, ": "))
 	}
 	if r.Database != "" {
-		line(w, "Database: %s\n", r.Database)
+		fmt.Fprintf(&b, "Database: %s\n", r.Database)
 	}
-	return errors.Join(errs...)
+	_, err := io.WriteString(w, b.String())
+	return err
 }
 
 // printCredentials shows what first start showed once.

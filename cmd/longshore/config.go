@@ -39,7 +39,17 @@ var settings = []setting{
 	{"s3-prefix", []string{"LONGSHORE_S3_PREFIX"}, "data/", true, "bucket path of the lake"},
 	{"okta-url", []string{"OKTA_CLIENT_ORGURL", "OKTA_ORG_URL"}, "", true, "the org, in any spelling of its domain (default: the demo org)"},
 	{"okta-token", []string{"OKTA_CLIENT_TOKEN", "OKTA_API_TOKEN"}, "", false, ""},
+	{"okta-authorization-mode", []string{"OKTA_CLIENT_AUTHORIZATIONMODE"}, "", false, ""},
 	{"okta-client-id", []string{"OKTA_CLIENT_CLIENTID"}, "", false, ""},
+	{"okta-private-key", []string{"OKTA_CLIENT_PRIVATEKEY"}, "", false, ""},
+	{"okta-private-key-id", []string{"OKTA_CLIENT_PRIVATEKEYID"}, "", false, ""},
+	{"okta-scopes", []string{"OKTA_CLIENT_SCOPES"}, "", false, ""},
+	{"okta-client-secret", []string{"OKTA_CLIENT_CLIENTSECRET"}, "", false, ""},
+	{"okta-refresh-token", []string{"OKTA_CLIENT_REFRESHTOKEN"}, "", false, ""},
+	{settingDPoP, []string{"LONGSHORE_OKTA_DPOP"}, "auto", true, "bind access tokens to a key of this process: auto (once Okta demands it) or always"},
+	{settingShare, []string{"LONGSHORE_OKTA_SHARE"}, "50", true, "part of each of Okta's rate limits to use, per cent"},
+	{settingLimitOf, []string{"LONGSHORE_OKTA_LIMIT_OF"}, "", true, "whose limit Okta's rate headers show: org or client (default: found out)"},
+	{settingStreams, []string{"LONGSHORE_OKTA_STREAMS"}, "", true, "streams to read, with commas: just these, or +NAME to add to the default ones"},
 	{"client-id", []string{"LONGSHORE_CLIENT_ID"}, "", false, ""},
 	{"client-secret", []string{"LONGSHORE_CLIENT_SECRET"}, "", false, ""},
 }
@@ -56,9 +66,10 @@ func addSettingFlags(flags *pflag.FlagSet) {
 
 // config is the settings of one run: defaults, then longshore.yaml, then the environment, then flags.
 type config struct {
-	data, listen, s3Listen                     string
-	s3Endpoint, s3Bucket, s3Region, s3Prefix   string
-	oktaURL, oktaToken, clientID, clientSecret string
+	data, listen, s3Listen                   string
+	s3Endpoint, s3Bucket, s3Region, s3Prefix string
+	oktaURL, clientID, clientSecret          string
+	okta                                     okta.Config // as the settings have it; without an org the demo org is meant
 }
 
 // loadConfig reads the settings and refuses those that this version cannot honour: that is wrong usage.
@@ -100,7 +111,7 @@ func readConfig(cmd *cobra.Command) (config, error) {
 	c := config{
 		data: k.String("data"), listen: k.String("listen"), s3Listen: k.String("s3-listen"), s3Endpoint: k.String("s3-endpoint"),
 		s3Bucket: k.String("s3-bucket"), s3Region: k.String("s3-region"), s3Prefix: k.String("s3-prefix"), oktaURL: k.String("okta-url"),
-		oktaToken: k.String("okta-token"), clientID: k.String("client-id"), clientSecret: k.String("client-secret"),
+		clientID: k.String("client-id"), clientSecret: k.String("client-secret"),
 	}
 	// The embedded S3 endpoint works in a folder of its own: every path must be absolute from here on.
 	var err error
@@ -111,17 +122,8 @@ func readConfig(cmd *cobra.Command) (config, error) {
 		return c, fault.Errorf(fault.Invalid, "LONGSHORE_DATABASE_URL is set, but this version keeps its catalog in SQLite only").
 			WithHint("unset it; the catalog lies in the --data folder")
 	}
-	if k.String("okta-client-id") != "" && c.oktaToken == "" {
-		return c, fault.Errorf(fault.Invalid, "OKTA_CLIENT_CLIENTID is set, but this version signs in to Okta with an API token only").
-			WithHint("set OKTA_CLIENT_TOKEN to a read-only admin's token")
-	}
-	if c.oktaURL != "" && c.oktaToken == "" {
-		return c, fault.Errorf(fault.Invalid, "the org %q is set, but no token", c.oktaURL).
-			WithHint("set OKTA_CLIENT_TOKEN in the environment, or unset OKTA_CLIENT_ORGURL to use the demo org")
-	}
-	if c.oktaURL == "" && c.oktaToken != "" {
-		return c, fault.Errorf(fault.Invalid, "an Okta token is set, but no org").
-			WithHint("set OKTA_CLIENT_ORGURL (for example acme.okta.com), or unset OKTA_CLIENT_TOKEN to use the demo org")
+	if c.okta, err = oktaConfig(k); err != nil {
+		return c, err
 	}
 	if insecure, _ := cmd.Flags().GetBool("insecure"); !insecure {
 		if err := encryptedOrg(c.oktaURL); err != nil {

@@ -107,6 +107,7 @@ func (w *worker) startSync(ctx context.Context, name string) error {
 // figures feeds /metrics.
 func (a *app) figures() server.Figures {
 	return server.Figures{
+		Source: a.sourceUse,
 		ObjectsWaiting: func(ctx context.Context) (int64, error) {
 			waiting, err := a.objects.Waiting(ctx)
 			return waiting.Objects, err

@@ -177,13 +177,16 @@ func (a *app) preflight(ctx context.Context, say *sayer) error {
 			}
 		}
 	}
-	probes, err := a.source.Check(ctx)
+	caps, err := a.source.Check(ctx, false)
 	if err != nil {
 		return err
 	}
-	for _, p := range probes {
+	for _, f := range caps.Findings {
+		say.f("Note: %s. %s\n", f.Problem, f.Mend)
+	}
+	for _, p := range caps.Probes {
 		if !p.OK && !p.Skipped {
-			say.f("Note: %s answers %d: %s %s %s\n", p.Endpoint, p.Status, p.Problem, p.Cost, p.Mend)
+			say.f("Note: %s answers %d: %s. %s %s\n", p.Endpoint, p.Status, p.Problem, p.Cost, p.Mend)
 		}
 	}
 	return nil
@@ -232,7 +235,13 @@ func (w *worker) with(ctx context.Context, handlers job.Handlers, do func(ctx co
 }
 
 func (w *worker) sync(ctx context.Context, syncID int64, until time.Time) (bool, error) {
+	if err := w.app.beginRun(ctx, w.say, syncID); err != nil {
+		return false, w.failed(ctx, err)
+	}
 	done, err := w.app.sync(w.say.page).Work(ctx, syncID, until)
+	if told := w.app.endRun(ctx, syncID); err == nil {
+		err = told
+	}
 	return done, w.failed(ctx, err)
 }
 
@@ -338,6 +347,10 @@ func (a *app) printReceipts(ctx context.Context, out io.Writer, ids []int64, asJ
 		if err != nil {
 			return false, err
 		}
+		if r.Calls, err = a.callsOf(ctx, id); err != nil {
+			return false, err
+		}
+		r.CountAnswers()
 		ok = ok && r.OK
 		if r.MissedByFeed, err = a.missed(ctx, id); err != nil {
 			return false, err

@@ -396,7 +396,8 @@ func (a *app) openSource() error {
 
 // newSource opens the org of the settings, or starts the demo org.
 func newSource(cfg config, log *slog.Logger) (*okta.Source, *emulator.Org, error) {
-	oc := okta.Config{OrgURL: cfg.oktaURL, Token: cfg.oktaToken, Logger: log, Version: version()}
+	oc := cfg.okta
+	oc.Logger, oc.Version = log, version()
 	var org *emulator.Org
 	if cfg.oktaURL == "" {
 		org = emulator.New(emulator.Options{BaseURL: demoOrg})

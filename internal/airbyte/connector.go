@@ -25,6 +25,9 @@ type Connector struct {
 // Environment is what a session may use while a command runs.
 type Environment struct {
 	Log *slog.Logger
+	// Reconfigured tells the platform to keep this configuration in place of the one given. It may be called from any
+	// goroutine.
+	Reconfigured func(config json.RawMessage)
 	// Throttled tells that reading waits for the source's rate limit until about that time. It may be called from any
 	// goroutine, and again whenever the wait goes on.
 	Throttled func(until time.Time)
@@ -34,8 +37,6 @@ type Environment struct {
 type Session struct {
 	Source  pipeline.Source
 	Catalog Catalog
-	// Migrated is the configuration in its newest form, when the one given has an older; else nil.
-	Migrated json.RawMessage
 	// Check asks the source for as little as proves that it can be read.
 	Check func(ctx context.Context) error
 	// Begin decides where a read of the stream begins, in the sync mode, of the state that the platform kept (nil for
@@ -86,23 +87,23 @@ func (c *Connector) Run(ctx context.Context, name string, files Files, debug boo
 	return ok && e.Err() == nil, e.Err()
 }
 
-// open reads the configuration and opens a session with it. A configuration of an older form is answered with its new
-// one, for the platform to keep.
+// open reads the configuration and opens a session with it.
 func (r *command) open() (*Session, error) {
 	config, err := readConfig(r.files.Config)
 	if err != nil {
 		return nil, &unreadable{err}
 	}
-	session, err := r.connector.Open(config, Environment{Log: r.log, Throttled: r.waits})
+	session, err := r.connector.Open(config, Environment{Log: r.log, Reconfigured: r.reconfigured, Throttled: r.waits})
 	if err != nil {
 		return nil, err
 	}
-	if session.Migrated != nil {
-		r.out.emit(message{Type: "CONTROL", Control: &control{
-			Type: "CONNECTOR_CONFIG", EmittedAt: millis(r.out.now()), Config: controlConfig{Config: session.Migrated},
-		}})
-	}
 	return session, nil
+}
+
+func (r *command) reconfigured(config json.RawMessage) {
+	r.out.emit(message{Type: "CONTROL", Control: &control{
+		Type: "CONNECTOR_CONFIG", EmittedAt: millis(r.out.now()), Config: controlConfig{Config: config},
+	}})
 }
 
 // unreadable is a configuration that could not be read at all, which says nothing of the user's settings.

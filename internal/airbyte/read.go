@@ -57,10 +57,9 @@ func (r *command) read(ctx context.Context) bool {
 // waits passes on what Environment.Throttled is told.
 func (r *command) waits(until time.Time) {
 	r.mu.Lock()
-	tell := r.throttled
-	r.mu.Unlock()
-	if tell != nil {
-		tell(until)
+	defer r.mu.Unlock() // until it is told: nothing of a stream comes behind its end
+	if r.throttled != nil {
+		r.throttled(until)
 	}
 }
 

@@ -22,7 +22,8 @@ const (
 )
 
 // Manifest says what one sync wrote of one stream. It is put when the stream has ended, whole or not, and proves by
-// Complete that the objects named are everything the source had.
+// Complete that the objects named hold all that was to be read. Only with Snapshot is that everything the source had, so
+// that what is in none of them is gone.
 type Manifest struct {
 	Version     int              `json:"version"`
 	Connection  string           `json:"connection"`
@@ -40,6 +41,7 @@ type Manifest struct {
 	Statuses    map[int]int      `json:"statuses,omitempty"` // answers of the source by HTTP status
 	Objects     []ManifestObject `json:"objects"`
 	Complete    bool             `json:"complete"`
+	Snapshot    bool             `json:"snapshot"`          // complete, and read from its start: what is not there is gone
 	Reasons     []string         `json:"reasons,omitempty"` // why it is not complete: gaps, an error, a stop
 }
 

@@ -7,12 +7,15 @@ import (
 
 // Connection ties a source to a destination: which streams, under which namespace, how often.
 type Connection struct {
-	ID        int64         `json:"-"`
-	Name      string        `json:"name"`
-	Source    string        `json:"source"`    // what is read, for people: the org's URL
-	Namespace string        `json:"namespace"` // first part of the object keys; routes to the webhook of that key or identifier
-	Streams   []string      `json:"streams"`   // chosen streams; empty means all of the source but the optional ones
-	Every     time.Duration `json:"every"`     // pause between the end of a run and the next; 0 means by hand only
+	ID        int64    `json:"-"`
+	Name      string   `json:"name"`
+	Source    string   `json:"source"`    // what is read, for people: the org's URL
+	Namespace string   `json:"namespace"` // first part of the object keys; routes to the webhook of that key or identifier
+	Streams   []string `json:"streams"`   // chosen streams; empty means all of the source but the optional ones
+	// Modes say how streams are read where it is not as the source does by default: FullRefresh or Incremental by name.
+	// A stream that can only be read in full is, whatever they say.
+	Modes map[string]string `json:"modes,omitempty"`
+	Every time.Duration     `json:"every"` // pause between the end of a run and the next; 0 means by hand only
 }
 
 // Status is the state of a run or of a stream in it.
@@ -35,6 +38,20 @@ const (
 	FullRefresh = "full_refresh"
 	Incremental = "incremental"
 )
+
+// Mode is how the connection reads a stream. A full refresh begins a new generation, and what is not in it is gone from
+// the source. An incremental read adds to the generation what changed since the read before, and proves no absence: an
+// object deleted, a membership or an assignment taken away stays until the next full refresh or until the feed tells.
+func (c Connection) Mode(st Stream) string {
+	mode := c.Modes[st.Name]
+	switch {
+	case mode == FullRefresh, mode == Incremental && st.CursorField != "":
+		return mode
+	case st.Incremental:
+		return Incremental
+	}
+	return FullRefresh
+}
 
 // Run is one sync of a connection.
 type Run struct {

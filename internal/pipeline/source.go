@@ -27,6 +27,8 @@ type Page struct {
 	// Gaps name what this page could not read and was passed over (a parent gone with 404, a 403 on one parent):
 	// a stream with gaps is partial, never complete.
 	Gaps []string
+	// Last means that the read is complete with this page. To read on from its State is another, incremental read.
+	Last bool
 }
 
 // Source reads records from the system at the head of the pipeline.

@@ -274,6 +274,7 @@ func (w *streamWriter) add(page Page) error {
 	w.next.Pages++
 	w.next.LastCursor = page.Cursor
 	w.next.State = append(w.next.State[:0], page.State...)
+	w.next.End = page.Last // stopped here, the run must not read on: that would be an incremental read
 	for status, n := range page.Statuses {
 		w.next.Statuses[status] += n
 	}

@@ -5,6 +5,7 @@
 // the last counts. The one difference is depth: text nested deeper than [MaxDepth] is refused here.
 //
 //	for record, err := range rawjson.Elements(body) { … }     // the elements of an array, one by one
+//	for name, value := range rawjson.Members(record) { … }    // the members of an object, in their order
 //	id, ok := rawjson.Get(record, "profile", "login")         // the span of one member
 //	login, ok := rawjson.String(id)                           // its text
 //	line = rawjson.AppendMember(line, record, "userId", id)   // the object with one more member

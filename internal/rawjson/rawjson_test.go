@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -74,6 +75,25 @@ func TestGet(t *testing.T) {
 	}
 	if got := GetString([]byte(obj), "profile", "login"); got != "ab" {
 		t.Errorf("GetString = %q, want ab", got)
+	}
+}
+
+func TestMembersCutsSpansAsTheyStand(t *testing.T) {
+	var got []string
+	for name, value := range Members([]byte(` { "a" : [1, 2] , "\u0062":{"c":null},"a":1.50 } `)) {
+		got = append(got, string(name)+"="+string(value))
+		if NameIs(name, "b") != strings.HasPrefix(string(name), `"\u`) {
+			t.Errorf("name %s compared with b: %t", name, NameIs(name, "b"))
+		}
+	}
+	if want := []string{`"a"=[1, 2]`, `"\u0062"={"c":null}`, `"a"=1.50`}; !slices.Equal(got, want) {
+		t.Errorf("members %q, want %q", got, want)
+	}
+	for range Members([]byte(`[1]`)) {
+		t.Error("an array has members")
+	}
+	for range Members([]byte(`{"a":1,"b":2}`)) {
+		break
 	}
 }
 

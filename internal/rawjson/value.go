@@ -41,7 +41,7 @@ func Get(obj []byte, path ...string) ([]byte, bool) {
 		}
 		var found []byte
 		_, err := skipObject(obj, i, 1, func(key, value []byte) bool {
-			if nameIs(key, name) {
+			if NameIs(key, name) {
 				found = value
 			}
 			return true
@@ -54,8 +54,18 @@ func Get(obj []byte, path ...string) ([]byte, bool) {
 	return obj, len(path) > 0
 }
 
-// nameIs compares a quoted name with its text.
-func nameIs(quoted []byte, name string) bool {
+// Members yields the members of a JSON object: each name as it stands, in its quotes (see NameIs), and its value.
+// What is no valid object ends early, without a word: a caller that has not checked the text knows Check.
+func Members(obj []byte) iter.Seq2[[]byte, []byte] {
+	return func(yield func(name, value []byte) bool) {
+		if i := skipSpace(obj, 0); i < len(obj) && obj[i] == '{' {
+			_, _ = skipObject(obj, i, 1, yield)
+		}
+	}
+}
+
+// NameIs compares a quoted name, as Members yields it, with its text.
+func NameIs(quoted []byte, name string) bool {
 	inner := quoted[1 : len(quoted)-1]
 	if bytes.IndexByte(inner, '\\') < 0 && utf8.Valid(inner) {
 		return string(inner) == name

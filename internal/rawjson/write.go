@@ -71,7 +71,7 @@ func SetMember(obj []byte, name string, value []byte) []byte {
 	dst = append(dst, '{')
 	set := false
 	_, err := skipObject(obj, skipSpace(obj, 0), 1, func(key, old []byte) bool {
-		if nameIs(key, name) {
+		if NameIs(key, name) {
 			if set {
 				return true
 			}

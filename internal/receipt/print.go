@@ -47,6 +47,12 @@ func (r Receipt) Print(w io.Writer) error {
 	for _, b := range r.Blueprints {
 		p.f("  %-24s %d\n", b.Identifier, b.Entities)
 	}
+	if r.Calls != nil {
+		p.f("\nCalls: %s\n", r.Calls)
+		for _, unsure := range r.Calls.Unsure {
+			p.f("  not foreseen: %s\n", unsure)
+		}
+	}
 	p.f("\nRelations waiting for a target: %d, of these resolvable: %d\n", r.Pending, r.Resolvable)
 	if r.MissedByFeed != nil {
 		p.f("Missed by the feed: %s\n", Counts(r.MissedByFeed))

@@ -39,6 +39,7 @@ type Receipt struct {
 	Verdicts    map[string]int64 `json:"verdicts"` // sums over the streams
 	// MissedByFeed counts, by stream, what the run changed although a feed had followed; nil when none had.
 	MissedByFeed map[string]int64 `json:"missedByFeed,omitzero"`
+	Calls        *Calls           `json:"calls,omitempty"`
 }
 
 // Stream is one stream's way.
@@ -47,6 +48,7 @@ type Stream struct {
 	Status   string           `json:"status"`
 	Mode     string           `json:"mode"`
 	Pages    int64            `json:"pages"`
+	Calls    int64            `json:"calls"` // answers that the source gave, those sent again included
 	APIRows  int64            `json:"apiRows"`
 	InLake   int64            `json:"inLake"`
 	Read     int64            `json:"read"`
@@ -199,6 +201,9 @@ func (r *Receipt) addStream(st pipeline.StreamRun, taken []ingest.Object, sums m
 	s := Stream{
 		Name: st.Stream, Status: string(st.Status), Mode: st.Mode, Pages: st.Pages, APIRows: st.APIRows, InLake: st.LakeRows,
 		Verdicts: map[string]int64{}, Note: st.Error,
+	}
+	for _, n := range st.Statuses {
+		s.Calls += int64(n)
 	}
 	found := int64(0) // lines of the objects that are known
 	for _, o := range taken {

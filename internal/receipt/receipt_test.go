@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"longshore/internal/catalog"
 	"longshore/internal/ingest"
@@ -168,5 +169,23 @@ func TestAccountOfTheLakeTakesForeignObjectsAsRead(t *testing.T) {
 	b.objects[0].Records--
 	if r, err = OfLake(t.Context(), b, b); err != nil || r.OK {
 		t.Errorf("a lost line: OK %t, %v; want not OK", r.OK, err)
+	}
+}
+
+func TestCallsAreToldInALine(t *testing.T) {
+	calls := Calls{
+		Foreseen: 1043, Made: 1030, Throttled: 1, Failed: 2, Retried: 3,
+		Buckets: []BucketCalls{{Bucket: "iam", Waited: time.Second}, {Bucket: "users", Waited: 130*time.Second + 300*time.Millisecond}},
+	}
+	want := "1030 made, 1043 foreseen; 1 answered 429, 2 failed, 3 sent again; waited 2m10s for the rate limit of users"
+	if got := calls.String(); got != want {
+		t.Errorf("told as %q, want %q", got, want)
+	}
+	if got, want := (Calls{Made: 7}).String(), "7 made; 0 answered 429, 0 failed, 0 sent again"; got != want {
+		t.Errorf("told as %q, want %q", got, want)
+	}
+	r := Receipt{Calls: &calls, Streams: []Stream{{Calls: 1000}, {Calls: 200}}}
+	if r.CountAnswers(); r.Calls.Made != 1200 {
+		t.Errorf("%d calls made, the streams account for 1200", r.Calls.Made)
 	}
 }

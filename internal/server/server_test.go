@@ -163,6 +163,13 @@ func TestMetricsShowTheFigures(t *testing.T) {
 		LastSyncs: func(context.Context) ([]server.LastSync, error) {
 			return []server.LastSync{{Connection: "okta", Status: "succeeded", Started: time.Unix(100, 0), Finished: time.Unix(160, 0)}}, nil
 		},
+		Source: func() server.SourceUse {
+			return server.SourceUse{
+				Width:   4,
+				Buckets: []server.SourceBucket{{Bucket: "users", Limit: 600, Remaining: 420, Share: 300, Used: 150, Waited: 90 * time.Second}},
+				Calls:   []server.SourceCalls{{Bucket: "users", Stream: "users", Calls: 501, Throttled: 1, Retried: 2, Failed: 1, Bytes: 1 << 20}},
+			}
+		},
 	}))
 	h := open(t, server.Config{Registry: reg, Doors: []server.Door{{Prefix: "/v1/", Handler: echo}}}).Handler()
 	get(t, h, httptest.NewRequest(http.MethodGet, "/v1/x", nil))
@@ -174,6 +181,9 @@ func TestMetricsShowTheFigures(t *testing.T) {
 		"longshore_lake_objects_waiting 3", `longshore_records{verdict="upserted"} 120`,
 		`longshore_last_sync_status{connection="okta",status="succeeded"} 1`, `longshore_last_sync_finished_seconds{connection="okta"} 160`,
 		`longshore_http_answers_total{door="/v1/",status="200"} 1`,
+		`longshore_source_limit{bucket="users"} 600`, `longshore_source_remaining{bucket="users"} 420`, `longshore_source_share{bucket="users"} 300`,
+		`longshore_source_used{bucket="users"} 150`, `longshore_source_wait_seconds_total{bucket="users"} 90`, `longshore_source_parallel 4`,
+		`longshore_source_calls_total{bucket="users",stream="users"} 501`, `longshore_source_throttled_total{bucket="users",stream="users"} 1`,
 	} {
 		if !strings.Contains(body, line+"\n") {
 			t.Errorf("missing %s in\n%s", line, body)

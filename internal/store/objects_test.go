@@ -259,6 +259,46 @@ func TestRunIsStartedOnceAConnection(t *testing.T) {
 	}
 }
 
+// An incremental run goes on from the state left, in the same generation; a stream that was never read, or that can only
+// be read in full, begins a new one.
+func TestRunReadsStreamsInTheModesOfTheConnection(t *testing.T) {
+	b := newBench(t)
+	conn, err := b.syncs.PutConnection(t.Context(), pipeline.Connection{Name: "c"})
+	must(t, err)
+	streams := []pipeline.Stream{
+		{Name: "users", CursorField: "lastUpdated"},
+		{Name: "groups", CursorField: "lastUpdated"},
+		{Name: "roles"},
+		{Name: "logs", CursorField: "published", Incremental: true},
+	}
+	first, _, err := b.syncs.StartRun(t.Context(), conn, streams, false, "test")
+	must(t, err)
+	for _, name := range []string{"users", "roles", "logs"} { // groups broke off before the first page
+		must(t, b.syncs.SaveCommit(t.Context(), pipeline.Part{SyncID: first, Stream: name}, pipeline.Commit{State: json.RawMessage(`7`)}))
+	}
+	must(t, b.syncs.FinishRun(t.Context(), first, pipeline.Partial, ""))
+	conn.Modes = map[string]string{"users": pipeline.Incremental, "groups": pipeline.Incremental, "roles": pipeline.Incremental, "logs": pipeline.FullRefresh}
+	if conn, err = b.syncs.PutConnection(t.Context(), conn); err != nil {
+		t.Fatal(err)
+	}
+	all, err := b.syncs.Connections(t.Context())
+	must(t, err)
+	id, _, err := b.syncs.StartRun(t.Context(), all[0], streams, false, "test")
+	must(t, err)
+	run, err := b.syncs.Run(t.Context(), id)
+	must(t, err)
+	for i, want := range []pipeline.StreamRun{
+		{Stream: "users", Mode: pipeline.Incremental, Generation: 1, State: json.RawMessage(`7`)},
+		{Stream: "groups", Mode: pipeline.FullRefresh, Generation: 2},
+		{Stream: "roles", Mode: pipeline.FullRefresh, Generation: 2},
+		{Stream: "logs", Mode: pipeline.FullRefresh, Generation: 1},
+	} {
+		if got := run.Streams[i]; got.Stream != want.Stream || got.Mode != want.Mode || got.Generation != want.Generation || string(got.State) != string(want.State) {
+			t.Errorf("%s: mode %s, generation %d, state %s; want %+v", got.Stream, got.Mode, got.Generation, got.State, want)
+		}
+	}
+}
+
 // An earlier step of the transaction that fails starts no run.
 func TestRunIsNotStartedWhenItsTransactionFails(t *testing.T) {
 	b := newBench(t)

@@ -105,8 +105,9 @@ func (y *Syncs) Recall(ctx context.Context, connectionID int64, seen []Seen) err
 }
 
 // StartRun creates a run of the connection over the streams and queues it, or returns the one under way (started
-// false): a connection has at most one. Full-refresh streams begin a new generation; incremental ones go on where the
-// last run left them. The steps in also run in the same transaction.
+// false): a connection has at most one. Streams are read in the connection's mode, or with full all in full: that begins
+// a new generation. Incremental ones go on where the last run left them; one that is a full refresh by default and was
+// never read begins with one. The steps in also run in the same transaction.
 func (y *Syncs) StartRun(ctx context.Context, c pipeline.Connection, streams []pipeline.Stream, full bool, cause string,
 	also ...func(ctx context.Context, tx *sql.Tx) error,
 ) (id int64, started bool, err error) {
@@ -141,7 +142,7 @@ func (y *Syncs) StartRun(ctx context.Context, c pipeline.Connection, streams []p
 			if st.Name == followed { // the feed reads it
 				continue
 			}
-			if err := startStream(ctx, tx, c.ID, id, i, st, full); err != nil {
+			if err := startStream(ctx, tx, c, id, i, st, full); err != nil {
 				return err
 			}
 		}
@@ -159,21 +160,21 @@ func (y *Syncs) began(ctx context.Context, tx *sql.Tx) (at int64, err error) {
 	return max(at, y.now().UnixMilli()), err
 }
 
-func startStream(ctx context.Context, tx *sql.Tx, connectionID, syncID int64, position int, st pipeline.Stream, full bool) error {
+func startStream(ctx context.Context, tx *sql.Tx, conn pipeline.Connection, syncID int64, position int, st pipeline.Stream, full bool) error {
 	var generation int64
 	var state string
 	err := tx.QueryRowContext(ctx, `SELECT generation, state FROM stream_states WHERE connection_id = $1 AND stream = $2`,
-		connectionID, st.Name).Scan(&generation, &state)
+		conn.ID, st.Name).Scan(&generation, &state)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
-	mode := pipeline.Incremental
-	if !st.Incremental || full {
+	mode := conn.Mode(st)
+	if full || mode == pipeline.FullRefresh || state == "" && !st.Incremental {
 		mode, state, generation = pipeline.FullRefresh, "", generation+1
 	}
 	if _, err := tx.ExecContext(ctx, `INSERT INTO stream_states (connection_id, stream, generation, state) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (connection_id, stream) DO UPDATE SET generation = excluded.generation, state = excluded.state`,
-		connectionID, st.Name, generation, state); err != nil {
+		conn.ID, st.Name, generation, state); err != nil {
 		return err
 	}
 	_, err = tx.ExecContext(ctx, `INSERT INTO sync_streams (sync_id, position, stream, mode, generation, status, state)

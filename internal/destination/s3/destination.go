@@ -257,6 +257,7 @@ func (d *Destination) WriteManifest(ctx context.Context, run pipeline.Run, st pi
 		Connection: run.Connection.Name, SyncID: run.ID, Namespace: run.Connection.Namespace, Stream: st.Stream, Mode: st.Mode,
 		Generation: st.Generation, StartedAt: st.StartedAt, FinishedAt: st.FinishedAt, Pages: st.Pages, Rows: st.LakeRows,
 		FirstCursor: st.FirstCursor, LastCursor: st.LastCursor, Statuses: st.Statuses, Complete: st.Status == pipeline.Complete, Reasons: st.Gaps,
+		Snapshot: st.Status == pipeline.Complete && st.Mode == pipeline.FullRefresh,
 	}
 	if st.Error != "" && !slices.Contains(st.Gaps, st.Error) { // it broke off
 		m.Reasons = append([]string{st.Error}, st.Gaps...)

@@ -19,9 +19,10 @@ import (
 // spends more than half in some window, which is exactly where Okta cuts a token off. So requests are counted in the
 // same windows as Okta counts them.
 type bucket struct {
-	name  string
-	log   *slog.Logger
-	share *share
+	onWait func(until time.Time) // see Config.Waiting
+	name   string
+	log    *slog.Logger
+	share  *share
 
 	mu       sync.Mutex
 	changed  chan struct{} // closed and replaced whenever an answer brought news
@@ -119,6 +120,9 @@ func (b *bucket) tell(now time.Time, delay time.Duration, path string) {
 	}
 	b.log.Log(context.Background(), level, "okta requests wait for the rate limit", "bucket", b.name, "wait", delay.Round(time.Second),
 		"until", now.Add(delay).UTC().Format(time.RFC3339), "why", why, "path", shown(path))
+	if b.onWait != nil {
+		b.onWait(now.Add(delay))
+	}
 }
 
 // admit counts a request in, or says how long to wait before asking again.

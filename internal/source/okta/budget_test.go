@@ -158,7 +158,7 @@ func TestRolesOfALargeOrg(t *testing.T) {
 	if testing.Short() {
 		users, admins = largeUsers/2, largeAdmins
 	}
-	t.Logf("%-42s %8s %8s %12s %6s", fmt.Sprintf("%d users, %d admins", users, admins), "calls", "least", "time", "429")
+	t.Logf("%-42s %8s %8s %8s %12s %12s %6s", fmt.Sprintf("%d users, %d admins", users, admins), "calls", "least", "foreseen", "time", "foreseen", "429")
 	for _, c := range budgetCases {
 		synctest.Test(t, func(t *testing.T) {
 			org := largeOrg(c.limits, users, admins)
@@ -168,7 +168,13 @@ func TestRolesOfALargeOrg(t *testing.T) {
 			s := openEmulator(t, org)
 			var got []string
 			count := 0
+			var foreseen Estimate
 			cost := measure(t.Context(), org, c.noise, func() {
+				var err error
+				if foreseen, err = s.Estimate(t.Context(), []Planned{{Stream: "users"}, {Stream: "user_role_assignments"}}); err != nil {
+					t.Error(err)
+				}
+				s.BeginRun(1)
 				pages, err := readAll(t, s, "users", nil)
 				for _, page := range pages {
 					count += len(page.Records)
@@ -188,16 +194,19 @@ func TestRolesOfALargeOrg(t *testing.T) {
 			if bound := float64(least) * 1.05; float64(cost.calls) > bound {
 				t.Errorf("%s: %d calls, want at most %.0f", c.name, cost.calls, bound)
 			}
+			if off := float64(foreseen.Calls)/float64(cost.calls) - 1; off < -0.1 || off > 0.1 || len(foreseen.Unsure) > 0 {
+				t.Errorf("%s: %d calls were foreseen, %d were made: %v", c.name, foreseen.Calls, cost.calls, foreseen.Unsure)
+			}
 			if cost.refused > 0 {
 				t.Errorf("%s: %d answers were 429", c.name, cost.refused)
 			}
-			t.Logf("%-42s %8d %8d %12s %6d", c.name, cost.calls, least, cost.took.Round(time.Second), cost.refused)
+			t.Logf("%-42s %8d %8d %8d %12s %12s %6d", c.name, cost.calls, least, foreseen.Calls, cost.took.Round(time.Second), foreseen.Time.Round(time.Second), cost.refused)
 		})
 	}
 	synctest.Test(t, func(t *testing.T) {
 		org := largeOrg(budgetCases[0].limits, users, admins)
 		cost := measure(t.Context(), org, 0, func() { fanOut(t, org) })
-		t.Logf("%-42s %8d %8s %12s %6d", "per-user fan-out, limit of the org", cost.calls, "", cost.took.Round(time.Second), cost.refused)
+		t.Logf("%-42s %8d %8s %8s %12s %12s %6d", "per-user fan-out, limit of the org", cost.calls, "", "", cost.took.Round(time.Second), "", cost.refused)
 	})
 }
 

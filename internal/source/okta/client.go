@@ -34,21 +34,9 @@ const (
 	requestTimeout = 60 * time.Second
 	// maxBackoff bounds the wait after a failure that is no 429.
 	maxBackoff = 30 * time.Second
+	// maxMended is how often one request is sent again after a 401: with a new nonce, and with a new token.
+	maxMended = 2
 )
-
-// authorizer proves to Okta who is asking. It is the seam between a personal API token and OAuth.
-type authorizer interface {
-	// authorize adds the credential to a request, which goes to the configured host.
-	authorize(r *http.Request) error
-}
-
-// token is a personal API token, in Okta's own scheme SSWS.
-type token string
-
-func (t token) authorize(r *http.Request) error {
-	r.Header.Set("Authorization", "SSWS "+string(t))
-	return nil
-}
 
 // client asks the API of one org for pages. It sends GET requests alone, so any may be repeated, and it sends them
 // to the configured host alone. The retry loop is its own rather than go-retryablehttp's: a wait belongs to a bucket,
@@ -64,6 +52,7 @@ type client struct {
 	kept  *kept
 	log   *slog.Logger
 
+	empty    suspicion
 	answered atomic.Bool  // the host has answered before
 	skew     atomic.Int64 // the server's clock less ours, nanoseconds; 0 before the first answer
 
@@ -79,12 +68,15 @@ type answer struct {
 	body     []byte
 	at       time.Time   // when it came, local clock
 	statuses map[int]int // all statuses met on the way, 0 for a broken connection
+	again    bool        // the credential was mended after it, so that the request may fare better now
+	mended   int         // 401s before it that a mended credential got over
 }
 
 // patience is how long a request is repeated.
 type patience struct {
 	retries   int           // after failures other than a 429, which has maxRetries
 	within    time.Duration // none later than this after the first attempt, but for a 429; 0 for no bound
+	attempt   time.Duration // bounds one attempt once it is sent; 0 means requestTimeout
 	anonymous bool          // without the credential
 }
 
@@ -99,7 +91,7 @@ func (c *client) get(ctx context.Context, path string) (*answer, error) {
 func (c *client) ask(ctx context.Context, path string, p patience) (*answer, error) {
 	statuses, began := map[int]int{}, time.Now()
 	for try := 0; ; try++ {
-		a, err := c.once(ctx, path, !p.anonymous)
+		a, err := c.once(ctx, path, p)
 		if ctx.Err() != nil && (err != nil || a.status != http.StatusOK) {
 			return nil, fmt.Errorf("GET %s: %w", shown(path), context.Cause(ctx))
 		}
@@ -107,15 +99,18 @@ func (c *client) ask(ctx context.Context, path string, p patience) (*answer, err
 			a = &answer{path: path, at: time.Now()}
 		}
 		statuses[a.status]++
+		if a.mended > 0 {
+			statuses[http.StatusUnauthorized] += a.mended
+		}
 		a.statuses = statuses
 		if err == nil && a.status == http.StatusOK {
 			return a, nil
 		}
-		if fault.Is(err, fault.Invalid) {
+		if isFinal(err) {
 			return a, err
 		}
 		if err == nil && !retriable(a.status) {
-			return a, classify(a)
+			return a, c.classify(a)
 		}
 		if c.givesUp(a, err, p, try, began) {
 			return a, c.failure(a, err)
@@ -154,8 +149,8 @@ func (c *client) givesUp(a *answer, err error, p patience, try int, began time.T
 func (c *client) failure(a *answer, err error) error {
 	switch {
 	case err == nil:
-		return classify(a)
-	case isBroken(err):
+		return c.classify(a)
+	case isBroken(err), asAPIError(err) != nil: // the second is one of the token endpoint
 		return err
 	}
 	return unreachable(c.base, err)
@@ -169,8 +164,28 @@ func (c *client) warnRepeat(a *answer, err error, try int) {
 	c.log.Warn("okta request will be repeated", attributes...)
 }
 
-// once sends a request once, when its bucket and the requests under way allow. An error means that no whole answer came.
-func (c *client) once(ctx context.Context, path string, withAuth bool) (*answer, error) {
+// once sends a request once, and again after a 401 that a mended credential may get over. An error means that no whole
+// answer came.
+func (c *client) once(ctx context.Context, path string, p patience) (*answer, error) {
+	for mended := 0; ; mended++ {
+		a, err := c.inTurn(ctx, path, p)
+		if a == nil {
+			return nil, err
+		}
+		a.mended = mended
+		if !a.again || mended == maxMended {
+			return a, err
+		}
+	}
+}
+
+// inTurn sends a request when there is a credential for it, and its bucket and the requests under way allow.
+func (c *client) inTurn(ctx context.Context, path string, p patience) (*answer, error) {
+	if !p.anonymous {
+		if err := c.auth.ready(ctx); err != nil {
+			return nil, err
+		}
+	}
 	bucket := c.pace.bucket(path)
 	if bucket.uncertain() {
 		c.askShare(ctx)
@@ -184,7 +199,7 @@ func (c *client) once(ctx context.Context, path string, withAuth bool) (*answer,
 		return nil, err
 	}
 	began := time.Now()
-	a, err := c.send(sending(ctx), path, withAuth)
+	a, err := c.send(sending(ctx), path, p)
 	if a != nil {
 		status, header = a.status, a.header
 	}
@@ -194,10 +209,14 @@ func (c *client) once(ctx context.Context, path string, withAuth bool) (*answer,
 }
 
 // send sends a request. An error means that no whole answer came.
-func (c *client) send(ctx context.Context, path string, withAuth bool) (*answer, error) {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+func (c *client) send(ctx context.Context, path string, p patience) (*answer, error) {
+	timeout := requestTimeout
+	if p.attempt > 0 {
+		timeout = p.attempt
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	request, err := c.request(ctx, path, withAuth)
+	request, err := c.request(ctx, path, !p.anonymous)
 	if err != nil {
 		return nil, err
 	}
@@ -206,19 +225,33 @@ func (c *client) send(ctx context.Context, path string, withAuth bool) (*answer,
 		return nil, err
 	}
 	defer response.Body.Close()
-	c.answered.Store(true)
 	a := &answer{path: path, status: response.StatusCode, header: response.Header, at: time.Now()}
-	if date, err := http.ParseTime(response.Header.Get("Date")); err == nil {
-		c.skew.Store(int64(date.Sub(a.at)))
-	}
+	c.heard(a.header, a.at)
 	if a.body, err = io.ReadAll(io.LimitReader(response.Body, maxBodyBytes+1)); err != nil {
 		return a, fmt.Errorf("the answer breaks off: %w", err)
+	}
+	if !p.anonymous {
+		a.again = c.auth.met(request, a)
 	}
 	if a.status != http.StatusOK {
 		return a, nil
 	}
 	return a, checkBody(a)
 }
+
+// heard notes that the host answers, and its clock.
+func (c *client) heard(header http.Header, at time.Time) {
+	c.answered.Store(true)
+	if date, err := http.ParseTime(header.Get("Date")); err == nil {
+		c.skew.Store(int64(date.Sub(at)))
+	}
+}
+
+// clockSkew is the server's clock less ours, 0 before the first answer.
+func (c *client) clockSkew() time.Duration { return time.Duration(c.skew.Load()) }
+
+// now is the server's clock as far as it is known.
+func (c *client) now() time.Time { return time.Now().Add(c.clockSkew()) }
 
 func (c *client) request(ctx context.Context, path string, withAuth bool) (*http.Request, error) {
 	target, err := url.Parse(path)
@@ -318,9 +351,9 @@ func unreachable(base *url.URL, err error) error {
 // does not answer leaves the local clock.
 func (c *client) serverTime(ctx context.Context) time.Time {
 	if c.skew.Load() == 0 {
-		_, _ = c.once(ctx, wellKnownPath, false) // any answer has a Date, whatever else is wrong with it
+		_, _ = c.once(ctx, wellKnownPath, patience{anonymous: true}) // any answer has a Date, whatever else is wrong with it
 	}
-	return time.Now().Add(time.Duration(c.skew.Load())).UTC()
+	return c.now().UTC()
 }
 
 // follow turns a link out of an answer into a request. Only path and query are used; a link to a host that is not
@@ -334,7 +367,7 @@ func (c *client) follow(ctx context.Context, link string) (string, error) {
 		return path, nil
 	}
 	// An org with a custom domain may name its own okta.com host in links; its public document tells that host.
-	if a, err := c.once(ctx, wellKnownPath, false); err == nil && a.status == http.StatusOK {
+	if a, err := c.once(ctx, wellKnownPath, patience{anonymous: true}); err == nil && a.status == http.StatusOK {
 		if canonical, err := url.Parse(rawjson.GetString(a.body, "_links", "organization", "href")); err == nil && canonical.Host != "" {
 			c.addHost(strings.ToLower(canonical.Host))
 		}

@@ -353,10 +353,10 @@ func TestAnswersAreClassified(t *testing.T) {
 	}{
 		"bad token":          {plain(401, "E0000011"), "users", fault.Denied, "E0000011", "expired"},
 		"401 without body":   {page(401, "", ""), "users", fault.Denied, "401", "expired"},
-		"feature absent":     {plain(401, "E0000015"), "custom_roles", fault.Denied, "does not have the feature for admin roles", "credential is fine"},
+		"feature absent":     {plain(401, "E0000015"), "custom_roles", fault.Denied, "does not have the feature for custom admin roles", "credential is fine"},
 		"no session":         {plain(403, "E0000005"), "users", fault.Denied, "E0000005", "okta.users.read"},
-		"roles denied":       {plain(403, "E0000006"), "resource_sets", fault.Denied, "admin roles", "okta.iam.read"},
-		"logs denied":        {plain(403, "E0000006"), "logs", fault.Denied, "System Log", "okta.logs.read"},
+		"roles denied":       {plain(403, "E0000006"), "resource_sets", fault.Denied, "resource sets", "okta.iam.read"},
+		"logs denied":        {plain(403, "E0000006"), "logs", fault.Denied, "System Log", "Report Administrator"},
 		"scope missing":      {bearer, "groups", fault.Denied, "insufficient_scope", "okta.groups.read"},
 		"bad request":        {plain(400, "E0000001"), "logs", fault.Invalid, "summary of E0000001", ""},
 		"gone":               {plain(410, "E0000215"), "groups", fault.NotFound, "E0000215", ""},
@@ -475,8 +475,8 @@ func TestUnreachableHosts(t *testing.T) {
 			if took := time.Since(began); took > 5*time.Second {
 				t.Errorf("%v: a host that never answered was told of after %v", err, took)
 			}
-			if probes, got := s.Check(t.Context()); !fault.Is(got, fault.Unavailable) || len(probes) != 1 || probes[0].Problem == "" {
-				t.Errorf("Check with %v: %+v, %v", err, probes, got)
+			if caps, got := s.Check(t.Context(), true); !fault.Is(got, fault.Unavailable) || len(caps.Probes) != 0 || caps.OK() {
+				t.Errorf("Check with %v: %+v, %v", err, caps, got)
 			}
 		})
 	}

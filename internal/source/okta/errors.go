@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
+	"time"
 
 	"longshore/internal/fault"
 	"longshore/internal/rawjson"
@@ -34,10 +36,12 @@ func explained(err error) string {
 
 // APIError is an answer other than 200. It wraps the fault.Error that says what can be done about it.
 type APIError struct {
-	Status int    // the HTTP status
+	Status int    // the HTTP status; 401 for every refusal of an access token, whatever it came with
 	Code   string // Okta's error code (E0000006), or that of WWW-Authenticate (insufficient_scope), or ""
 	Path   string // the request, path and query
+	Scope  string // the OAuth scope that the access token lacks, "" when that is not the reason
 	fault  *fault.Error
+	wait   time.Duration // until a rate limit ends that no bucket of ours waits for
 }
 
 func (e *APIError) Error() string { return e.fault.Error() }
@@ -51,30 +55,6 @@ func (e *APIError) FeatureAbsent() bool {
 	return e.Status == http.StatusUnauthorized && e.Code == "E0000015"
 }
 
-// need is what a credential must hold to read an endpoint.
-type need struct {
-	scope, role, what string
-}
-
-// needOf returns the need of a request, by Okta's table of scopes.
-func needOf(path string) need {
-	path, _, _ = strings.Cut(strings.TrimPrefix(path, apiPrefix), "?")
-	parts := strings.Split(path, "/")
-	switch {
-	case parts[0] == "iam" || len(parts) == 3 && parts[2] == "roles":
-		return need{"okta.roles.read", "Super Administrator, or a custom role with the permission okta.iam.read", "admin roles"}
-	case parts[0] == "users":
-		return need{"okta.users.read", "Read-Only Administrator or another role that views users", "users"}
-	case parts[0] == "groups" && len(parts) == 3:
-		return need{"okta.groups.read", "Read-Only Administrator; for groups that hold admin roles, Super Administrator", "group members"}
-	case parts[0] == "groups":
-		return need{"okta.groups.read", "Read-Only Administrator or another role that views groups", "groups"}
-	case parts[0] == "logs":
-		return need{"okta.logs.read", "Read-Only or Report Administrator", "the System Log"}
-	}
-	return need{"the endpoint's okta.*.read scope", "Read-Only Administrator", path}
-}
-
 // classify makes the error of an answer that is not 200. It reads no body on trust: any may be empty, or HTML.
 func classify(a *answer) *APIError {
 	e := &APIError{Status: a.status, Code: errorCode(a), Path: a.path}
@@ -82,7 +62,7 @@ func classify(a *answer) *APIError {
 	if summary := rawjson.GetString(a.body, "errorSummary"); summary != "" {
 		name += fmt.Sprintf(" %.*q", maxSummaryBytes, summary)
 	}
-	n := needOf(a.path)
+	n := accessOf(a.path)
 	say := func(kind fault.Kind, why string) *fault.Error {
 		return fault.Errorf(kind, "GET %s: %s: %s", shown(a.path), why, name).
 			WithCode(e.Code, map[string]any{"status": a.status, "path": shown(a.path)})
@@ -101,7 +81,7 @@ func classify(a *answer) *APIError {
 			WithHint("The API token is wrong, revoked or expired (30 days without use), or the administrator who made it was deactivated. Make a new one under Security > API > Tokens.")
 	case a.status == http.StatusForbidden:
 		e.fault = say(fault.Denied, "the credential may not read "+n.what).
-			WithHint("An API token needs the role %s; an OAuth app also needs the scope %s.", n.role, n.scope)
+			WithHint("An API token needs %s; an OAuth app also needs the scope %s.", n.needs(), n.scope)
 	case a.status == http.StatusNotFound && isHTML(a.header):
 		e.fault = say(fault.Invalid, "the host answers with a web page, it is no Okta org").
 			WithHint("Check the org URL: it is the host that people sign in at, such as https://acme.okta.com.")
@@ -118,17 +98,64 @@ func classify(a *answer) *APIError {
 	return e
 }
 
+// classify is classify with the hints that go with the credential at hand.
+func (c *client) classify(a *answer) *APIError {
+	e, id, n := classify(a), c.auth.identity(), accessOf(a.path)
+	switch {
+	case e.FeatureAbsent() || id.Kind == KindToken && a.status == http.StatusUnauthorized:
+	case a.status == http.StatusUnauthorized && id.Kind == KindAccessToken:
+		e.fault = e.fault.WithHint("The access token has ended (they live an hour at most), or was revoked. Sign in with a service app and its key: then Longshore renews it.")
+	case a.status == http.StatusUnauthorized:
+		e.fault = e.fault.WithHint("Okta gave the %s an access token and does not take it. The app may have been deactivated just now; see its state, and run again.", id.Kind)
+	case a.status != http.StatusForbidden:
+	case id.Kind == KindToken:
+		e.fault = e.fault.WithHint("The administrator who made the API token needs %s. A token can do what its maker can.", n.needs())
+	case e.Code == "insufficient_scope" || id.lacks(n.scope):
+		e.Scope = n.scope
+		e.fault.Message += ", scope " + n.scope
+		e.fault = e.fault.WithHint("%s", id.toGrant(n.scope))
+	default:
+		e.fault = e.fault.WithHint("Scopes are not enough: the %s also needs %s.", id.Kind, n.needs())
+	}
+	return e
+}
+
+// lacks reports whether the access token is known to lack a scope.
+func (id Identity) lacks(scope string) bool {
+	return id.Granted != nil && !slices.Contains(id.Granted, scope)
+}
+
+// toGrant says how an access token comes by a scope.
+func (id Identity) toGrant(scope string) string {
+	if id.Kind == KindServiceApp && !slices.Contains(id.Wanted, scope) {
+		return "The scope " + scope + " is not asked for: add it to OKTA_CLIENT_SCOPES (or choose the streams that need it by name), and grant it under Applications > the app > Okta API Scopes."
+	}
+	return "Grant the app the scope " + scope + " under Applications > the app > Okta API Scopes."
+}
+
 // errorCode is Okta's error code, or the error of WWW-Authenticate when the body is empty, as OAuth failures are.
 func errorCode(a *answer) string {
 	if code := rawjson.GetString(a.body, "errorCode"); code != "" {
 		return code
 	}
-	_, after, ok := strings.Cut(a.header.Get("WWW-Authenticate"), `error="`)
-	if !ok {
-		return ""
+	return challengeOf(a.header)
+}
+
+// challengeOf is the error that WWW-Authenticate tells, such as invalid_token, or "".
+func challengeOf(header http.Header) string {
+	for _, challenge := range header.Values("WWW-Authenticate") {
+		if _, after, ok := strings.Cut(challenge, `error="`); ok {
+			code, _, _ := strings.Cut(after, `"`)
+			return code
+		}
 	}
-	code, _, _ := strings.Cut(after, `"`)
-	return code
+	return ""
+}
+
+// isFinal reports whether an error stays the same however often the request is sent again.
+func isFinal(err error) bool {
+	refused := asAPIError(err)
+	return fault.Is(err, fault.Invalid) || refused != nil && !retriable(refused.Status)
 }
 
 func isHTML(header http.Header) bool {

@@ -16,8 +16,9 @@ const maxHolders = 1 << 18
 
 // The phases of user_role_assignments.
 const (
-	phaseHolders   = iota // visiting the users known to hold a role
-	phaseEveryUser        // visiting all users, because role holders cannot be listed
+	phaseHolders      = iota // visiting the users known to hold a role
+	phaseEveryUser           // visiting all users, because role holders cannot be listed
+	phaseEveryoneGone        // visiting all deactivated users, for the same reason
 )
 
 const everyUserPath = apiPrefix + "users"
@@ -32,24 +33,52 @@ var errNoHolders = errors.New("role holders cannot be listed")
 // first includes the second. The union is made first and visited in the order of ids: that way nobody is visited
 // twice, and a state is one id. A resumed read makes the union again, which costs a call for every 100 holders.
 //
-// Deactivated users are not asked when every user is: Okta takes a user's roles away with the deactivation.
+// The union rests on two lists that nothing proves to be whole, so a few other users are asked as well. Should one of
+// them hold a role, or should there be no such lists, every user is asked: the deactivated ones too, because nobody
+// has said that Okta takes a user's roles away with the deactivation.
 func readUserRoles(ctx context.Context, r *reading, from state) error {
-	list := r.source.listRequest
 	spec := childSpec{
-		parents: list(listLimit, "users"), member: "userId",
+		parents: r.source.listRequest(listLimit, "users"), member: "userId", next: phaseEveryoneGone,
 		path: userRolesPath,
 	}
-	if from.Phase == phaseEveryUser {
-		return r.children(ctx, spec, from)
+	if from.Phase == phaseHolders {
+		err := r.visitHolders(ctx, spec, from, state{Done: true})
+		if !errors.Is(err, errNoHolders) {
+			return err
+		}
+		from = state{Phase: phaseEveryUser}
 	}
-	if from.Phase != phaseHolders || from.Link != "" {
+	if from.Phase == phaseEveryUser {
+		if err := r.children(ctx, spec, from); err != nil {
+			return err
+		}
+		from = state{Phase: phaseEveryoneGone}
+	}
+	if from.Phase != phaseEveryoneGone {
+		return foreignState()
+	}
+	spec.parents, spec.next = r.source.deactivatedUsers(), 0
+	return r.children(ctx, spec, from)
+}
+
+// visitHolders visits the users that hold a role; behind the last one the state is done. errNoHolders means that
+// nobody was visited, because that would miss some.
+func (r *reading) visitHolders(ctx context.Context, spec childSpec, from, done state) error {
+	if from.Link != "" {
 		return foreignState()
 	}
 	ids, last, err := r.holders(ctx)
+	switch {
+	case err != nil || from.Parent != "":
+	case len(ids) == 0: // somebody administers every org
+		err = fmt.Errorf("%w: the lists of them are empty", errNoHolders)
+	default:
+		err = r.holdersAreAll(ctx, ids)
+	}
 	if errors.Is(err, errNoHolders) {
 		r.client.log.Warn("okta role holders cannot be listed, every user will be asked for roles", "error", explained(err))
 		r.gaps = nil // of the union: asking everyone closes them
-		return r.children(ctx, spec, state{Phase: phaseEveryUser})
+		return err
 	}
 	if err != nil {
 		return err
@@ -61,11 +90,42 @@ func readUserRoles(ctx context.Context, r *reading, from state) error {
 	} else if found {
 		child = from.Child
 	}
-	if err := r.visit(ctx, spec, ids[begin:], child, state{}, state{Done: true}); err != nil {
+	if err := r.visit(ctx, spec, ids[begin:], child, state{Phase: from.Phase}, done); err != nil {
 		return err
 	}
 	if begin >= len(ids) {
-		return r.page(last, nil, state{Done: true})
+		return r.page(last, nil, done)
+	}
+	return nil
+}
+
+// holdersAreAll asks a few users that are not among the known holders for their roles: errNoHolders when one of them
+// has some. They are chosen at random from the users that this source listed, else from the first page of users.
+func (r *reading) holdersAreAll(ctx context.Context, ids []string) error {
+	if r.source.sample.empty() {
+		page, _, err := r.client.page(ctx, r.source.listRequest(listLimit, "users"), "")
+		r.met(page.answer)
+		if err != nil {
+			r.client.log.Warn("okta role holders cannot be compared with a sample of other users", "error", explained(err))
+			return nil
+		}
+		for _, user := range page.records {
+			r.source.sample.add(user)
+		}
+	}
+	n := min(maxSample, 1+int(float64(len(ids))*sampleShare))
+	for _, id := range r.source.sample.pick(n, func(id string) bool { _, known := slices.BinarySearch(ids, id); return known }) {
+		page, _, err := r.client.page(ctx, principalPath(principalUser, id)+"/roles", "")
+		r.met(page.answer)
+		if refused := asAPIError(err); refused != nil && refused.Status < http.StatusInternalServerError {
+			continue // gone since, or nobody's roles may be read, which the holders will tell
+		}
+		if err != nil {
+			return fmt.Errorf("compare role holders with other users: %w", err)
+		}
+		if len(page.records) > 0 {
+			return fmt.Errorf("%w: user %s holds a role, and is neither listed as an assignee nor in a group that holds one", errNoHolders, id)
+		}
 	}
 	return nil
 }

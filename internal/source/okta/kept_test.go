@@ -29,6 +29,9 @@ func TestNoCallOfARunIsMadeTwice(t *testing.T) {
 	s := open(t, org)
 	s.BeginRun(1)
 	for _, stream := range s.Streams() {
+		if stream.Name == "factors" {
+			continue // walks all users, who are too many to keep
+		}
 		alone, err := readAll(t, open(t, sampleOrg()), stream.Name, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -54,6 +57,9 @@ func TestNoCallIsMadeTwiceWhenARunStopsAfterEveryPage(t *testing.T) {
 	s.BeginRun(1)
 	statuses := 0
 	for _, stream := range s.Streams() {
+		if stream.Name == "factors" {
+			continue // walks all users, who are too many to keep
+		}
 		alone, err := readAll(t, open(t, sampleOrg()), stream.Name, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -70,7 +76,7 @@ func TestNoCallIsMadeTwiceWhenARunStopsAfterEveryPage(t *testing.T) {
 					got = append(got, string(record))
 				}
 				statuses += page.Statuses[200]
-				from, more = slices.Clone(page.State), stream.Name != "logs" || len(page.Records) > 0
+				from, more = slices.Clone(page.State), !page.Last && (stream.Name != "logs" || len(page.Records) > 0)
 				break
 			}
 		}
@@ -131,10 +137,8 @@ func TestWhatIsKeptIsBounded(t *testing.T) {
 	for i := range 40 {
 		a := &answer{path: fmt.Sprintf("/api/v1/groups/00g%d/users?limit=1", i), body: big, at: time.Now()}
 		page := listPage{answer: a, records: [][]byte{big}}
-		k.mu.Lock()
-		k.add(a.path, page, "", nil)
-		k.hold(a.path, page, "")
-		k.mu.Unlock()
+		k.ruling[fmt.Sprintf("00g%d", i)] = true
+		k.asked(a.path, page, "", nil)
 	}
 	if k.bytes.lists > maxKeptBytes || k.bytes.pages > maxKeptBytes || len(k.lists) > 16 || len(k.pages) > 16 || len(k.lists) == 0 || len(k.pages) == 0 {
 		t.Errorf("%d listings of %d bytes, %d pages of %d bytes are kept", len(k.lists), k.bytes.lists, len(k.pages), k.bytes.pages)
@@ -146,10 +150,13 @@ func TestOutlinesDecideAsTheirObjectsDo(t *testing.T) {
 		`{"id":"00g1","type":"BUILT_IN","profile":{"name":"Okta Administrators","description":null}}`,
 		`{"id":"00g2","created":"x","type":"OKTA_GROUP","profile":{"name":"a\"b"},"_embedded":{"stats":{"usersCount":0,"hasAdminPrivlege":false}}}`,
 		`{"id":"00g3","type":"APP_GROUP","_embedded":{"stats":{"usersCount":12,"hasAdminPrivlege":true}},"_links":{"users":{"href":"x"}}}`,
+		`{"id":"0oa1","signOnMode":"OPENID_CONNECT","settings":{"app":{},"oauthClient":{"client_uri":null,"application_type":"web"}}}`,
+		`{"id":"0oa2","signOnMode":"OPENID_CONNECT","settings":{"oauthClient":{"application_type":"service"}}}`,
+		`{"id":"0oa3","signOnMode":"SAML_2_0","settings":{"oauthClient":{}}}`, `{"id":"0oa4","signOnMode":"OPENID_CONNECT"}`,
 		`{}`,
 	} {
 		outline := appendOutline([]byte("before"), []byte(group))[len("before"):]
-		if !rawjson.Valid(outline) {
+		if !rawjson.Valid(outline) || isServiceApp(outline) != isServiceApp([]byte(group)) {
 			t.Errorf("the outline of %s is %s", group, outline)
 		}
 		same := hasMembers(outline) == hasMembers([]byte(group)) && mayHoldRoles(outline) == mayHoldRoles([]byte(group))

@@ -43,8 +43,8 @@ func newMemory(keys map[string][][]string) *memory {
 	return &memory{lists: map[string]map[string]map[string]recalled{}, keys: keys, full: map[string]bool{}, limit: maxKnown}
 }
 
-// keyOf is the primary key of a record, as text that no other key of the stream has.
-func keyOf(primary [][]string, record []byte) string {
+// elementKey is the primary key of a record, as text that no other key of the stream has.
+func elementKey(primary [][]string, record []byte) string {
 	var key []byte
 	for _, path := range primary {
 		value, _ := rawjson.Get(record, path...)
@@ -54,7 +54,7 @@ func keyOf(primary [][]string, record []byte) string {
 }
 
 // keptMembers are what a record that is gone still tells: its keys, and what mappings make identifiers of.
-var keptMembers = []string{"id", "label", "type", "assignmentType", "resource-set", "role", "orn", "roleId", "userId", "groupId", "clientId", "resourceSetId", "bindingId"}
+var keptMembers = []string{"id", "label", "type", "assignmentType", "resource-set", "role", "orn", "roleId", "userId", "groupId", "clientId", "resourceSetId", "memberType", "memberId", "principalType", "principalId"}
 
 // shorten keeps of a record what names it.
 func shorten(record []byte, primary [][]string) []byte {
@@ -92,7 +92,7 @@ func (m *memory) learn(stream listStream, r pipeline.Recalled) {
 	if parent == "" {
 		return
 	}
-	key := keyOf(m.keys[stream.name], r.Record)
+	key := elementKey(m.keys[stream.name], r.Record)
 	_, gone := rawjson.Get(r.Record, pipeline.DeletedMember)
 	old, have := m.lists[stream.name][parent][key]
 	if have && (old.generation > r.Generation || old.generation == r.Generation && old.at > r.ExtractedAt) {
@@ -139,7 +139,7 @@ func (m *memory) settle() {
 func (m *memory) replace(stream listStream, parent string, records [][]byte) (gone [][]byte) {
 	fresh := map[string]bool{}
 	for _, record := range records {
-		fresh[keyOf(m.keys[stream.name], record)] = true
+		fresh[elementKey(m.keys[stream.name], record)] = true
 	}
 	elements := m.lists[stream.name][parent]
 	for key, r := range elements {

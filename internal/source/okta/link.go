@@ -11,8 +11,10 @@ import (
 const (
 	// maxLinkBytes bounds a link that is followed. Okta's longest, a sorted search's cursor, stay under 1 kB.
 	maxLinkBytes = 4096
-	// apiPrefix begins every path that a link may lead to.
+	// apiPrefix begins every path that a link may lead to, but for clientsPrefix.
 	apiPrefix = "/api/v1/"
+	// clientsPrefix begins the paths of what Okta keeps of OAuth clients, which is outside of the rest of the API.
+	clientsPrefix = "/oauth2/v1/clients/"
 	// minLimit is the smallest page that a failing listing is shrunk to.
 	minLimit = 25
 )
@@ -82,7 +84,7 @@ func splitLink(link string) (host, path string, err error) {
 		return "", "", fault.Errorf(fault.Invalid, "a link of %d bytes is longer than %d", len(link), maxLinkBytes)
 	}
 	u, err := url.Parse(link)
-	if err != nil || u.Opaque != "" || u.User != nil || !strings.HasPrefix(u.Path, apiPrefix) || strings.Contains(u.Path, "/../") {
+	if err != nil || u.Opaque != "" || u.User != nil || !strings.HasPrefix(u.Path, apiPrefix) && !strings.HasPrefix(u.Path, clientsPrefix) || strings.Contains(u.Path, "/../") {
 		return "", "", fault.Errorf(fault.Invalid, "link %q leads to no page of the API", shown(link))
 	}
 	path = u.EscapedPath()

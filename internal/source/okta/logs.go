@@ -83,7 +83,7 @@ func (l *logReading) begin(from state) string {
 		since = asked
 	}
 	if known {
-		since = later(oldest, last.Add(-logOverlap))
+		since = laterOf(oldest, last.Add(-logOverlap))
 	}
 	if l.bound == "" {
 		l.bound = since.UTC().Format(wholeLayout)
@@ -91,7 +91,7 @@ func (l *logReading) begin(from state) string {
 	return l.since(since)
 }
 
-func later(a, b time.Time) time.Time {
+func laterOf(a, b time.Time) time.Time {
 	if a.After(b) {
 		return a
 	}
@@ -111,7 +111,7 @@ func (s *Source) logRequest(t time.Time, query ...string) string {
 func (l *logReading) restart() string {
 	since := l.started.Add(-logRetention)
 	if latest, err := time.Parse(time.RFC3339, l.latest); err == nil && latest.After(since) {
-		since = later(since, latest.Add(-logOverlap))
+		since = laterOf(since, latest.Add(-logOverlap))
 		if l.lost = l.recent.known(); len(l.lost) == 0 {
 			l.lost = nil
 		}

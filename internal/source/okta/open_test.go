@@ -55,7 +55,7 @@ func TestRequestsSayWhoAsksAndForWhat(t *testing.T) {
 			t.Errorf("request %s %s", r.Method, r.URL)
 		}
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write([]byte("[]"))
+		_, _ = w.Write([]byte(`[{"id":"00g1"}]`))
 	})
 	s := open(t, handler, func(c *Config) { c.Version, c.PageLimit = "1.2.3", 7 })
 	if pages, err := readAll(t, s, "groups", nil); err != nil || len(pages) != 1 || !seen {

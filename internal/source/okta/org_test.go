@@ -29,6 +29,7 @@ type testOrg struct {
 	noStats   bool                // groups come without stats
 	clamp     int                 // objects a page at most; 0 means as many as asked for
 	linkHost  string              // the host in links; "" means the request's
+	extras
 
 	// fault, if set, may answer a request instead: true means that it did.
 	fault func(w http.ResponseWriter, r *http.Request) bool
@@ -83,6 +84,7 @@ func (o *testOrg) api(w http.ResponseWriter, r *http.Request, path []string) {
 		o.bodyPage(w, r, "resource-sets", objects(`{"id":%q,"label":"EU"}`, o.sets))
 	case shape == "logs/1":
 		o.poll(w, r)
+	case o.more(w, r, path):
 	default:
 		refuse(w, 404, "E0000022", "The endpoint does not support the provided HTTP method")
 	}
@@ -121,9 +123,25 @@ func (o *testOrg) groupsOf(stats bool) (list []string) {
 
 func assignments(kind, holder string, roles []string) (list []string) {
 	for _, role := range roles {
-		list = append(list, fmt.Sprintf(`{"id":%q,"type":"APP_ADMIN","assignmentType":"USER","_links":{"assignee":{"href":"https://acme.test/api/v1/%s/%s"}}}`, role, kind, holder))
+		given := map[string]string{"users": "USER", "groups": "GROUP", "clients": "CLIENT"}[kind]
+		if kind == "users" && strings.HasPrefix(role, "gra") {
+			given = "GROUP"
+		}
+		list = append(list, fmt.Sprintf(`{"id":%q,"type":%q,"assignmentType":%q,"_links":{"assignee":{"href":"https://acme.test/api/v1/%s/%s"}}}`, role, typeOf(role), given, kind, holder))
 	}
 	return list
+}
+
+func typeOf(role string) string {
+	switch {
+	case role == "IFIFAX2BIRGUSTQ":
+		return "APP_ADMIN"
+	case role == "JBCUYUC7IRCVGS27IFCE2SKO":
+		return "HELP_DESK_ADMIN"
+	case strings.HasPrefix(role, "irb"):
+		return "CUSTOM"
+	}
+	return "SUPER_ADMIN"
 }
 
 // cut returns the page of list that the request asks for, and the query of the next.
@@ -290,7 +308,10 @@ func sampleOrg() *testOrg {
 	}
 	o.roles["00u8"], o.roles["00u4"], o.roles["00u1"] = []string{"ra11"}, []string{"IFIFAX2BIRGUSTQ", "irb1"}, []string{"gra1"}
 	o.roles["00g4"], o.roles["00g7"] = []string{"gra1"}, []string{"gra2", "irb2"}
+	o.roles["00g7"] = append(o.roles["00g7"], "JBCUYUC7IRCVGS27IFCE2SKO")
+	o.roles["00u8"] = append(o.roles["00u8"], "JBCUYUC7IRCVGS27IFCE2SKO")
 	o.assignees = []string{"00u8", "00u4", "00u0"}
+	o.addExtras()
 	return o
 }
 

@@ -29,8 +29,9 @@ const (
 
 // pacer keeps a bucket for each of Okta's rate-limit buckets, so that waiting for one never holds up another.
 type pacer struct {
-	share *share
-	log   *slog.Logger
+	share  *share
+	log    *slog.Logger
+	onWait func(until time.Time) // see Config.Waiting
 
 	mu      sync.Mutex
 	buckets map[string]*bucket
@@ -48,7 +49,7 @@ func (p *pacer) named(name string) *bucket {
 	defer p.mu.Unlock()
 	b := p.buckets[name]
 	if b == nil {
-		b = &bucket{name: name, log: p.log, share: p.share, changed: make(chan struct{})}
+		b = &bucket{name: name, log: p.log, share: p.share, onWait: p.onWait, changed: make(chan struct{})}
 		p.buckets[name] = b
 	}
 	return b

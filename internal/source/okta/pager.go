@@ -12,6 +12,11 @@ import (
 // cleanPages is after how many good pages a shrunk listing asks for twice as much again.
 const cleanPages = 5
 
+// maxEmptyPages is how many pages in a row may be empty and still name a next one. One or a few are legal: Okta cuts a
+// page first, and then takes out what the credential may not see. Without end they are a fault, and a loop that no
+// cursor gives away.
+const maxEmptyPages = 1000
+
 // pager walks a listing page by page. It follows both of Okta's styles, the Link header and _links.next of the body,
 // whichever an answer has.
 type pager struct {
@@ -24,6 +29,7 @@ type pager struct {
 	ready     *early // brings the page of next, which was asked for ahead; nil for none
 	restarted bool
 	clean     int
+	empty     int // pages in a row
 	guard     loopGuard
 }
 
@@ -71,6 +77,12 @@ func (p *pager) fetch(ctx context.Context) (listPage, error) {
 			return page, loops(next)
 		}
 	}
+	if p.empty++; len(page.records) > 0 {
+		p.empty = 0
+	}
+	if p.empty > maxEmptyPages {
+		return page, fault.Errorf(fault.Unavailable, "the listing does not end: %d pages in a row are empty, at %q", p.empty, shown(asked))
+	}
 	p.next = p.grow(page.answer.path, next)
 	return page, nil
 }
@@ -107,7 +119,16 @@ func loops(next string) error {
 }
 
 // page asks for one page of a listing and cuts it into its records; next is the request for the page behind it.
+// Within a run it may have come for another stream.
 func (c *client) page(ctx context.Context, path, key string) (page listPage, next string, err error) {
+	if c.kept.whole(path) {
+		return c.kept.list(ctx, c, path, key)
+	}
+	return c.fetch(ctx, path, key)
+}
+
+// fetch is page without what came for other streams, but for pages that nobody has taken.
+func (c *client) fetch(ctx context.Context, path, key string) (page listPage, next string, err error) {
 	if f, ok := c.kept.take(path); ok {
 		return f.page, f.next, nil
 	}

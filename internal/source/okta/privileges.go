@@ -31,7 +31,7 @@ var errUntold = errors.New("the log does not tell whose roles changed")
 // who was given a role or lost one, the members of such groups, and who joined or left a group that holds a role. The
 // roles of each are read as a whole; a role taken away is absent then, which only a full read proves.
 func changedUserRoles(ctx context.Context, r *reading, from state) error {
-	spec := childSpec{member: "userId", path: userRolesPath, mayBeGone: true}
+	spec := childSpec{member: "userId", path: userRolesPath}
 	f := &privileges{reading: r, spec: spec, full: readUserRoles, kinds: []string{userPrivilege, groupPrivilege, bindingsChanged, groupMembership}}
 	f.touched = f.touchedUsers
 	return f.read(ctx, from)
@@ -39,7 +39,7 @@ func changedUserRoles(ctx context.Context, r *reading, from state) error {
 
 // changedGroupRoles is the same for the groups that roles were given to.
 func changedGroupRoles(ctx context.Context, r *reading, from state) error {
-	spec := childSpec{member: "groupId", path: groupRolesPath, mayBeGone: true}
+	spec := childSpec{member: "groupId", path: groupRolesPath}
 	f := &privileges{reading: r, spec: spec, full: children(r.source.groupRoleSpec()), kinds: []string{groupPrivilege, bindingsChanged}}
 	f.touched = f.touchedGroups
 	return f.read(ctx, from)
@@ -125,7 +125,7 @@ func (f *privileges) restart() string {
 		filter[i] = `eventType sw "` + kind + `"`
 	}
 	bound := f.from().Add(f.source.overlap - logOverlap)
-	return f.source.logRequest(later(bound, f.started.Add(-logRetention)), "filter="+url.QueryEscape(strings.Join(filter, " or ")))
+	return f.source.logRequest(laterOf(bound, f.started.Add(-logRetention)), "filter="+url.QueryEscape(strings.Join(filter, " or ")))
 }
 
 // page visits the objects that the events of a page touched, from the state on.

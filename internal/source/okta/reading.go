@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"longshore/internal/fault"
@@ -29,6 +30,8 @@ type reading struct {
 	began   string    // the same by the org's clock, from the first answer on
 	bound   string    // up to which everything was known before; "" for a full read
 	yield   func(pipeline.Page, error) bool
+	hide    trim // what of the records stays out of the lake
+	watch   func(record []byte)
 
 	statuses  map[int]int     // met since the last page
 	gaps      []string        // found since the last page
@@ -52,15 +55,21 @@ func (r *reading) gap(format string, args ...any) {
 	r.gaps = append(r.gaps, fmt.Sprintf(format, args...))
 }
 
-// page yields the records of an answer. A state that would be too long is replaced by the one before: a resumed
-// read repeats the page then.
+// page yields the records of an answer, one line each and without what must not be told. A state that would be too
+// long is replaced by the one before: a resumed read repeats the page then.
 func (r *reading) page(a *answer, records [][]byte, next state) error {
+	for i, record := range records {
+		records[i] = r.hide.apply(rawjson.OneLine(record))
+		if r.watch != nil {
+			r.watch(record)
+		}
+	}
 	encoded := r.account(next).encode()
 	if len(encoded) <= maxStateBytes {
 		r.lastState = encoded
 	}
 	page := pipeline.Page{
-		Records: records, EmittedAt: a.at, State: r.lastState, Cursor: a.path, Statuses: r.statuses, Gaps: r.gaps,
+		Records: records, EmittedAt: a.at, State: r.lastState, Cursor: a.path, Statuses: r.statuses, Gaps: r.gaps, Last: next.Done,
 	}
 	if r.lastState == nil {
 		page.State = r.account(state{}).encode()
@@ -78,6 +87,7 @@ func listings(key string, requests ...string) func(context.Context, *reading, st
 		if from.Phase < 0 || from.Phase >= len(requests) || !from.belongsTo(requests[from.Phase]) {
 			return foreignState()
 		}
+		fresh := from.Phase == 0 && from.Link == ""
 		for phase := from.Phase; phase < len(requests); phase++ {
 			pages := newPager(r.client, key, requests[phase], from.Link)
 			from.Link = ""
@@ -87,9 +97,12 @@ func listings(key string, requests ...string) func(context.Context, *reading, st
 				if err != nil {
 					return err
 				}
-				for i, record := range page.records {
-					page.records[i] = rawjson.OneLine(record)
+				if len(page.records) == 0 && fresh && !pages.more() {
+					if err := r.emptyHanded(ctx, requests[phase]); err != nil {
+						return err
+					}
 				}
+				fresh = false
 				next := state{Phase: phase, Link: pages.next}
 				if !pages.more() {
 					next = state{Phase: phase + 1, Done: phase+1 == len(requests)}
@@ -120,17 +133,27 @@ func (r *reading) children(ctx context.Context, spec childSpec, from state) erro
 		return foreignState()
 	}
 	parents := newPager(r.client, spec.parentsKey, spec.parents, from.Link).shared()
+	fresh := from.Link == "" && !strings.Contains(spec.parents, "filter=") // a part of a list may be empty
 	for parents.more() {
 		page, err := parents.fetch(ctx)
 		r.met(page.answer)
 		if err != nil {
 			return fmt.Errorf("list parents: %w", err)
 		}
+		if len(page.records) == 0 && fresh && !parents.more() {
+			if err := r.emptyHanded(ctx, spec.parents); err != nil {
+				return err
+			}
+		}
+		fresh = false
 		ids, err := idsOf(page, spec.wanted)
 		if err != nil {
 			return err
 		}
-		last := state{Phase: from.Phase, Link: parents.next, Done: !parents.more()}
+		last := state{Phase: from.Phase, Link: parents.next}
+		if !parents.more() {
+			last = state{Phase: spec.next, Done: spec.next == 0}
+		}
 		begin, child := resumeAt(ids, from)
 		from.Parent = ""
 		if err := r.visit(ctx, spec, ids[begin:], child, state{Phase: from.Phase, Link: page.answer.path}, last); err != nil {
@@ -148,11 +171,11 @@ func (r *reading) children(ctx context.Context, spec childSpec, from state) erro
 // visit reads the children of each parent in turn, of the first one from the request child on. The state at says
 // where the parents stand; behind the last one it is last.
 func (r *reading) visit(ctx context.Context, spec childSpec, ids []string, child string, at, last state) error {
-	if child != "" && (len(ids) == 0 || !(state{Link: child}).belongsTo(spec.path(ids[0]))) {
+	if child != "" && (len(ids) == 0 || !spec.within(ids[0], child)) {
 		return foreignState()
 	}
 	request := func(i int) string {
-		if i == 0 && child != "" {
+		if i == 0 && child != "" && spec.below == nil {
 			return child
 		}
 		return spec.path(ids[i])
@@ -168,11 +191,29 @@ func (r *reading) visit(ctx context.Context, spec childSpec, ids []string, child
 		}
 		below := newPager(r.client, spec.key, spec.path(id), request(i))
 		below.ready = pages.next(ctx)
-		if err := r.child(ctx, spec, id, below, at, done); err != nil {
+		read := func() error { return r.child(ctx, spec, id, below, at, done) }
+		if spec.below != nil {
+			at.Child = ""
+			if i == 0 {
+				at.Child = child
+			}
+			read = func() error { return spec.below(ctx, r, id, below, at, done) }
+		}
+		if err := read(); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// within reports whether a stored request is for what is below a parent.
+func (spec childSpec) within(parent, request string) bool {
+	path := spec.path(parent)
+	if spec.below == nil {
+		return state{Link: request}.belongsTo(path)
+	}
+	path, _, _ = strings.Cut(path, "?")
+	return strings.HasPrefix(request, path+"/")
 }
 
 // idsOf returns the ids of the wanted objects of a page.
@@ -211,18 +252,13 @@ func resumeAt(ids []string, from state) (begin int, child string) {
 func (r *reading) child(ctx context.Context, spec childSpec, id string, pages *pager, inside, done state) error {
 	quoted := rawjson.AppendString(nil, id)
 	for pages.more() {
-		page, err := pages.fetch(ctx)
-		r.met(page.answer)
+		page, passed, err := r.fetchChild(ctx, pages)
 		if err != nil {
-			if refused := r.passOver(err); refused != nil {
-				return refused
-			}
-			if !spec.mayBeGone || !fault.Is(err, fault.NotFound) {
-				r.gap("%s", explained(err))
-			}
+			return err
+		}
+		if passed {
 			return r.page(page.answer, nil, done)
 		}
-		r.answered, r.denied = true, 0
 		inside.Child = pages.next
 		next := inside
 		if !pages.more() {
@@ -233,6 +269,39 @@ func (r *reading) child(ctx context.Context, spec childSpec, id string, pages *p
 		}
 	}
 	return nil
+}
+
+// fetchChild fetches a page below a parent. A parent that is passed over, because it may not be read, leaves a gap. One
+// that is gone does not: it has nothing that could be missed.
+func (r *reading) fetchChild(ctx context.Context, pages *pager) (page listPage, passed bool, err error) {
+	page, err = pages.fetch(ctx)
+	r.met(page.answer)
+	if err == nil {
+		r.answered, r.denied = true, 0
+		return page, false, nil
+	}
+	if failed := r.passOver(err); failed != nil {
+		return page, false, failed
+	}
+	if fault.Is(err, fault.NotFound) && r.isGone(ctx, page.answer.path) {
+		r.client.log.Info("okta object went while it was read", "path", shown(page.answer.path))
+		return page, true, nil
+	}
+	r.gap("%s", explained(err))
+	return page, true, nil
+}
+
+// isGone reports whether the user, group or app above a request that was answered with 404 is gone itself. Anything
+// else than a plain yes leaves the 404 unexplained.
+func (r *reading) isGone(ctx context.Context, request string) bool {
+	path, _, _ := strings.Cut(strings.TrimPrefix(request, apiPrefix), "?")
+	parts := strings.Split(path, "/")
+	if len(parts) != 3 || !slices.Contains([]string{"users", "groups", "apps"}, parts[0]) {
+		return false
+	}
+	a, err := r.client.get(ctx, apiPrefix+parts[0]+"/"+parts[1])
+	r.met(a)
+	return fault.Is(err, fault.NotFound)
 }
 
 // passOver decides whether a parent that cannot be read is passed over (nil) or ends the stream.
@@ -255,7 +324,6 @@ func (r *reading) passOver(err error) error {
 // withMember adds the parent's id to each record. One that has it already stays as it is.
 func withMember(records [][]byte, name string, value []byte) [][]byte {
 	for i, record := range records {
-		record = rawjson.OneLine(record)
 		if have, ok := rawjson.Get(record, name); !ok || string(have) != string(value) {
 			record = rawjson.AppendMember(make([]byte, 0, len(record)+len(name)+len(value)+4), record, name, value)
 		}

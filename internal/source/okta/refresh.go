@@ -240,6 +240,9 @@ func (g *gathered) bring(stream string, a *answer, records ...[]byte) {
 	if !g.f.wanted[stream] || len(records) == 0 {
 		return
 	}
+	for i, record := range records {
+		records[i] = g.f.hide[stream].apply(record)
+	}
 	g.pages = append(g.pages, pipeline.StreamPage{Stream: stream, Page: pipeline.Page{Records: records, EmittedAt: a.at, Cursor: a.path}})
 }
 

@@ -96,6 +96,13 @@ func (s *share) reading() string {
 	return found
 }
 
+// known is the part that is set, and the part that Okta grants us, 0 when that is not known.
+func (s *share) known() (setting, granted float64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.setting, s.granted
+}
+
 // saw notes a bucket's limit.
 func (s *share) saw(name string, limit int) {
 	s.mu.Lock()
@@ -116,12 +123,17 @@ func (c *client) askShare(ctx context.Context) {
 	if !c.pace.share.asked.CompareAndSwap(false, true) {
 		return
 	}
-	a, err := c.once(ctx, sharesPath, true)
+	a, err := c.once(ctx, c.sharesRequest(), patience{})
 	if err != nil || a.status != http.StatusOK {
 		return
 	}
+	c.pace.share.grants(a.body)
+}
+
+// grants takes what Okta says that it grants.
+func (s *share) grants(body []byte) {
 	least := 0
-	for limits, err := range rawjson.Elements(a.body) {
+	for limits, err := range rawjson.Elements(body) {
 		if err != nil {
 			return
 		}
@@ -130,10 +142,7 @@ func (c *client) askShare(ctx context.Context) {
 			least = n // of several tokens one is ours; which one is not told
 		}
 	}
-	s := c.pace.share
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.granted = float64(least) / 100
 }
-
-const sharesPath = apiPrefix + "principal-rate-limits?filter=principalType+eq+%22SSWS_TOKEN%22"

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"runtime"
@@ -18,27 +19,35 @@ import (
 	"longshore/internal/pipeline"
 )
 
-// Config is what a Source needs to know. OrgURL and Token must be given, all else has a default.
+// Config is what a Source needs to know. OrgURL and one way to sign in must be given, all else has a default.
 type Config struct {
-	OrgURL     string        // the org, in any spelling that ParseOrgURL takes
-	Token      string        // a personal API token
+	OrgURL string // the org, in any spelling that ParseOrgURL takes
+
+	// The ways to sign in, of which one must be set:
+	Token       string        // a personal API token
+	ServiceApp  *ServiceApp   // an OAuth 2.0 service app with a key of its own
+	Refresh     *RefreshToken // an OAuth 2.0 refresh token
+	AccessToken string        // an OAuth 2.0 access token, which ends after an hour at most
+
 	HTTPClient *http.Client  // nil means one of its own. Redirects are never followed, whatever it says
 	Share      float64       // the part of each rate-limit bucket to use, up to 1; 0 means 0.5, a token's default share
 	LimitOf    string        // whose ceiling X-Rate-Limit-Limit shows: LimitOfOrg, LimitOfClient, or "" to find out
+	Partitions int           // cursors to list users with at a time, at most 8, where the org is large and far away; 0 or 1 means one. See readUsers for the price
 	PageLimit  int           // objects asked for in one page, where Okta allows as many; 0 means as many as it allows
 	Streams    []string      // the streams to offer, named as for Choose; nil means all of them
 	LogHistory time.Duration // how far back the first read of the log goes; 0 means 90 days, all that Okta keeps
 	LogsSince  time.Time     // where the first read of the log begins, in place of LogHistory; zero means not set
 	Overlap    time.Duration // how far before its bound an incremental read begins; 0 means 2 minutes
-	Version    string        // of the product, for the User-Agent; "" means dev
-	Logger     *slog.Logger  // nil means none
+	// Waiting is told when requests begin to wait long for a rate limit, and about when that ends. It must not block for
+	// long, and may be called from any goroutine; nil means nobody.
+	Waiting func(until time.Time)
+	Version string       // of the product, for the User-Agent; "" means dev
+	Logger  *slog.Logger // nil means none
 }
 
 const (
 	// logRetention is how long Okta keeps its System Log.
 	logRetention = 90 * 24 * time.Hour
-	// maxTokenBytes is far above the 42 characters of a token.
-	maxTokenBytes = 512
 )
 
 // Source reads the streams of one org. It is safe for concurrent use; reads at one time share the org's rate limits.
@@ -50,6 +59,9 @@ type Source struct {
 	logsSince  time.Time
 	overlap    time.Duration
 	offered    []streamSpec
+	partitions int         // cursors for users
+	share      float64     // of each rate-limit bucket
+	sample     *userSample // of the users, for the check that no role holder is missed
 }
 
 var _ pipeline.Source = (*Source)(nil)
@@ -57,10 +69,6 @@ var _ pipeline.Source = (*Source)(nil)
 // Open checks the settings and returns a Source; it asks Okta for nothing yet. Errors are fault.Invalid.
 func Open(config Config) (*Source, error) {
 	org, notice, err := ParseOrgURL(config.OrgURL)
-	if err != nil {
-		return nil, err
-	}
-	key, err := parseToken(config.Token)
 	if err != nil {
 		return nil, err
 	}
@@ -72,6 +80,9 @@ func Open(config Config) (*Source, error) {
 	}
 	if config.PageLimit < 0 || config.LogHistory < 0 || config.LogHistory > logRetention {
 		return nil, fault.Errorf(fault.Invalid, "page limit %d or log history %s: want a limit of 0 or more, and 0 to 90 days", config.PageLimit, config.LogHistory)
+	}
+	if config.Partitions < 0 || config.Partitions > maxPartitions {
+		return nil, fault.Errorf(fault.Invalid, "%d partitions of the users: want 0 to %d", config.Partitions, maxPartitions)
 	}
 	if config.Share == 0 {
 		config.Share = defaultShare
@@ -93,34 +104,22 @@ func Open(config Config) (*Source, error) {
 	}
 	s := &Source{
 		client: &client{
-			base: org, auth: key, http: ownClient(config.HTTPClient), pace: newPacer(newShare(config.Share, config.LimitOf), config.Logger),
+			base: org, http: ownClient(config.HTTPClient), pace: newPacer(newShare(config.Share, config.LimitOf), config.Logger),
 			agent: "longshore/" + config.Version + " (okta source; " + runtime.Version() + ")",
 			flow:  newFlow(), meter: newMeter(), kept: &kept{}, log: config.Logger, hosts: map[string]bool{},
 		},
 		notice: notice, pageLimit: config.PageLimit, logHistory: config.LogHistory, logsSince: config.LogsSince, overlap: config.Overlap,
+		partitions: config.Partitions, share: config.Share, sample: &userSample{seed: rand.Uint64()},
 	}
+	s.client.pace.onWait = config.Waiting
 	s.client.addHost(strings.ToLower(org.Host))
 	if s.offered, err = offer(s.specs(), config.Streams); err != nil {
 		return nil, err
 	}
+	if s.client.auth, err = config.credential(s.client, s.neededScopes()); err != nil {
+		return nil, err
+	}
 	return s, nil
-}
-
-// parseToken takes a token as people paste it, with or without its scheme.
-func parseToken(text string) (token, error) {
-	words := strings.Fields(text)
-	if len(words) > 0 && strings.EqualFold(words[0], "SSWS") {
-		words = words[1:]
-	}
-	text = strings.Join(words, " ")
-	if text == "" {
-		return "", fault.Errorf(fault.Invalid, "the Okta API token is empty").WithHint("Make one under Security > API > Tokens in the admin console.")
-	}
-	if len(text) > maxTokenBytes || strings.ContainsFunc(text, func(c rune) bool { return c <= ' ' || c > '~' }) {
-		return "", fault.Errorf(fault.Invalid, "the Okta API token holds spaces or other characters that no token has").
-			WithHint("Copy the token alone, without quotes or line breaks.")
-	}
-	return token(text), nil
 }
 
 // ownClient copies a client so that it follows no redirect: the credential must reach the configured host alone.
@@ -154,7 +153,7 @@ func (s *Source) Streams() []pipeline.Stream { return streamsOf(s.offered) }
 // user_role_assignments comes once all role holders are listed.
 func (s *Source) Read(ctx context.Context, stream string, from json.RawMessage) iter.Seq2[pipeline.Page, error] {
 	return func(yield func(pipeline.Page, error) bool) {
-		r := &reading{source: s, client: s.client, yield: yield, statuses: map[int]int{}, started: time.Now()}
+		r := &reading{source: s, client: s.client, yield: yield, statuses: s.client.kept.settle(), started: time.Now()}
 		err := s.read(ctx, r, stream, from)
 		if err != nil && !errors.Is(err, errStopped) {
 			yield(pipeline.Page{Statuses: r.statuses, Gaps: r.gaps}, fmt.Errorf("read %s: %w", stream, err))
@@ -171,8 +170,9 @@ func (s *Source) read(ctx context.Context, r *reading, name string, from json.Ra
 	if err != nil {
 		return err
 	}
-	ctx = forStream(ctx, spec.Name)
+	r.hide, r.watch = spec.hide, spec.watch
 	r.spec, r.began, r.bound = spec, st.Began, st.bound()
+	ctx = forStream(ctx, spec.Name)
 	switch {
 	case st.Done && spec.CursorField == "":
 		return nil

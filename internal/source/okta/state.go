@@ -35,6 +35,7 @@ type state struct {
 	Began   string `json:"b,omitempty"` // the org's time when the read under way began
 	Since   string `json:"s,omitempty"` // of streams that Airbyte reads whole: the bound up to which everything is known
 	Follow  string `json:"f,omitempty"` // roles: the request for the log's events behind those that are accounted for
+	Ranges  string `json:"g,omitempty"` // users listed with several cursors: the ranges that are left, see span
 	Done    bool   `json:"done,omitempty"`
 
 	LastUpdated string `json:"lastUpdated,omitempty"` // users, groups

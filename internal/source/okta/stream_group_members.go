@@ -8,6 +8,7 @@ import (
 
 func (s *Source) groupMembers() streamSpec {
 	return streamSpec{
+		hide:    userSecrets,
 		Stream:  withCursor("lastMembershipUpdated", stream("group_members", "The members of every group (but the built-in Okta Administrators, which Okta lists for nobody), as users with the group's id.", "groupId", "id")),
 		read:    children(s.memberSpec()),
 		changed: changedMembers,

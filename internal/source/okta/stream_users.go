@@ -7,10 +7,15 @@ import "net/url"
 // so such a user is two records of one key.
 func (s *Source) users() streamSpec {
 	return streamSpec{
-		Stream: withCursor("lastUpdated", stream("users", "Every user, in any status: the org's listing, then its deactivated users.", "id")),
-		read: listings("",
-			s.listRequest(listLimit, "users"),
-			s.listRequest(listLimit, "users", "filter="+url.QueryEscape(`status eq "DEPROVISIONED"`))),
+		hide:    userSecrets,
+		watch:   s.sample.add,
+		Stream:  withCursor("lastUpdated", stream("users", "Every user, in any status: the org's listing, then its deactivated users.", "id")),
+		read:    readUsers,
 		changed: changesOf("users", "search", func(since string) string { return `lastUpdated ge "` + since + `"` }),
 	}
+}
+
+// deactivatedUsers is the request for the users that the plain listing hides.
+func (s *Source) deactivatedUsers() string {
+	return s.listRequest(listLimit, "users", "filter="+url.QueryEscape(`status eq "DEPROVISIONED"`))
 }

@@ -14,6 +14,9 @@ type streamSpec struct {
 	read func(ctx context.Context, r *reading, from state) error
 	// changed reads what changed since the state's bound; nil when the stream can only be read in full.
 	changed func(ctx context.Context, r *reading, from state) error
+	hide    trim // what of its records stays out of the lake
+
+	watch func(record []byte) // sees every record that is yielded; nil for nobody
 }
 
 // childSpec is a sub-stream: a listing below each object of another listing.
@@ -24,16 +27,25 @@ type childSpec struct {
 	path       func(id string) string   // the request for the children of a parent
 	key        string                   // the member that holds their list, or ""
 	member     string                   // the member that each child gets, holding the parent's id
-	mayBeGone  bool                     // a parent that has gone has no children, which is no gap
+
+	// next is the phase of the stream that follows when all parents are visited; 0 when the stream ends then.
+	next int
+
+	// below, if set, reads what is below one parent in another way than page by page: there is a further level of
+	// objects between parent and records. The pages are those of path. It goes on with the request at.Child, "" at the
+	// start, which lies below path; before the last record its states are at with the next such request in Child, with
+	// it done.
+	below func(ctx context.Context, r *reading, id string, pages *pager, at, done state) error
 }
 
 // The pages that Okta gives at most, and for group members 1000 where everything else has 200: one call for what
 // would be five. A page that takes Okta too long is asked for again in halves.
 const (
-	listLimit   = 200
-	memberLimit = 1000
-	iamLimit    = 100
-	logLimit    = 1000
+	listLimit    = 200
+	memberLimit  = 1000
+	appUserLimit = 500
+	iamLimit     = 100
+	logLimit     = 1000
 )
 
 // specs lists the streams in the order to read them: what others point at comes first. Each is in a file of its own.
@@ -44,9 +56,22 @@ func (s *Source) specs() []streamSpec {
 		s.groupMembers(),
 		s.userRoles(),
 		s.groupRoles(),
+		s.clientRoles(),
+		s.roleTargets(),
 		s.customRoles(),
+		s.standardRoles(),
 		s.permissions(),
 		s.resourceSets(),
+		s.resourceSetResources(),
+		s.resourceSetBindings(),
+		s.apps(),
+		s.appUsers(),
+		s.appGroups(),
+		s.groupRules(),
+		s.devices(),
+		s.factors(),
+		s.userTypes(),
+		s.apiTokens(),
 		s.systemLog(),
 	}
 }
@@ -68,8 +93,12 @@ func withCursor(cursor string, s pipeline.Stream) pipeline.Stream {
 
 // listRequest makes the request for the first page of a listing, as large as Okta and the settings allow.
 func (s *Source) listRequest(limit int, path string, query ...string) string {
+	return s.listURL(limit, apiPrefix+path, query...)
+}
+
+func (s *Source) listURL(limit int, path string, query ...string) string {
 	if s.pageLimit > 0 {
 		limit = min(limit, s.pageLimit)
 	}
-	return apiPrefix + path + "?" + strings.Join(append(query, "limit="+strconv.Itoa(limit)), "&")
+	return path + "?" + strings.Join(append(query, "limit="+strconv.Itoa(limit)), "&")
 }

@@ -99,19 +99,22 @@ type meter struct {
 	mu     sync.Mutex
 	uses   map[[2]string]*Use
 	run    int64
+	toCome bool  // the run has not begun yet, but calls for it are made
 	before Usage // when the run began
 }
 
-// markRun notes what was used before a run.
-func (s *Source) markRun(run int64) {
+// markRun notes what was used before a run. It reports whether calls for the run were made before it began.
+func (s *Source) markRun(run int64) (prepared bool) {
 	now := s.Usage()
 	m := s.client.meter
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if run == 0 || m.run != 0 { // what was used for a run to come is the next run's
+	if !m.toCome { // what was used for a run to come is that run's
 		m.before = now
 	}
-	m.run = run
+	prepared = m.toCome
+	m.run, m.toCome = run, run == 0
+	return prepared
 }
 
 func newMeter() *meter { return &meter{uses: map[[2]string]*Use{}} }

@@ -41,11 +41,18 @@ func open(o Options, config json.RawMessage, e airbyte.Environment) (*airbyte.Se
 	if err != nil {
 		return nil, err
 	}
-	c, err := s.sourceConfig()
+	if migrated != nil {
+		config = migrated
+	}
+	c, err := s.sourceConfig(func(token string) {
+		if renewed, err := withRefreshToken(config, token); err == nil {
+			e.Reconfigured(renewed)
+		}
+	})
 	if err != nil {
 		return nil, err
 	}
-	c.Version, c.HTTPClient, c.Logger = o.Version, o.HTTPClient, e.Log
+	c.Version, c.HTTPClient, c.Logger, c.Waiting, c.LogsSince = o.Version, o.HTTPClient, e.Log, e.Throttled, start
 	source, err := okta.Open(c)
 	if err != nil {
 		return nil, err
@@ -57,8 +64,11 @@ func open(o Options, config json.RawMessage, e airbyte.Environment) (*airbyte.Se
 	if err != nil {
 		return nil, err
 	}
+	if migrated != nil {
+		e.Reconfigured(migrated)
+	}
 	return &airbyte.Session{
-		Source: source, Catalog: catalog, Migrated: migrated, AcceptGaps: s.AcceptGaps,
+		Source: source, Catalog: catalog, AcceptGaps: s.AcceptGaps,
 		Check: func(ctx context.Context) error { return check(ctx, source) },
 		Begin: func(stream, mode string, from json.RawMessage) (json.RawMessage, bool) {
 			return begin(start, stream, mode, from)

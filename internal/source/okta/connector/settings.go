@@ -18,6 +18,7 @@ type settings struct {
 	Share          float64     `json:"share"`
 	PageLimit      int         `json:"page_limit"`
 	LogHistoryDays int         `json:"log_history_days"`
+	LimitOf        string      `json:"limit_of"`
 	OverlapSeconds *int        `json:"overlap_seconds"`
 	AcceptGaps     bool        `json:"accept_gaps"`
 }
@@ -31,6 +32,7 @@ type credentials struct {
 	KeyID        string `json:"key_id"`
 	PrivateKey   string `json:"private_key"`
 	Scope        string `json:"scope"`
+	DPoP         bool   `json:"dpop"`
 }
 
 // The values of auth_type.
@@ -110,6 +112,23 @@ func migrate(config json.RawMessage) (json.RawMessage, error) {
 	return json.Marshal(members)
 }
 
+// withRefreshToken is the configuration with another refresh token.
+func withRefreshToken(config json.RawMessage, token string) (json.RawMessage, error) {
+	members, credentials := map[string]json.RawMessage{}, map[string]json.RawMessage{}
+	err := json.Unmarshal(config, &members)
+	if err == nil {
+		err = json.Unmarshal(members["credentials"], &credentials)
+	}
+	if err != nil {
+		return nil, err
+	}
+	credentials["refresh_token"], _ = json.Marshal(token) // text always marshals
+	if members["credentials"], err = json.Marshal(credentials); err != nil {
+		return nil, err
+	}
+	return json.Marshal(members)
+}
+
 // shortDomain is the label alone of an org at okta.com, which is all that Airbyte's source understands; any other
 // address stays as it is.
 func shortDomain(address string) string {
@@ -123,8 +142,9 @@ func shortDomain(address string) string {
 	return org.String()
 }
 
-// sourceConfig is what the Source needs to know.
-func (s settings) sourceConfig() (okta.Config, error) {
+// sourceConfig is what the Source needs to know. rotated is told of a refresh token that takes the place of the one
+// configured.
+func (s settings) sourceConfig(rotated func(token string)) (okta.Config, error) {
 	var c okta.Config
 	if s.Domain == "" {
 		return c, fault.Errorf(fault.Invalid, "the configuration has no domain").WithHint("Set domain to the org's sub-domain, host or URL.")
@@ -140,8 +160,18 @@ func (s settings) sourceConfig() (okta.Config, error) {
 	if s.LogHistoryDays < 0 || s.LogHistoryDays > 90 {
 		return c, fault.Errorf(fault.Invalid, "log_history_days is %d: want 1 to 90", s.LogHistoryDays)
 	}
-	c = okta.Config{OrgURL: s.Domain, Share: s.Share, PageLimit: s.PageLimit, LogHistory: time.Duration(s.LogHistoryDays) * 24 * time.Hour}
-	return c, s.Credentials.into(&c)
+	c = okta.Config{
+		OrgURL: s.Domain, Share: s.Share, LimitOf: s.LimitOf, PageLimit: s.PageLimit,
+		LogHistory: time.Duration(s.LogHistoryDays) * 24 * time.Hour,
+	}
+	if s.OverlapSeconds != nil {
+		c.Overlap = max(time.Nanosecond, time.Duration(*s.OverlapSeconds)*time.Second) // 0 would be the default
+		if *s.OverlapSeconds < 0 {
+			return c, fault.Errorf(fault.Invalid, "overlap_seconds is %d: want 0 or more", *s.OverlapSeconds)
+		}
+	}
+	err = s.Credentials.into(&c, rotated)
+	return c, err
 }
 
 // startDate is the zero time when none is set.
@@ -162,7 +192,7 @@ func loopback(u *url.URL) bool {
 }
 
 // into puts the credential into the Source's settings.
-func (c credentials) into(config *okta.Config) error {
+func (c credentials) into(config *okta.Config, rotated func(string)) error {
 	switch c.AuthType {
 	case authToken, "":
 		if c.APIToken == "" {
@@ -171,8 +201,12 @@ func (c credentials) into(config *okta.Config) error {
 		}
 		config.Token = c.APIToken
 		return nil
-	case authRefresh, authPrivateKey:
-		return fault.Errorf(fault.Invalid, "credentials.auth_type %q is not built in yet", c.AuthType).WithHint("Use an API token.")
+	case authRefresh:
+		config.Refresh = &okta.RefreshToken{ClientID: c.ClientID, ClientSecret: c.ClientSecret, Token: c.RefreshToken, Rotated: rotated}
+		return nil
+	case authPrivateKey:
+		config.ServiceApp = &okta.ServiceApp{ClientID: c.ClientID, PrivateKey: c.PrivateKey, KeyID: c.KeyID, Scopes: strings.Fields(c.Scope), DPoP: c.DPoP}
+		return nil
 	}
 	return fault.Errorf(fault.Invalid, "credentials.auth_type is %q: want %s, %s or %s", c.AuthType, authToken, authRefresh, authPrivateKey)
 }

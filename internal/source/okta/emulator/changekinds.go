@@ -12,6 +12,8 @@ var (
 	deleteDone     = &eventKind{"user.lifecycle.delete.completed", "Delete Okta user completed", "", "INFO", "/api/v1/users"}
 	userRevoke     = &eventKind{"user.account.privilege.revoke", "Revoke all user privileges", "core.user.admin_privilege.revoked", "INFO", "/api/internal/administrators"}
 	groupRevoke    = &eventKind{"group.privilege.revoke", "Revoke group privilege", "core.group.admin_privilege.revoked", "INFO", "/api/internal/administrators/groups"}
+	clientGrant    = &eventKind{"app.oauth2.client.privilege.grant", "Grant privileges to OAuth 2.0 client", "", "INFO", "/oauth2/v1/clients"}
+	clientRevoke   = &eventKind{"app.oauth2.client.privilege.revoke", "Revoke privileges from OAuth 2.0 client", "", "INFO", "/oauth2/v1/clients"}
 	createGroup    = &eventKind{"group.lifecycle.create", "Create Okta group", "core.user_group.config.create", "INFO", "/api/v1/groups"}
 	deleteGroup    = &eventKind{"group.lifecycle.delete", "Delete Okta group", "core.user_group.config.delete", "INFO", "/api/v1/groups"}
 	updateGroup    = &eventKind{"group.profile.update", "Update Okta group", "core.user_group.config.update", "INFO", "/api/v1/groups"}

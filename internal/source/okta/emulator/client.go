@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"syscall"
 )
 
 // Client returns an HTTP client that calls the org in this process: no port, no socket, and links that are the same on
@@ -105,6 +106,9 @@ func (w *pipeWriter) Write(b []byte) (int, error) {
 
 // Flush does nothing: what is written is at the reader already.
 func (w *pipeWriter) Flush() {}
+
+// reset ends the body as a reset connection does.
+func (w *pipeWriter) reset() { _ = w.pipe.CloseWithError(syscall.ECONNRESET) }
 
 // end closes the body; an error before the headers fails the whole exchange.
 func (w *pipeWriter) end(err error) {

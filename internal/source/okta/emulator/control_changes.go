@@ -12,9 +12,9 @@ import (
 )
 
 const (
-	maxControlBytes = 16 << 20 // of a list of steps
-	maxSteps        = 100_000  // in one request, listed or drawn
-	maxAdvance      = 10 * 365 * 24 * time.Hour
+	maxStepsBytes = 16 << 20 // of a list of steps
+	maxSteps      = 100_000  // in one request, listed or drawn
+	maxAdvance    = 10 * 365 * 24 * time.Hour
 )
 
 // changeRoutes are the control API's routes for what changes:
@@ -62,9 +62,9 @@ type mutateBody struct {
 
 // controlMutate stops at the first step that is refused; those before it stay.
 func (o *Org) controlMutate(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxControlBytes))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxStepsBytes))
 	if err != nil {
-		controlRefuse(w, http.StatusRequestEntityTooLarge, "the body is larger than "+strconv.Itoa(maxControlBytes)+" bytes, or was cut short")
+		controlRefuse(w, http.StatusRequestEntityTooLarge, "the body is larger than "+strconv.Itoa(maxStepsBytes)+" bytes, or was cut short")
 		return
 	}
 	steps, workload, err := readSteps(body)

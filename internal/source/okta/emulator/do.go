@@ -12,6 +12,7 @@ import (
 //	grant, revoke        user, role, resourceSet for a custom role; to revoke, an assignment's id may stand for the role
 //	grant_group, revoke_group    the same with group
 //	join, leave          user, group
+//	import_profile, import_join, import_leave            as without import_, but the log says nothing of it
 //	create_group         name, description               update_group, delete_group           group, name, description
 //	create_role          name, description, permissions  update_role, delete_role             role, name, description
 //	add_permission, remove_permission                    role, permission, conditions
@@ -70,6 +71,9 @@ var doing = map[string]func(*Org, Step) (string, error){
 	"revoke_group":   func(o *Org, s Step) (string, error) { return nothing(o.RevokeGroup(s.Group, s.assigned())) },
 	"join":           func(o *Org, s Step) (string, error) { return nothing(o.Join(s.User, s.Group)) },
 	"leave":          func(o *Org, s Step) (string, error) { return nothing(o.Leave(s.User, s.Group)) },
+	"import_profile": func(o *Org, s Step) (string, error) { return nothing(o.ImportProfile(s.User, s.Profile)) },
+	"import_join":    func(o *Org, s Step) (string, error) { return nothing(o.ImportMembership(s.User, s.Group, true)) },
+	"import_leave":   func(o *Org, s Step) (string, error) { return nothing(o.ImportMembership(s.User, s.Group, false)) },
 	"create_group":   func(o *Org, s Step) (string, error) { return o.CreateGroup(s.Name, s.Description) },
 	"update_group":   func(o *Org, s Step) (string, error) { return nothing(o.UpdateGroup(s.Group, s.Name, s.Description)) },
 	"delete_group":   func(o *Org, s Step) (string, error) { return nothing(o.DeleteGroup(s.Group)) },

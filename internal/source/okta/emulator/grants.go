@@ -86,7 +86,10 @@ func (m *mutation) roleNamed(name, set string) (role, error) {
 
 // held are the assignments of an assignment's principal.
 func (m *mutation) held(a assignment) []assignment {
-	if a.group >= 0 {
+	switch {
+	case a.client > 0:
+		return m.clientGrants[a.client-1]
+	case a.group >= 0:
 		return m.granted[a.group]
 	}
 	return m.direct[a.person]
@@ -94,7 +97,10 @@ func (m *mutation) held(a assignment) []assignment {
 
 func (m *mutation) hold(a assignment, list []assignment) {
 	of, key := m.direct, a.person
-	if a.group >= 0 {
+	switch {
+	case a.client > 0:
+		of, key = m.clientGrants, a.client-1
+	case a.group >= 0:
 		of, key = m.granted, a.group
 	}
 	if len(list) == 0 {
@@ -102,7 +108,7 @@ func (m *mutation) hold(a assignment, list []assignment) {
 	} else {
 		of[key] = list
 	}
-	if a.group < 0 {
+	if a.group < 0 && a.client == 0 {
 		m.listHolder(a.person)
 	}
 }
@@ -145,7 +151,10 @@ func (m *mutation) give(a assignment) string {
 
 // reached are the people whom an assignment of a principal reaches.
 func (m *mutation) reached(a assignment) []int32 {
-	if a.group >= 0 {
+	switch {
+	case a.client > 0:
+		return nil
+	case a.group >= 0:
 		return m.groups[a.group].members
 	}
 	return []int32{int32(a.person)}
@@ -182,8 +191,9 @@ func (m *mutation) revoke(a assignment) {
 	m.tellPrivileges(a, people, was)
 }
 
-// drop ends an assignment and tells nobody.
+// drop ends an assignment and tells nobody. Its targets end with it.
 func (m *mutation) drop(a assignment) {
+	delete(m.targets, limited{a.assignee(), a.standard})
 	same := func(b assignment) bool { return b.role == a.role }
 	m.hold(a, slices.DeleteFunc(slices.Clone(m.held(a)), same))
 	if custom(a) {
@@ -194,14 +204,29 @@ func (m *mutation) drop(a assignment) {
 // tellPrivileges emits what Okta says of changed privileges: what the principal has now or, when nothing is left, that
 // all is gone; for a group, then the same of each member.
 func (m *mutation) tellPrivileges(a assignment, people []int32, was []bool) {
-	if a.group >= 0 {
+	if a.group < 0 && a.client == 0 {
+		m.touch(a.person)
+	}
+	switch {
+	case a.client > 0:
+		m.privileges(clientGrant, clientRevoke, m.held(a), m.principalTarget(a), a)
+	case a.group >= 0:
 		m.privileges(groupGrant, groupRevoke, m.granted[a.group], m.groupTarget(a.group), a)
 	}
 	for n, i := range people {
 		m.countAdmin(int(i), was[n])
-		if !m.gone(int(i)) {
+		if !m.gone(int(i)) && (a.group < 0 || !m.options.SilentMembers) {
 			m.privileges(userGrant, userRevoke, m.rolesOf(int(i)), m.personTarget(int(i)), a)
 		}
+	}
+}
+
+// touch moves somebody's lastUpdated, where the org is one that does so for roles and memberships.
+func (m *mutation) touch(i int) {
+	if m.options.RolesTouchUsers && !m.gone(i) {
+		a := m.account(i)
+		a.lastUpdated = m.at
+		m.keep(i, a)
 	}
 }
 
@@ -246,7 +271,11 @@ func hexWord(d *draw) string {
 }
 
 func (m *mutation) principalTarget(a assignment) target {
-	if a.group >= 0 {
+	switch {
+	case a.client > 0:
+		app := m.appAt(a.client - 1)
+		return target{app.id, "PublicClientApp", app.id, app.label, ""}
+	case a.group >= 0:
 		return m.groupTarget(a.group)
 	}
 	return m.personTarget(a.person)

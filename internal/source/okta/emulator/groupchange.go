@@ -112,7 +112,7 @@ func (o *Org) deleteGroup(name, token string) error {
 		m.groups[g].members, m.groups[g].gone = nil, true
 		for n, i := range members {
 			m.countAdmin(int(i), was[n])
-			if len(roles) > 0 {
+			if len(roles) > 0 && !m.options.SilentMembers {
 				m.privileges(userGrant, userRevoke, m.rolesOf(int(i)), m.personTarget(int(i)), roles[0])
 			}
 		}

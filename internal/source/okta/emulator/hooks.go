@@ -294,8 +294,10 @@ func (o *Org) verifyHook(w *asked, id string) (answer, error) {
 		return answer{}, err
 	}
 	if !o.challenged(w.r.Context(), uri) {
-		return answer{}, &Refused{Status: http.StatusBadRequest, Code: "E0000001", Summary: "Api validation failed: verification",
-			Causes: []string{"The receiver did not answer 200 with the challenge that it was sent"}}
+		return answer{}, &Refused{
+			Status: http.StatusBadRequest, Code: "E0000001", Summary: "Api validation failed: verification",
+			Causes: []string{"The receiver did not answer 200 with the challenge that it was sent"},
+		}
 	}
 	o.hooks.mu.Lock()
 	defer o.hooks.mu.Unlock()

@@ -333,17 +333,22 @@ func (o *Org) bound(set int, key string) (list []assignment) {
 	return list
 }
 
-func (o *Org) listBindings(c *call) answer {
-	set, ok := o.findSet(c)
-	if !ok {
-		return o.notFound(c, c.value("set"), "ResourceSet")
-	}
-	var keys []string
+// boundRoles returns the roles that are bound under a resource set, each once.
+func (o *Org) boundRoles(set int) (keys []string) {
 	for _, a := range o.bound(set, "") {
 		if !slices.Contains(keys, o.roleKey(a)) {
 			keys = append(keys, o.roleKey(a))
 		}
 	}
+	return keys
+}
+
+func (o *Org) listBindings(c *call) answer {
+	set, ok := o.findSet(c)
+	if !ok {
+		return o.notFound(c, c.value("set"), "ResourceSet")
+	}
+	keys := o.boundRoles(set)
 	admin, path := adminBase(c.base), "/api/v1/iam/resource-sets/"+o.id(kindResourceSet, set)
 	return o.bodyPage(c, "roles", path+"/bindings", len(keys), func(i int) string { return keys[i] }, func(t *text, i int) {
 		t.object("")
@@ -368,18 +373,18 @@ func (o *Org) listBindingMembers(c *call) answer {
 	admin := adminBase(c.base)
 	path := "/api/v1/iam/resource-sets/" + o.id(kindResourceSet, set) + "/bindings/" + o.roleKey(members[0])
 	return o.bodyPage(c, "members", path+"/members", len(members), func(i int) string { return members[i].id }, func(t *text, i int) {
-		a := members[i]
-		t.object("")
-		t.strs("id", a.id)
-		t.at("created", a.granted)
-		t.at("lastUpdated", a.granted)
-		t.object("_links")
-		if a.group >= 0 {
-			t.href("self", c.base, "/api/v1/groups/", o.groups[a.group].id)
-		} else {
-			t.href("self", c.base, "/api/v1/users/", o.id(kindUser, a.person))
-		}
-		t.end()
+		o.writeBindingMember(t, members[i], c.base)
 		t.end()
 	}, `"self":{"href":"`+admin+path+`/members"},"binding":{"href":"`+admin+path+`"}`)
+}
+
+// writeBindingMember leaves the object open, so that the ledger can add the resource set and the role.
+func (o *Org) writeBindingMember(t *text, a assignment, base string) {
+	t.object("")
+	t.strs("id", a.id)
+	t.at("created", a.granted)
+	t.at("lastUpdated", a.granted)
+	t.object("_links")
+	t.href("self", base, o.principalPath(a.assignee()))
+	t.end()
 }

@@ -294,12 +294,23 @@ func (o *Org) UpdateProfile(name string, profile map[string]any) error {
 	if err != nil {
 		return err
 	}
-	return o.updateProfile(name, edits, false, "")
+	return o.updateProfile("update_profile", name, edits, false, "")
 }
 
+// ImportProfile is what the import of a directory does: properties change, and the log says nothing of it.
+func (o *Org) ImportProfile(name string, profile map[string]any) error {
+	edits, err := editsOf(profile)
+	if err != nil {
+		return err
+	}
+	return o.updateProfile(importProfile, name, edits, false, "")
+}
+
+const importProfile = "import_profile"
+
 // updateProfile replaces the whole profile when whole is set: what is not named is taken away.
-func (o *Org) updateProfile(name string, edits []edit, whole bool, token string) error {
-	return o.changeAs("update_profile", token, func(m *mutation) error {
+func (o *Org) updateProfile(what, name string, edits []edit, whole bool, token string) error {
+	return o.changeAs(what, token, func(m *mutation) error {
 		i, err := m.person(name)
 		if err != nil {
 			return err
@@ -338,6 +349,9 @@ func (o *Org) updateProfile(name string, edits []edit, whole bool, token string)
 		m.keep(i, a)
 		if a.renamed {
 			m.claimLogin(i, before.login)
+		}
+		if what == importProfile {
+			return nil
 		}
 		m.emit(updateProfile, [][2]string{{"changedAttributes", strings.Join(changed, ",")}}, m.personTarget(i))
 		return nil

@@ -1,20 +1,28 @@
 package emulator
 
 import (
+	"errors"
+	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
 // RateLimits say how many requests the org lets through. The zero value is ten times what a workforce org gets.
+//
+// A bucket is counted in windows that start with the first request after the last one's end, not with the minute. Each
+// client, that is the API token or an OAuth app, may use its share of every bucket, and all of them together the whole.
 type RateLimits struct {
-	Profile     string         // "generous" (also ""), "workforce", "enterprise" or "free"
-	Buckets     map[string]int // requests a window by bucket name, over the profile's
-	Window      time.Duration  // length of a window; 0 means 60 s
-	Share       int            // per cent of a bucket that one token may use; 0 means 100 (real orgs: 50)
-	ShowShare   bool           // X-Rate-Limit-Limit shows the token's share, not the org's ceiling
-	Concurrency int            // requests in flight; 0 means 75
+	Profile          string         // "generous" (also ""), "workforce", "enterprise" or "free"
+	Buckets          map[string]int // requests a window by bucket name, over the profile's
+	Window           time.Duration  // length of a window; 0 means 60 s, less than 2 s is 2 s: Reset is in whole seconds
+	Share            int            // per cent of a bucket that one client may use; 0 means 100 (real orgs: 50)
+	ShowShare        bool           // X-Rate-Limit-Limit and -Remaining show the client's share, not the org's ceiling
+	Concurrency      int            // requests in flight; 0 means 75
+	ConcurrencyShare int            // per cent of Concurrency that one client may use; 0 means 100 (real orgs: 50)
 }
 
 // Buckets, by the names that Stats and RateLimits use.
@@ -27,21 +35,98 @@ const (
 	bucketIAM     = "/iam"
 	bucketClients = "/oauth2/v1/clients"
 	bucketShares  = "/principal-rate-limits"
+	bucketApps    = "/apps"
+	bucketApp     = "/apps/{id}"
+	bucketDevices = "/devices"
+	bucketOther   = "/oauth2/v1" // the token endpoint, and all that is no API
 	bucketRest    = "/api/v1"
 )
 
 // profiles are requests a minute. The vendor's last published numbers; /iam was never published.
 var profiles = map[string]map[string]int{
-	"free":       {bucketUsers: 100, bucketUser: 100, bucketGroups: 100, bucketGroup: 100, bucketLogs: 20, bucketIAM: 100, bucketClients: 100, bucketShares: 100, bucketRest: 100},
-	"enterprise": {bucketUsers: 600, bucketUser: 1000, bucketGroups: 600, bucketGroup: 600, bucketLogs: 50, bucketIAM: 600, bucketClients: 600, bucketShares: 600, bucketRest: 600},
-	"workforce":  {bucketUsers: 600, bucketUser: 2000, bucketGroups: 500, bucketGroup: 1000, bucketLogs: 120, bucketIAM: 600, bucketClients: 1200, bucketShares: 1200, bucketRest: 1200},
+	"free":       {bucketApps: 20, bucketApp: 100, bucketDevices: 100, bucketOther: 1000, bucketUsers: 100, bucketUser: 100, bucketGroups: 100, bucketGroup: 100, bucketLogs: 20, bucketIAM: 100, bucketClients: 100, bucketShares: 100, bucketRest: 100},
+	"enterprise": {bucketApps: 100, bucketApp: 600, bucketDevices: 150, bucketOther: 3000, bucketUsers: 600, bucketUser: 1000, bucketGroups: 600, bucketGroup: 600, bucketLogs: 50, bucketIAM: 600, bucketClients: 600, bucketShares: 600, bucketRest: 600},
+	"workforce":  {bucketApps: 100, bucketApp: 500, bucketDevices: 100, bucketOther: 10000, bucketUsers: 600, bucketUser: 2000, bucketGroups: 500, bucketGroup: 1000, bucketLogs: 120, bucketIAM: 600, bucketClients: 1200, bucketShares: 1200, bucketRest: 1200},
 }
 
 const (
 	usualWindow      = time.Minute
+	minWindow        = 2 * time.Second
 	usualConcurrency = 75
 	generosity       = 10
 )
+
+// Profiles are the names that RateLimits.Profile may have.
+func Profiles() []string { return []string{"generous", "workforce", "enterprise", "free"} }
+
+// Buckets are the names of what is counted apart.
+func Buckets() []string { return slices.Sorted(maps.Keys(profiles["workforce"])) }
+
+func unknownBucket(name string) error {
+	return fmt.Errorf("there is no bucket %q: want one of %s", name, strings.Join(Buckets(), ", "))
+}
+
+// Check says what is wrong with limits that a person gave.
+func (l RateLimits) Check() error {
+	if l.Profile != "" && !slices.Contains(Profiles(), l.Profile) {
+		return fmt.Errorf("there is no profile %q: want one of %s", l.Profile, strings.Join(Profiles(), ", "))
+	}
+	for name, n := range l.Buckets {
+		if !slices.Contains(Buckets(), name) {
+			return unknownBucket(name)
+		}
+		if n < 0 {
+			return fmt.Errorf("bucket %q: %d is no number of requests", name, n)
+		}
+	}
+	if l.Window != 0 && l.Window < minWindow {
+		return fmt.Errorf("a window of %s is too short: want %s at least, for its end is told in whole seconds", l.Window, minWindow)
+	}
+	if l.Share < 0 || l.Share > 100 || l.ConcurrencyShare < 0 || l.ConcurrencyShare > 100 {
+		return errors.New("a share is a per cent from 1 to 100")
+	}
+	if l.Concurrency < 0 {
+		return fmt.Errorf("%d is no number of requests in flight", l.Concurrency)
+	}
+	return nil
+}
+
+func (l RateLimits) withDefaults() RateLimits {
+	if l.Window <= 0 {
+		l.Window = usualWindow
+	}
+	l.Window = max(l.Window, minWindow)
+	if l.Share <= 0 || l.Share > 100 {
+		l.Share = 100
+	}
+	if l.Concurrency <= 0 {
+		l.Concurrency = usualConcurrency
+	}
+	if l.ConcurrencyShare <= 0 || l.ConcurrencyShare > 100 {
+		l.ConcurrencyShare = 100
+	}
+	l.Buckets = maps.Clone(l.Buckets)
+	return l
+}
+
+// SetLimits replaces the rate limits. Windows that have begun keep their end and their counts.
+func (o *Org) SetLimits(limits RateLimits) {
+	now := o.Now()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.makeNoise(now)
+	o.limits = limits.withDefaults()
+	o.retime(now)
+}
+
+// Limits are the rate limits now, all defaults filled in.
+func (o *Org) Limits() RateLimits {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	l := o.limits
+	l.Buckets = maps.Clone(l.Buckets)
+	return l
+}
 
 func (l RateLimits) ceiling(bucket string) int {
 	if n, ok := l.Buckets[bucket]; ok {
@@ -60,7 +145,7 @@ func bucketOf(path string) string {
 		if strings.HasPrefix(path, "/oauth2/v1/clients") {
 			return bucketClients
 		}
-		return bucketRest
+		return bucketOther
 	}
 	parts := strings.Split(rest, "/")
 	switch parts[0] {
@@ -74,6 +159,13 @@ func bucketOf(path string) string {
 			return bucketGroup
 		}
 		return bucketGroups
+	case "apps":
+		if len(parts) == 2 {
+			return bucketApp
+		}
+		return bucketApps
+	case "devices":
+		return bucketDevices
 	case "logs":
 		return bucketLogs
 	case "iam":
@@ -86,105 +178,56 @@ func bucketOf(path string) string {
 
 // window counts a bucket's requests from its first one on.
 type window struct {
-	ends time.Time
-	used int
+	ends    time.Time
+	used    int            // let through, of all
+	clients int            // of them those of clients: the rest is noise
+	by      map[string]int // of them by client or noise
 }
 
-// Stats are what the org has answered so far.
-type Stats struct {
-	Requests    map[string]int // by bucket
-	Statuses    map[int]int    // by HTTP status
-	Throttled   int            // 429 answers because a window was used up
-	Crowded     int            // 429 answers because too much was in flight
-	MaxInFlight int
-	Bytes       int64 // of bodies
-}
-
-// Stats returns a copy of the counters.
-func (o *Org) Stats() Stats {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	s := o.stats
-	s.Requests, s.Statuses = make(map[string]int), make(map[int]int)
-	for k, v := range o.stats.Requests {
-		s.Requests[k] = v
+// windowAt is the bucket's window at an instant. Org.mu is held.
+func (o *Org) windowAt(bucket string, at time.Time) *window {
+	win := o.buckets[bucket]
+	if win == nil || !at.Before(win.ends) {
+		win = &window{ends: at.Add(o.limits.Window), by: make(map[string]int)}
+		o.buckets[bucket] = win
 	}
-	for k, v := range o.stats.Statuses {
-		s.Statuses[k] = v
-	}
-	return s
-}
-
-// begin counts a request in and returns its number.
-func (o *Org) begin() int {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.flying++
-	o.stats.MaxInFlight = max(o.stats.MaxInFlight, o.flying)
-	o.requests++
-	return o.requests
-}
-
-func (o *Org) finish() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.flying--
-}
-
-func (o *Org) count(status, bodyBytes int) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.stats.Statuses[status]++
-	o.stats.Bytes += int64(bodyBytes)
-}
-
-func (o *Org) crowded() bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	most := o.options.RateLimits.Concurrency
-	if most == 0 {
-		most = usualConcurrency
-	}
-	return o.flying > most
+	return win
 }
 
 // spend takes one request out of the bucket's window and sets the three headers, or answers 429. Too much in flight is
 // the other kind of 429, whose limit and remaining are 0.
-func (o *Org) spend(w http.ResponseWriter, c *call, bucket string, concurrent, hide bool) (answer, bool) {
-	limits := o.options.RateLimits
-	length := limits.Window
-	if length <= 0 {
-		length = usualWindow
-	}
-	share := limits.Share
-	if share <= 0 || share > 100 {
-		share = 100
-	}
-	ceiling := limits.ceiling(bucket)
-	allowed := ceiling * share / 100
-	shown := ceiling
-	if limits.ShowShare {
-		shown = allowed
-	}
-	now := o.Now()
-
+func (o *Org) spend(w http.ResponseWriter, c *call, bucket string) (answer, bool) {
+	now, client := o.Now(), c.client()
 	o.mu.Lock()
-	win := o.buckets[bucket]
-	if win == nil || !now.Before(win.ends) {
-		win = &window{ends: now.Add(length)}
-		o.buckets[bucket] = win
-	}
+	o.makeNoise(now)
+	o.spent = now
+	limits := o.limits
+	concurrent := c.fault.Concurrency || o.crowded(client)
+	ceiling := limits.ceiling(bucket)
+	allowed := ceiling * limits.Share / 100
+	win := o.windowAt(bucket, now)
+	over := win.by[client] >= allowed || win.used >= ceiling
+	stats := o.statsOf(client)
 	o.stats.Requests[bucket]++
-	over := win.used >= allowed
+	stats.Requests[bucket]++
 	switch {
 	case concurrent:
 		o.stats.Crowded++
+		stats.Crowded++
 	case over:
 		o.stats.Throttled++
+		stats.Throttled++
 	default:
 		win.used++
+		win.clients++
+		win.by[client]++
+		stats.MostInWindow[bucket] = max(stats.MostInWindow[bucket], win.by[client])
 	}
-	remaining, ends := shown-win.used, win.ends
+	shown, remaining := ceiling, ceiling-win.used
+	if limits.ShowShare {
+		shown, remaining = allowed, min(allowed-win.by[client], ceiling-win.used)
+	}
+	ends := win.ends
 	o.mu.Unlock()
 
 	if over {
@@ -193,13 +236,24 @@ func (o *Org) spend(w http.ResponseWriter, c *call, bucket string, concurrent, h
 	if concurrent {
 		shown, remaining = 0, 0
 	}
-	if !hide {
-		rateHeaders(w, shown, remaining, ends)
+	if !c.fault.HideRateHeaders {
+		rateHeaders(w, shown, remaining, ends.Add(c.fault.Skew))
 	}
 	if concurrent || over {
-		return o.failed(c, http.StatusTooManyRequests, "E0000047", "API call exceeded rate limit due to too many requests."), false
+		usual := usualErrors[http.StatusTooManyRequests]
+		return o.failed(c, http.StatusTooManyRequests, usual[0], usual[1]), false
 	}
 	return answer{}, true
+}
+
+// crowded reports whether there is too much in flight, of all or of the client. Org.mu is held.
+func (o *Org) crowded(client string) bool {
+	most := o.limits.Concurrency
+	flying := o.flying
+	for _, n := range o.noise {
+		flying += n.InFlight
+	}
+	return flying > most || o.statsOf(client).flying > most*o.limits.ConcurrencyShare/100
 }
 
 // rateHeaders sets the headers; reset is whole Unix seconds, rounded up so that waiting for it is enough.

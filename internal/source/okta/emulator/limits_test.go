@@ -90,3 +90,78 @@ func TestTooMuchInFlightIsTheOther429(t *testing.T) {
 		}
 	})
 }
+
+func TestEachClientHasAShareOfItsOwn(t *testing.T) {
+	key := testKeys()["P-256"]
+	for _, show := range []bool{false, true} {
+		o := New(Options{RateLimits: RateLimits{Profile: "free", Share: 60, ShowShare: show}, OAuth: OAuth{Apps: []App{appOf(key, "okta.logs.read")}}})
+		v := newVisitor(t, o, key, "ES256")
+		a, _ := v.ask("okta.logs.read", nil)
+		app := func() reply { return v.get("/api/v1/logs?limit=0", "Bearer", a.Token, nil) }
+		for i := range 12 {
+			r := get(t, o, "/api/v1/logs?limit=0")
+			limit, left := "20", 19-i
+			if show {
+				limit, left = "12", 11-i
+			}
+			if r.status != http.StatusOK || r.header.Get("X-Rate-Limit-Limit") != limit || r.header.Get("X-Rate-Limit-Remaining") != strconv.Itoa(left) {
+				t.Fatalf("request %d of the token: %d %v", i+1, r.status, r.header)
+			}
+		}
+		if r := get(t, o, "/api/v1/logs?limit=0"); r.status != http.StatusTooManyRequests || r.header.Get("X-Rate-Limit-Remaining") != "0" {
+			t.Errorf("beyond the token's share: %d %v", r.status, r.header)
+		}
+		for i := range 8 {
+			if r := app(); r.status != http.StatusOK {
+				t.Fatalf("request %d of the app, whose share is unused: %d", i+1, r.status)
+			}
+		}
+		if r := app(); r.status != http.StatusTooManyRequests {
+			t.Errorf("beyond the org's ceiling: %d", r.status)
+		}
+		s := o.Stats()
+		if s.Clients[APIToken].Throttled != 1 || s.Clients[DefaultClientID].Throttled != 1 || s.Clients[DefaultClientID].Requests[bucketLogs] != 9 || s.Clients[Nobody].Requests[bucketOther] != 1 {
+			t.Errorf("stats by client: %+v", s.Clients)
+		}
+	}
+}
+
+func TestTheConcurrencyShareOfAClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := New(Options{RateLimits: RateLimits{Concurrency: 8, ConcurrencyShare: 50}, Faults: Faults{{Prefix: "/api/v1/users", Latency: time.Second}}})
+		var wg sync.WaitGroup
+		for range 5 {
+			wg.Go(func() { get(t, o, "/api/v1/users?limit=1") })
+		}
+		wg.Wait()
+		if s := o.Stats(); s.Crowded == 0 || s.Clients[APIToken].Crowded != s.Crowded || s.Clients[APIToken].MaxInFlight != 5 || s.Throttled != 0 {
+			t.Errorf("five in flight where one client may have four of eight: %+v", s)
+		}
+		var body []struct{ DefaultConcurrencyPercentage int }
+		get(t, o, "/api/v1/principal-rate-limits").into(t, &body)
+		if len(body) != 1 || body[0].DefaultConcurrencyPercentage != 50 {
+			t.Errorf("principal rate limits tell %+v", body)
+		}
+	})
+}
+
+func TestLimitsChangeAndWindowsShrink(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := New(Options{RateLimits: RateLimits{Buckets: map[string]int{"/logs": 1}, Window: time.Second}})
+		if w := o.Limits().Window; w != 2*time.Second {
+			t.Errorf("a window of a second is %v", w)
+		}
+		get(t, o, "/api/v1/logs?limit=0")
+		if r := get(t, o, "/api/v1/logs?limit=0"); r.status != http.StatusTooManyRequests {
+			t.Errorf("the second in a window of one: %d", r.status)
+		}
+		time.Sleep(2 * time.Second)
+		if r := get(t, o, "/api/v1/logs?limit=0"); r.status != http.StatusOK {
+			t.Errorf("in the next window: %d", r.status)
+		}
+		o.SetLimits(RateLimits{Profile: "free"})
+		if r := get(t, o, "/api/v1/logs?limit=0"); r.header.Get("X-Rate-Limit-Limit") != "20" {
+			t.Errorf("after SetLimits: %v", r.header)
+		}
+	})
+}

@@ -41,6 +41,36 @@ func (o *Org) member(what, user, group, token string) error {
 	})
 }
 
+// ImportMembership is what the import of a directory does: somebody enters or leaves a group, imported ones among them,
+// and the log says nothing of it.
+func (o *Org) ImportMembership(user, group string, in bool) error {
+	return o.change("import_membership", func(m *mutation) error {
+		g, err := m.group(group)
+		if err != nil {
+			return err
+		}
+		i, err := m.person(user)
+		if err != nil {
+			return err
+		}
+		if m.groups[g].typ == builtIn || m.gone(i) {
+			return forbidden("E0000038", notAllowed)
+		}
+		_, is := slices.BinarySearch(m.groups[g].members, int32(i))
+		if is == in {
+			return errNoChange
+		}
+		was := m.admin(i)
+		if in {
+			m.enter(i, g)
+		} else {
+			m.leave(i, g)
+		}
+		m.countAdmin(i, was)
+		return nil
+	})
+}
+
 // group returns the position of a group named by its id or its name, and notes it in the ledger.
 func (m *mutation) group(name string) (int, error) {
 	g, ok := m.groupNamed(name)
@@ -71,6 +101,7 @@ func (m *mutation) admit(i, g int) {
 	m.enter(i, g)
 	m.emit(addMember, nil, m.personTarget(i), m.groupTarget(g))
 	m.countAdmin(i, was)
+	m.touch(i)
 	m.reach(i, g)
 }
 
@@ -80,12 +111,13 @@ func (m *mutation) expel(i, g int) {
 	m.leave(i, g)
 	m.emit(removeMember, nil, m.personTarget(i), m.groupTarget(g))
 	m.countAdmin(i, was)
+	m.touch(i)
 	m.reach(i, g)
 }
 
 // reach tells what somebody holds now that their membership of g changed, when g holds roles.
 func (m *mutation) reach(i, g int) {
-	if list := m.granted[g]; len(list) > 0 {
+	if list := m.granted[g]; len(list) > 0 && !m.options.SilentMembers {
 		m.privileges(userGrant, userRevoke, m.rolesOf(i), m.personTarget(i), list[0])
 	}
 }

@@ -15,5 +15,6 @@ func (o *Org) Reset() {
 	w.changed = fresh.world.changed
 	w.due.Store(0)
 	o.groups, o.direct, o.granted, o.holders, o.bindings = fresh.groups, fresh.direct, fresh.granted, fresh.holders, fresh.bindings
+	o.clientGrants, o.targets = fresh.clientGrants, fresh.targets
 	o.goneCount, o.adminCount, o.grants, o.boundCount = fresh.goneCount, fresh.adminCount, fresh.grants, fresh.boundCount
 }

@@ -11,6 +11,7 @@ type assignment struct {
 	id      string
 	group   int // position in groups; -1 for a person
 	person  int // place; -1 for a group
+	client  int // position of a service app plus one; 0 for people and groups
 	number  int // position in bindings, of custom roles and those built on them
 	granted int64
 }
@@ -58,7 +59,9 @@ func (o *Org) assignRoles() {
 		}
 	}
 	o.grantOutside()
+	o.letClientsIn()
 	o.settle()
+	o.limitRoles()
 }
 
 // grantAnyone gives a role to somebody active who has none, if it finds one.
@@ -104,9 +107,12 @@ func (o *Org) grant(a assignment) {
 		o.grants++
 		a.id = o.id(kindDirect, o.grants)
 	}
-	if a.group >= 0 {
+	switch {
+	case a.client > 0:
+		o.clientGrants[a.client-1] = append(o.clientGrants[a.client-1], a)
+	case a.group >= 0:
 		o.granted[a.group] = append(o.granted[a.group], a)
-	} else {
+	default:
 		o.direct[a.person] = append(o.direct[a.person], a)
 	}
 }
@@ -187,13 +193,11 @@ func (o *Org) listGroupRoles(c *call) answer {
 	return o.assignments(c, o.granted[g])
 }
 
-// listClientRoles answers for service apps, none of which holds a role.
-func (o *Org) listClientRoles(*call) answer { return answer{status: http.StatusOK, list: true} }
-
 func (o *Org) assignments(c *call, list []assignment) answer {
 	t := text{}
 	for _, a := range list {
 		o.writeAssignment(&t, a, c.base)
+		o.embedTargets(&t, a, c.query.Get("expand"), c.base)
 		t.end()
 	}
 	return answer{status: http.StatusOK, list: true, items: t.b}
@@ -230,17 +234,11 @@ func (o *Org) writeAssignment(t *text, a assignment, base string) {
 	t.raw("status", `"ACTIVE"`)
 	t.at("created", a.granted)
 	t.at("lastUpdated", a.granted)
-	assignee := []string{base, "/api/v1/users/", ""}
-	if a.group >= 0 {
-		t.raw("assignmentType", `"GROUP"`)
-		assignee[1], assignee[2] = "/api/v1/groups/", o.groups[a.group].id
-	} else {
-		t.raw("assignmentType", `"USER"`)
-		assignee[2] = o.id(kindUser, a.person)
-	}
+	t.strs("assignmentType", a.assignee().kind)
+	holder := []string{base, o.principalPath(a.assignee())}
 	if !custom(a) {
 		t.object("_links")
-		t.href("assignee", assignee...)
+		t.href("assignee", holder...)
 		t.end()
 		return
 	}
@@ -248,7 +246,7 @@ func (o *Org) writeAssignment(t *text, a assignment, base string) {
 	t.strs("resource-set", set)
 	t.strs("role", key)
 	t.object("_links")
-	t.href("assignee", assignee...)
+	t.href("assignee", holder...)
 	t.href("resource-set", admin, "/api/v1/iam/resource-sets/", set)
 	t.href("member", admin, "/api/v1/iam/resource-sets/", set, "/bindings/", key, "/members/", a.id)
 	t.href("role", admin, "/api/v1/iam/roles/", key)

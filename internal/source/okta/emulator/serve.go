@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // handler answers one endpoint.
@@ -17,6 +18,17 @@ type call struct {
 	r     *http.Request
 	base  string
 	query url.Values
+	fault Fault   // all the trouble planned for it
+	who   *caller // nil where nobody needs to be let in
+	marks []string
+}
+
+// client names who calls, for the counters.
+func (c *call) client() string {
+	if c.who == nil {
+		return Nobody
+	}
+	return c.who.name
 }
 
 func (c *call) value(name string) string { return c.r.PathValue(name) }
@@ -59,9 +71,10 @@ func (c *call) limit(usual, most int) (n int, ok bool) {
 // answer is a response before it is written. A list keeps its items apart from what frames them, so that a fault can
 // take them out.
 type answer struct {
-	status int
-	body   []byte // of a single object or an error
-	etag   string
+	status  int
+	body    []byte // of a single object or an error
+	etag    string
+	headers [][2]string // more of them
 
 	list   bool
 	items  []byte // joined with commas
@@ -71,6 +84,8 @@ type answer struct {
 	next   string // "" on the last page
 	linked bool   // next goes into the Link header
 }
+
+func (a *answer) header(name, value string) { a.headers = append(a.headers, [2]string{name, value}) }
 
 func object(body []byte) answer { return answer{status: http.StatusOK, body: body} }
 
@@ -111,68 +126,108 @@ func (a *answer) render() []byte {
 	return append(b, '}')
 }
 
-// cursorMark begins what a fault adds to a cursor to make its link a new one; it is cut off before handlers see it.
-const cursorMark = "~"
-
 func (o *Org) serve(w http.ResponseWriter, r *http.Request, h handler) {
 	c := &call{r: r, base: o.base(r), query: r.URL.Query()}
-	if after, _, marked := strings.Cut(c.query.Get("after"), cursorMark); marked {
-		c.query.Set("after", after)
-	}
+	c.unmark()
 	number := o.begin()
 	defer o.finish()
-	w.Header().Set("Date", o.Now().UTC().Format(http.TimeFormat))
+	c.fault = o.meet(r)
+	w.Header().Set("Date", o.Now().Add(c.fault.Skew).UTC().Format(http.TimeFormat))
 	d := newDraw(o.seed, saltRequest, number)
 	w.Header().Set("X-Okta-Request-Id", fmt.Sprintf("%016x%016x", d.next(), d.next()))
-	fault := o.meet(r.URL.Path)
-	if !wait(r.Context(), fault.Latency) {
+	a, ok := o.authorize(c)
+	client := c.client() // who calls at the token endpoint is known later
+	o.enter(client)
+	defer o.leave(client)
+	if !wait(r.Context(), c.fault.Latency) {
 		return
 	}
-	a, ok := o.admit(w, c, fault)
+	if ok {
+		a, ok = o.admit(w, c)
+	}
 	if ok {
 		a = h(c)
+		if o.powerless(c) {
+			a = o.hollow(c, a)
+		}
 	}
-	fault.bend(c, &a)
-	o.write(w, r, a, fault)
+	if c.fault.PerItem > 0 && a.list && !wait(r.Context(), c.fault.PerItem*time.Duration(len(splitItems(a.items)))) {
+		return
+	}
+	o.bend(c, &a)
+	o.write(w, c, a)
 }
 
-// admit decides whether the request reaches its endpoint: credential, verb, planned fault, rate limit.
-func (o *Org) admit(w http.ResponseWriter, c *call, fault Fault) (answer, bool) {
+const tokenPath = "/oauth2/v1/token"
+
+// public reports whether a path needs no credential in Authorization.
+func public(path string) bool { return path == tokenPath || strings.HasPrefix(path, "/.well-known/") }
+
+// admit decides whether a caller reaches the endpoint: rate limit, verb, scope, planned fault.
+func (o *Org) admit(w http.ResponseWriter, c *call) (answer, bool) {
 	path := c.r.URL.Path
 	if strings.HasPrefix(path, "/.well-known/") {
 		return answer{}, true
 	}
-	if a, ok := o.authorize(c); !ok {
+	if a, ok := o.spend(w, c, bucketOf(path)); !ok {
 		return a, false
 	}
-	bucket := bucketOf(path)
-	concurrent := fault.Concurrency || o.crowded()
-	if a, ok := o.spend(w, c, bucket, concurrent, fault.HideRateHeaders); !ok {
-		return a, false
-	}
-	if c.r.Method != http.MethodGet && c.r.Method != http.MethodHead && !strings.HasPrefix(c.r.Pattern, c.r.Method+" ") {
+	reads := c.r.Method == http.MethodGet || c.r.Method == http.MethodHead
+	if named := strings.Contains(c.r.Pattern, " "); !reads && !named {
 		return o.failed(c, http.StatusMethodNotAllowed, "E0000022", "The endpoint does not support the provided HTTP method"), false
 	}
-	if fault.Status != 0 {
-		return o.planned(w, c, fault), false
+	if a, ok := o.permit(c); !ok {
+		return a, false
+	}
+	if c.fault.ExpireCursor {
+		a := o.badCursor(c)
+		if c.fault.Code != "" {
+			a = o.failed(c, http.StatusBadRequest, c.fault.Code, "Invalid paging request.")
+		}
+		return a, false
+	}
+	if c.fault.Status != 0 {
+		return o.planned(w, c), false
 	}
 	return answer{}, true
 }
 
+// authorize finds out who calls. An access token that is not let in is answered without a body, unless
+// OAuth.ErrorBodies says otherwise.
 func (o *Org) authorize(c *call) (answer, bool) {
+	if public(c.r.URL.Path) {
+		return answer{}, true
+	}
 	header := c.r.Header.Get("Authorization")
 	if header == "" {
 		return o.failed(c, http.StatusForbidden, "E0000005", "Invalid session"), false
 	}
 	scheme, token, _ := strings.Cut(header, " ")
-	right := subtle.ConstantTimeCompare([]byte(strings.TrimSpace(token)), []byte(o.options.Token)) == 1
-	if !strings.EqualFold(scheme, "SSWS") || !right {
-		return o.failed(c, http.StatusUnauthorized, "E0000011", "Invalid token provided"), false
+	token = strings.TrimSpace(token)
+	oauth := len(o.options.OAuth.Apps) > 0 && (strings.EqualFold(scheme, "Bearer") || strings.EqualFold(scheme, "DPoP"))
+	if oauth {
+		who, refused := o.accessToken(c, scheme, token)
+		c.who = who
+		if refused != nil {
+			return o.challenge(c, refused, ""), false
+		}
+		return answer{}, true
 	}
-	return answer{}, true
+	right := subtle.ConstantTimeCompare([]byte(token), []byte(o.options.Token)) == 1
+	if strings.EqualFold(scheme, "SSWS") && right {
+		c.who = &caller{name: APIToken}
+		o.arrives(APIToken)
+		if !o.tokenEnded() && !c.fault.ExpireToken {
+			return answer{}, true
+		}
+	}
+	return o.failed(c, http.StatusUnauthorized, "E0000011", "Invalid token provided"), false
 }
 
-func (o *Org) write(w http.ResponseWriter, r *http.Request, a answer, fault Fault) {
+func (o *Org) write(w http.ResponseWriter, c *call, a answer) {
+	if c.fault.Drop {
+		panic(http.ErrAbortHandler) // how net/http is told to drop the connection
+	}
 	h := w.Header()
 	body := a.render()
 	if a.self != "" {
@@ -184,21 +239,24 @@ func (o *Org) write(w http.ResponseWriter, r *http.Request, a answer, fault Faul
 	if a.etag != "" {
 		h.Set("ETag", a.etag)
 	}
-	h.Set("Content-Type", "application/json")
+	if len(body) > 0 {
+		h.Set("Content-Type", "application/json")
+	}
+	for _, more := range a.headers {
+		h.Set(more[0], more[1])
+	}
+	size := len(body)
+	if c.fault.TruncateGzip {
+		body = cutGzip(h, c.r, body)
+	} else {
+		body = zipped(h, c.r, body)
+	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))
-	o.count(a.status, len(body))
+	o.count(c.client(), a.status, size)
 	w.WriteHeader(a.status)
-	if r.Method == http.MethodHead {
-		return
+	if c.r.Method != http.MethodHead {
+		c.fault.send(w, c.r, body)
 	}
-	if fault.Truncate {
-		_, _ = w.Write(body[:len(body)/2])
-		if f, ok := w.(http.Flusher); ok {
-			f.Flush()
-		}
-		panic(http.ErrAbortHandler) // how net/http is told to drop the connection
-	}
-	_, _ = w.Write(body) // the client may have gone; there is nobody to tell
 }
 
 // failed is an error as Okta words it. Its errorId follows from the request, so that the same request gets the same body.

@@ -49,21 +49,22 @@ func (o *Org) orgSettings(c *call) answer {
 	return object(t.b)
 }
 
-// principalRateLimits tells the share of the token that asks, whatever the filter.
-func (o *Org) principalRateLimits(*call) answer {
-	share := o.options.RateLimits.Share
-	if share <= 0 || share > 100 {
-		share = 100
-	}
+// principalRateLimits tells the share of the client that asks, whatever the filter.
+func (o *Org) principalRateLimits(c *call) answer {
+	limits := o.Limits()
 	admin := o.id(kindUser, o.staff.places[partFirstAdmin])
+	principal, kind := o.id(kindToken, 0), `"SSWS_TOKEN"`
+	if c.who != nil && c.who.app != nil {
+		principal, kind = c.who.app.ClientID, `"OAUTH_CLIENT"`
+	}
 	t := text{}
 	t.object("")
 	t.strs("id", o.id(kindShare, 0))
 	t.strs("orgId", o.orgID)
-	t.strs("principalId", o.id(kindToken, 0))
-	t.raw("principalType", `"SSWS_TOKEN"`)
-	t.raw("defaultPercentage", itoa(share))
-	t.raw("defaultConcurrencyPercentage", itoa(share))
+	t.str("principalId", principal)
+	t.raw("principalType", kind)
+	t.raw("defaultPercentage", itoa(limits.Share))
+	t.raw("defaultConcurrencyPercentage", itoa(limits.ConcurrencyShare))
 	t.plain("lastUpdate", o.now-200*day)
 	t.strs("lastUpdatedBy", admin)
 	t.plain("createdDate", o.now-200*day)

@@ -11,7 +11,7 @@ import (
 // group_members (a user with groupId added; not of Okta Administrators, which cannot be listed), user_role_assignments
 // (userId, principalType and principalId added: whom the role was given to, the user or a group of hers),
 // group_role_assignments (groupId added), custom_roles, permissions (roleId added), resource_sets, logs (in polling
-// order). It tells the current state, whatever filter and search still show; while the org changes, each object as it
+// order), and those of tellMore. It tells the current state, whatever filter and search still show; while the org changes, each object as it
 // is at that moment. An unknown kind is a programmer's mistake. What is yielded is valid until the next one.
 func (o *Org) Truth(kind string) iter.Seq[[]byte] {
 	tell, ok := o.tellers()[kind]
@@ -55,10 +55,13 @@ func (o *Org) Truth(kind string) iter.Seq[[]byte] {
 
 // tellers are the ledgers by kind.
 func (o *Org) tellers() map[string]func(func(*text) bool) {
-	return map[string]func(func(*text) bool){"users": o.tellUsers, "groups": o.tellGroups, "group_members": o.tellMembers,
+	all := map[string]func(func(*text) bool){
+		"users": o.tellUsers, "groups": o.tellGroups, "group_members": o.tellMembers,
 		"user_role_assignments": o.tellUserRoles, "group_role_assignments": o.tellGroupRoles,
 		"custom_roles": o.tellRoles, "permissions": o.tellPermissions, "resource_sets": o.tellSets, "logs": o.tellLogs,
 	}
+	maps.Copy(all, o.tellMore())
+	return all
 }
 
 // kinds names all ledgers, in order.

@@ -46,7 +46,7 @@ func (o *Org) listUsers(c *call) answer {
 		}
 		from++
 	}
-	params := []string{"limit", itoa(limit), "filter", filter, "search", search}
+	params := []string{"limit", itoa(limit), "filter", filter, "search", search, "fields", c.query.Get("fields")}
 	var found []int
 	if sortBy := c.query.Get("sortBy"); sortBy != "" && search != "" {
 		params = append(params, "sortBy", sortBy, "sortOrder", c.query.Get("sortOrder"))
@@ -141,6 +141,9 @@ func (o *Org) userPage(c *call, path string, found []int, limit int, after strin
 		u, _ := o.userAsOf(i, at)
 		o.writeUser(&t, &u, v)
 	}
+	if want := parseFields(c.query.Get("fields")); want != nil && path == "/api/v1/users" {
+		t.b = want.projectAll(t.b)
+	}
 	return paged(t.b, c.link(path, append([]string{"after", after}, params...)...), next)
 }
 
@@ -194,11 +197,4 @@ func (o *Org) getUser(c *call) answer {
 	sum := sha256.Sum256(t.b)
 	a.etag = `W/"` + hex.EncodeToString(sum[:]) + `"`
 	return a
-}
-
-func (o *Org) listFactors(c *call) answer {
-	if _, ok := o.findUser(c.value("user")); !ok {
-		return o.notFound(c, c.value("user"), "User")
-	}
-	return answer{status: http.StatusOK, list: true} // nobody of the demo company has enrolled a factor
 }

@@ -119,8 +119,10 @@ func (o *Org) changeAs(what, token string, do func(m *mutation) error) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.ledger) >= maxChanges {
-		return &Refused{Status: http.StatusServiceUnavailable, Code: "E0000010", Summary: "Service is in read only mode",
-			Causes: []string{fmt.Sprintf("this stand-in org keeps at most %d changes: reset it", maxChanges)}}
+		return &Refused{
+			Status: http.StatusServiceUnavailable, Code: "E0000010", Summary: "Service is in read only mode",
+			Causes: []string{fmt.Sprintf("this stand-in org keeps at most %d changes: reset it", maxChanges)},
+		}
 	}
 	now := o.Now()
 	m := &mutation{Org: o, millis: now.UnixMilli(), at: now.Unix(), token: token}

@@ -257,3 +257,44 @@ func mustFind(t testing.TB, o *Org, name string) int {
 	}
 	return i
 }
+
+func TestImportsAreSilent(t *testing.T) {
+	o := New(Options{Users: 100, EventsPerDay: -1})
+	u, g := somebody(t, o, 0), o.groups[departmentHome+len(departments)]
+	before := briefGroup(t, o, g.id)
+	in := slices.Contains(memberIDs(t, o, g.id), u)
+	ok(t, o.ImportMembership(u, g.id, !in))
+	ok(t, o.ImportProfile(u, map[string]any{"title": "Imported"}))
+	if slices.Contains(memberIDs(t, o, g.id), u) == in || briefGroup(t, o, g.id).LastMembershipUpdated <= before.LastMembershipUpdated {
+		t.Error("the membership did not change, or the group's time did not move")
+	}
+	if r := get(t, o, "/api/v1/users/"+u); !strings.Contains(string(r.body), `"title":"Imported"`) {
+		t.Errorf("the profile did not change: %s", r.body)
+	}
+	refused(t, o.Join(u, g.id), 403, "E0000101")
+	wantEvents(t, o)
+	if changes := o.Changes(); len(changes) != 2 || changes[0].Events != nil {
+		t.Errorf("the ledger says %+v", changes)
+	}
+}
+
+func TestOrgsThatDifferFromTheUsual(t *testing.T) {
+	o := New(Options{Users: 100, EventsPerDay: -1, RolesTouchUsers: true, SilentMembers: true})
+	u := somebody(t, o, 0)
+	updated := func() string {
+		var u2 struct{ LastUpdated string }
+		get(t, o, "/api/v1/users/"+u).into(t, &u2)
+		return u2.LastUpdated
+	}
+	before := updated()
+	sure[string](t)(o.Grant(u, readOnlyAdmin, ""))
+	if updated() <= before {
+		t.Error("a role did not move lastUpdated though it should here")
+	}
+	g := grantedGroups[0].name
+	ok(t, o.Join(u, g))
+	sure[string](t)(o.GrantGroup(g, orgAdmin, ""))
+	id := o.groups[grantedFirst].id
+	wantEvents(t, o, "user.account.privilege.grant "+u+" [Read-only administrator]", "group.user_membership.add "+u+" "+id,
+		"group.privilege.grant "+id+" [Help Desk administrator, Password resetter, Organization administrator]")
+}

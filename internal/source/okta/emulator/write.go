@@ -154,7 +154,7 @@ func (o *Org) editUser(w *asked) (answer, error) {
 	}
 	edits, err := body.edits()
 	if err == nil {
-		err = o.updateProfile(w.value("user"), edits, w.r.Method == http.MethodPut, w.token)
+		err = o.updateProfile("update_profile", w.value("user"), edits, w.r.Method == http.MethodPut, w.token)
 	}
 	if err != nil {
 		return answer{}, err

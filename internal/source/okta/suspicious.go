@@ -1,0 +1,84 @@
+package okta
+
+import (
+	"context"
+	"net/url"
+	"sync"
+	"time"
+
+	"longshore/internal/fault"
+	"longshore/internal/rawjson"
+)
+
+// suspicionLife is how long it is known that the credential holds a role, or that it holds none: people mend that
+// while Longshore runs.
+const suspicionLife = 5 * time.Minute
+
+// suspicion is what was found out last about lists that come empty.
+type suspicion struct {
+	mu     sync.Mutex
+	asked  time.Time
+	reason *fault.Error // nil: an empty list is empty
+}
+
+// emptyIsSuspicious returns why an empty list says nothing of the org (fault.Denied, with its cure), or nil when it is
+// empty indeed. Okta answers a service app that nobody gave an admin role with 200 and empty lists, and never with
+// 403. Such an app is known by its own roles, if it may read them; any credential is known by the list of users: no
+// org is without one. An error is that of the list of users: then it cannot be told.
+func (c *client) emptyIsSuspicious(ctx context.Context) (reason *fault.Error, err error) {
+	c.empty.mu.Lock()
+	defer c.empty.mu.Unlock()
+	if !c.empty.asked.IsZero() && time.Since(c.empty.asked) < suspicionLife {
+		return c.empty.reason, nil
+	}
+	if reason, err = c.seesNothing(ctx); err == nil {
+		c.empty.asked, c.empty.reason = time.Now(), reason
+	}
+	return reason, err
+}
+
+func (c *client) seesNothing(ctx context.Context) (*fault.Error, error) {
+	id := c.auth.identity()
+	if id.Kind == KindServiceApp {
+		roles, _, err := c.page(ctx, ownRolesPath(id), "")
+		if err == nil && len(roles.records) == 0 {
+			return noRole(id), nil
+		}
+		if err != nil && asAPIError(err) == nil {
+			return nil, err
+		}
+	}
+	users, _, err := c.page(ctx, everyUserPath+"?limit=1", "")
+	if err == nil && len(users.records) == 0 {
+		return noUsers(id), nil
+	}
+	return nil, err
+}
+
+// ownRolesPath is the request for a service app's own admin roles.
+func ownRolesPath(id Identity) string {
+	return "/oauth2/v1/clients/" + url.PathEscape(id.ClientID) + "/roles"
+}
+
+// noRole is what a service app without an admin role is told.
+func noRole(id Identity) *fault.Error {
+	return fault.Errorf(fault.Denied, "the service app %q holds no admin role: Okta answers it with empty lists", id.ClientID).
+		WithHint("Scopes are not enough. Assign the app %s, or a custom role with okta.users.read, okta.groups.read and okta.iam.read over all users and groups, under Applications > the app > Admin roles.", roleReadOnly)
+}
+
+// noUsers is what a credential that sees no user is told: every org has one.
+func noUsers(id Identity) *fault.Error {
+	e := fault.Errorf(fault.Denied, "this credential sees no user at all, so its empty lists say nothing of the org")
+	if id.Kind == KindServiceApp {
+		return e.WithHint("Assign the app %q an admin role under Applications > the app > Admin roles; with a custom role, its resource set must hold all users and all groups.", id.ClientID)
+	}
+	return e.WithHint("The resource set of the custom role behind this credential must hold all users and all groups, or its owner needs the role %s.", roleReadOnly)
+}
+
+// isEmptyList reports whether a body is a list without elements.
+func isEmptyList(body []byte) bool {
+	for range rawjson.Elements(body) {
+		return false
+	}
+	return true
+}
