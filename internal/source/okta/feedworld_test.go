@@ -151,7 +151,7 @@ func TestGrantIsFreshWithinSeconds(t *testing.T) {
 				if c.hooks {
 					b.register(late)
 				}
-				took := b.latencies(40)
+				took := b.latencies(25)
 				p95 := took[len(took)*95/100]
 				t.Logf("%s: median %s, p95 %s, slowest %s", name, took[len(took)/2], p95, took[len(took)-1])
 				if p95 >= c.p95 {
@@ -164,7 +164,7 @@ func TestGrantIsFreshWithinSeconds(t *testing.T) {
 
 // A lake behind hooks that drop, double and shuffle equals the org in the end: the log tells what they do not.
 func TestFeedWithBadHooksKeepsTheLakeTrue(t *testing.T) {
-	for seed := range uint64(2) {
+	for seed := range uint64(1) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				options, late := hooked(emulator.Options{LogLag: time.Second, IndexLag: time.Second, Seed: seed + 1})
@@ -206,7 +206,7 @@ func (b *feedBench) settle() {
 
 // A worker that is stopped at any point, again and again, leaves nothing out.
 func TestFeedStoppedAnywhereKeepsTheLakeTrue(t *testing.T) {
-	for seed := range uint64(3) {
+	for seed := range uint64(1) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := newFeedBench(t, emulator.Options{LogLag: time.Second})

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"longshore/internal/pipeline"
@@ -26,6 +27,7 @@ type listStream struct {
 // recalled is the newest that is known of one element of a list.
 type recalled struct {
 	record     []byte // shortened to what names it; nil once it is gone
+	targets    string // ids of what it is limited to, or everyTarget
 	generation int64
 	at         int64
 }
@@ -111,6 +113,7 @@ func (m *memory) learn(stream listStream, r pipeline.Recalled) {
 	kept := recalled{generation: r.Generation, at: r.ExtractedAt}
 	if !gone {
 		kept.record = shorten(r.Record, m.keys[stream.name])
+		kept.targets = targetIDs(r.Record)
 	}
 	m.lists[stream.name][parent][key] = kept
 	if !have {
@@ -173,6 +176,42 @@ func (m *memory) through(group string) []string {
 		}
 	}
 	return users
+}
+
+// everyTarget stands for targets that are too many to be remembered.
+const everyTarget = "*"
+
+// maxTargetIDBytes bounds the ids that are remembered of an assignment: some 200.
+const maxTargetIDBytes = 4096
+
+// targetIDs are the ids of the targets that a record lists, each with a space on either side.
+func targetIDs(record []byte) string {
+	list, ok := rawjson.Get(record, "targets")
+	if !ok {
+		return ""
+	}
+	ids := " "
+	for target, err := range rawjson.Elements(list) {
+		if ids += rawjson.GetString(target, "id") + " "; err != nil || len(ids) > maxTargetIDBytes {
+			return everyTarget
+		}
+	}
+	return ids
+}
+
+// limitedTo returns the principals with a role that is limited to the object, by their kind.
+func (m *memory) limitedTo(id string) map[string][]string {
+	all := map[string][]string{}
+	for principal, assignments := range m.lists[roleTargetsStream] {
+		for _, r := range assignments {
+			if r.targets == everyTarget || strings.Contains(r.targets, " "+id+" ") {
+				kind := rawjson.GetString(r.record, "principalType")
+				all[kind] = append(all[kind], principal)
+				break
+			}
+		}
+	}
+	return all
 }
 
 // holds reports whether any element of the parent is known.
