@@ -26,17 +26,16 @@ import (
 // feedBench is the stand-in org, a store and a lake, read once in full, with a feed over them. It belongs into a
 // synctest bubble: time passes at once, and only while all wait.
 type feedBench struct {
-	t       *testing.T
-	org     *emulator.Org
-	source  *okta.Source
-	store   *store.Store
-	syncs   *store.Syncs
-	bucket  lake.Bucket
-	dest    *dest.Destination
-	conn    pipeline.Connection
-	feed    *pipeline.Feed
-	wanted  []string
-	written func(stream string) // told of every object recorded
+	t      *testing.T
+	org    *emulator.Org
+	source *okta.Source
+	store  *store.Store
+	syncs  *store.Syncs
+	bucket lake.Bucket
+	dest   *dest.Destination
+	conn   pipeline.Connection
+	feed   *pipeline.Feed
+	wanted []string
 }
 
 func newFeedBench(t *testing.T, options emulator.Options) *feedBench {
@@ -229,8 +228,10 @@ func compared(stream, record string) string {
 }
 
 // followed are the streams whose fold must equal the ledger.
-var followed = []string{"users", "groups", "group_members", "user_role_assignments", "group_role_assignments", "custom_roles", "permissions", "resource_sets",
-	"client_role_assignments", "role_targets", "resource_set_resources", "resource_set_bindings"}
+var followed = []string{
+	"users", "groups", "group_members", "user_role_assignments", "group_role_assignments", "custom_roles", "permissions", "resource_sets",
+	"client_role_assignments", "role_targets", "resource_set_resources", "resource_set_bindings",
+}
 
 // compare holds the lake against the ledger.
 func (b *feedBench) compare() {

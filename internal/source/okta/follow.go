@@ -31,8 +31,8 @@ const (
 	maxRemembered = 1 << 16
 )
 
-// feedUse is the name under which calls of a feed are accounted for.
-const feedUse = "feed"
+// FeedUse is the stream under which a [Usage] accounts for the calls of a feed.
+const FeedUse = "feed"
 
 // apart returns a client of the same org, limits and account that shares no listings with the streams of a run: what a
 // follower reads must be as it is now.
@@ -152,12 +152,15 @@ func (f *following) RewindState(from json.RawMessage, mark int64) {
 
 // Next implements [pipeline.Following].
 func (f *following) Next(ctx context.Context, until time.Time) (pipeline.Brought, error) {
-	ctx = forStream(ctx, feedUse)
+	ctx = forStream(ctx, FeedUse)
 	if !f.folded {
 		if err := f.known.fold(ctx, f.listStreams(), f.opts); err != nil {
 			return pipeline.Brought{}, err
 		}
 		f.folded = true
+		for stream := range f.known.full {
+			f.client.log.Warn("okta has more than a feed remembers: of some that are taken away only a full read will tell", "stream", stream, "remembered", maxKnown)
+		}
 	}
 	for {
 		b, err := f.step(ctx)

@@ -11,8 +11,8 @@ import (
 	"longshore/internal/rawjson"
 )
 
-// maxKnown bounds the records of lists that a follower remembers: some 60 MB. What does not find room is looked up in
-// the lake when it is needed.
+// maxKnown bounds the records of lists that a follower remembers: some 60 MB. Of what does not find room only a
+// full read tells that it is gone.
 const maxKnown = 1 << 17
 
 // listStream is a stream whose records are listed below a parent. Okta has no word for an element that has gone: it is
