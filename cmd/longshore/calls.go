@@ -135,10 +135,10 @@ func (a *app) endRun(ctx context.Context, id int64, done bool) error {
 	if calls == nil {
 		calls = &receipt.Calls{}
 	}
-	sum := usage.Total(nil)
+	sum := usage.Total(func(u okta.Use) bool { return u.Stream != okta.FeedUse }) // the feed works beside the run
 	calls.Made, calls.Throttled, calls.Failed, calls.Retried, calls.Bytes = sum.Calls, sum.Throttled, sum.Failed, sum.Retried, sum.Bytes
 	for _, b := range usage.Buckets {
-		made := usage.Total(func(u okta.Use) bool { return u.Bucket == b.Bucket }).Calls
+		made := usage.Total(func(u okta.Use) bool { return u.Bucket == b.Bucket && u.Stream != okta.FeedUse }).Calls
 		i := slices.IndexFunc(calls.Buckets, func(c receipt.BucketCalls) bool { return c.Bucket == b.Bucket })
 		if i < 0 {
 			if made == 0 {

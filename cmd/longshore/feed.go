@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"iter"
+	"net/http"
 	"strconv"
 	"time"
 
@@ -12,13 +14,22 @@ import (
 	"longshore/internal/fault"
 	"longshore/internal/lake"
 	"longshore/internal/pipeline"
+	"longshore/internal/rawjson"
+	"longshore/internal/receipt"
 	"longshore/internal/source/okta"
+	"longshore/internal/source/okta/emulator"
+	"longshore/packs"
 )
 
-// newFeed follows the org for a connection.
-func (a *app) newFeed() *pipeline.Feed {
+// guidePack is the pack with the guide's own documents.
+const guidePack = "guide"
+
+// newFeed follows the org for a connection. The guide's mapping knows nothing of records of what is gone, and would make
+// entities of them: with its pack there are none, and what is gone stays, as the guide has it.
+func (a *app) newFeed(pack packs.Pack) *pipeline.Feed {
 	return &pipeline.Feed{
-		Source: a.source, Store: a.syncs, Now: time.Now, Streams: a.chosen, Recall: a.recallStream, Wanted: a.readAnew,
+		NoDeletions: pack.Name == guidePack,
+		Source:      a.source, Store: a.syncs, Now: time.Now, Streams: a.chosen, Recall: a.recallStream, Wanted: a.readAnew,
 		Destination: &dest.Destination{Bucket: a.bucket, Layout: a.layout, TempDir: a.temp(), JournalDir: a.journals()},
 	}
 }
@@ -73,6 +84,41 @@ func (a *app) readAnew(ctx context.Context, conn pipeline.Connection, why string
 	return err
 }
 
+// leftToRuns are the properties that a feed does not follow: a sign-in changes them, and happens too often.
+var leftToRuns = []string{"lastLogin"}
+
+// missed counts what a run changed although a feed had followed since before it; nil when none had, or has not caught up.
+func (a *app) missed(ctx context.Context, id int64) (map[string]int64, error) {
+	run, st, err := a.beside(ctx, id)
+	if err != nil || run.Cause == pipeline.CauseFeed || st.Since.IsZero() || !st.Since.Before(run.StartedAt) || st.CaughtUp < run.ID {
+		return nil, err
+	}
+	streams, err := a.chosen(run.Connection)
+	if err != nil {
+		return nil, err
+	}
+	return receipt.Missed(ctx, a.syncs, a.bucket, run, streams, leftToRuns)
+}
+
+// catchUpTime is how long after a run its receipt waits for the feed.
+const catchUpTime = 5 * time.Minute
+
+// feedBehind reports whether a feed at work still has to read again what was touched while the run was under way.
+func (a *app) feedBehind(ctx context.Context, id int64) (bool, error) {
+	run, st, err := a.beside(ctx, id)
+	read := run.Status == pipeline.Succeeded || run.Status == pipeline.Partial
+	return read && run.Cause != pipeline.CauseFeed && st.Alive && st.Since.Before(run.StartedAt) && st.CaughtUp < id && time.Since(run.FinishedAt) < catchUpTime, err
+}
+
+func (a *app) beside(ctx context.Context, id int64) (pipeline.Run, pipeline.FeedState, error) {
+	run, err := a.syncs.Run(ctx, id)
+	if err != nil {
+		return run, pipeline.FeedState{}, err
+	}
+	st, err := a.syncs.Feed(ctx, run.Connection.ID)
+	return run, st, err
+}
+
 // hookSecret is what Okta must send with every delivery of an event hook; made on first start.
 func (a *app) hookSecret(ctx context.Context) (string, error) {
 	return a.made(ctx, "okta-hook-secret", randomSecret)
@@ -105,3 +151,40 @@ func (a *app) printHook(ctx context.Context, w io.Writer) error {
 	_, err = fmt.Fprintf(w, "Okta event hook URI https://YOUR-ADDRESS%s (where Okta reaches http://%s)   header Authorization %s\n", hookPath(conn), a.cfg.listen, secret)
 	return err
 }
+
+// hookDemo has the demo org deliver its events to this process, as an administrator would set it up.
+func (a *app) hookDemo(ctx context.Context, listening string, conn pipeline.Connection) error {
+	secret, err := a.hookSecret(ctx)
+	if err != nil {
+		return err
+	}
+	made, err := a.askDemo(ctx, "", okta.Registration("longshore", listening+hookPath(conn), secret))
+	if err != nil {
+		return err
+	}
+	_, err = a.askDemo(ctx, "/"+rawjson.GetString(made, "id")+"/lifecycle/verify", nil)
+	return err
+}
+
+// askDemo posts to the demo org's event hooks.
+func (a *app) askDemo(ctx context.Context, path string, body []byte) ([]byte, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, demoOrg+"/api/v1/eventHooks"+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Authorization", "SSWS "+emulator.DefaultToken)
+	r.Header.Set("Content-Type", "application/json")
+	response, err := a.org.Client().Do(r)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswerBytes))
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = fault.Errorf(fault.Invalid, "register an event hook: %d %s", response.StatusCode, rawjson.GetString(answer, "errorSummary"))
+	}
+	return answer, err
+}
+
+// maxAnswerBytes bounds an answer of the demo org about a hook.
+const maxAnswerBytes = 64 << 10

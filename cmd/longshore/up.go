@@ -96,7 +96,7 @@ func runUp(cmd *cobra.Command, o upOptions) error {
 	if err != nil {
 		return err
 	}
-	w := &worker{app: a, say: say, follower: a.newFeed()}
+	w := &worker{app: a, say: say, follower: a.newFeed(pack)}
 	var listener *server.Server
 	signIn := ""
 	if !o.once {
@@ -123,6 +123,11 @@ func runUp(cmd *cobra.Command, o upOptions) error {
 			return nil
 		}
 		say.f("\nOpen %s\nKeeps syncing every %s. Stop with Ctrl-C.\n", signIn, conn.Every)
+		if a.org != nil {
+			if err := a.hookDemo(ctx, listener.URL(), conn); err != nil {
+				a.log.Warn("the demo org delivers no events: its log is followed all the same", "error", err)
+			}
+		}
 		return w.keepSyncing(ctx, conn)
 	})
 }
@@ -347,6 +352,9 @@ func (a *app) printReceipts(ctx context.Context, out io.Writer, ids []int64, asJ
 		}
 		r.CountAnswers()
 		ok = ok && r.OK
+		if r.MissedByFeed, err = a.missed(ctx, id); err != nil {
+			return false, err
+		}
 		doc, err := json.Marshal(r)
 		if err != nil {
 			return false, err

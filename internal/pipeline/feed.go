@@ -38,6 +38,8 @@ type FeedState struct {
 	Log        json.RawMessage // the state of the log's stream: up to there its records are in the lake
 	Position   json.RawMessage // up to there what the log touches was read again; nil when nothing ever was
 	CaughtUp   int64           // the newest run for which the feed has rewound
+	Since      time.Time       // when the feed began; zero for never
+	Alive      bool            // a feed is at work
 	LastRun    *Run            // the newest finished run that is none of the feed's and read something; nil for none
 	Stale      bool            // a stream of Run has begun a new generation
 	LogTaken   bool            // a run under way reads the log itself
@@ -78,7 +80,8 @@ type Feed struct {
 	Now         func() time.Time
 	Streams     func(Connection) ([]Stream, error) // the connection's streams
 	// Recall yields what the lake knows of a stream, at least from its newest complete generation on.
-	Recall func(ctx context.Context, connection Connection, stream string) iter.Seq2[Recalled, error]
+	Recall      func(ctx context.Context, connection Connection, stream string) iter.Seq2[Recalled, error]
+	NoDeletions bool // see FollowOptions
 	// Wanted is told that the whole should be read anew, and why; may be nil.
 	Wanted func(ctx context.Context, connection Connection, why string) error
 
@@ -205,7 +208,7 @@ func (f *Feed) newSession(ctx context.Context, st FeedState, log string) (*feedS
 	}
 	var err error
 	s.following, err = f.Source.Follow(FollowOptions{
-		Streams: names, State: s.state.Log, Nudges: s.nudges,
+		Streams: names, State: s.state.Log, Nudges: s.nudges, NoDeletions: f.NoDeletions,
 		Recall: func(ctx context.Context, stream string) iter.Seq2[Recalled, error] {
 			return f.Recall(ctx, st.Connection, stream)
 		},

@@ -22,6 +22,9 @@ type FollowOptions struct {
 	// Recall yields what the lake knows of a stream, in no particular order. The system tells what is there; that
 	// something has gone shows only beside what was known.
 	Recall func(ctx context.Context, stream string) iter.Seq2[Recalled, error]
+	// NoDeletions leaves out records of objects that are gone: for readers who know nothing of DeletedMember, and would take
+	// such a record for one of an object that is there.
+	NoDeletions bool
 	// Nudges takes what has come since the last call, in order; nil for a source that nobody nudges.
 	Nudges func(ctx context.Context) ([]Nudge, error)
 }

@@ -10,6 +10,7 @@ import (
 
 	"longshore/internal/fault"
 	"longshore/internal/pipeline"
+	"longshore/internal/receipt"
 )
 
 var _ pipeline.FeedStore = (*Syncs)(nil)
@@ -24,8 +25,9 @@ const maxNudges = 100_000
 func (y *Syncs) Feed(ctx context.Context, connectionID int64) (pipeline.FeedState, error) {
 	var st pipeline.FeedState
 	var doc, position, log string
-	var runID, lastID int64
-	err := y.s.read.QueryRowContext(ctx, `SELECT c.doc, coalesce(f.position, ''), coalesce(f.caught_up, 0),
+	var runID, lastID, alive int64
+	var since sql.NullInt64
+	err := y.s.read.QueryRowContext(ctx, `SELECT c.doc, coalesce(f.position, ''), coalesce(f.caught_up, 0), f.since, coalesce(f.alive_until, 0),
 		coalesce((SELECT state FROM stream_states WHERE connection_id = c.id AND stream = f.log), ''),
 		coalesce((SELECT max(id) FROM syncs WHERE connection_id = c.id AND status = 'running' AND cause = $2), 0),
 		coalesce((SELECT max(id) FROM syncs WHERE connection_id = c.id AND status IN ('succeeded', 'partial') AND cause <> $2), 0),
@@ -35,7 +37,7 @@ func (y *Syncs) Feed(ctx context.Context, connectionID int64) (pipeline.FeedStat
 		EXISTS (SELECT 1 FROM syncs s JOIN sync_streams t ON t.sync_id = s.id
 			WHERE s.connection_id = c.id AND s.status = 'running' AND s.cause <> $2 AND t.stream = f.log AND t.status IN ('pending', 'running'))
 		FROM connections c LEFT JOIN feeds f ON f.connection_id = c.id WHERE c.id = $1`, connectionID, pipeline.CauseFeed).
-		Scan(&doc, &position, &st.CaughtUp, &log, &runID, &lastID, &st.Stale, &st.LogTaken)
+		Scan(&doc, &position, &st.CaughtUp, &since, &alive, &log, &runID, &lastID, &st.Stale, &st.LogTaken)
 	if errors.Is(err, sql.ErrNoRows) {
 		return st, fault.Errorf(fault.NotFound, "connection %d does not exist", connectionID)
 	}
@@ -46,6 +48,7 @@ func (y *Syncs) Feed(ctx context.Context, connectionID int64) (pipeline.FeedStat
 		return st, fmt.Errorf("read connection %d: %w", connectionID, err)
 	}
 	st.Connection.ID = connectionID
+	st.Since, st.Alive = timeOrZero(since), alive > y.now().UnixMilli()
 	if position != "" {
 		st.Position = json.RawMessage(position)
 	}
@@ -71,8 +74,12 @@ func (y *Syncs) runOrNil(ctx context.Context, id int64) (*pipeline.Run, error) {
 func (y *Syncs) StartFeed(ctx context.Context, c pipeline.Connection, streams []pipeline.Stream) (pipeline.Run, error) {
 	var id int64
 	err := y.s.InTx(ctx, func(tx *sql.Tx) error {
+		began, err := y.began(ctx, tx)
+		if err != nil {
+			return err
+		}
 		if err := tx.QueryRowContext(ctx, `INSERT INTO syncs (connection_id, started_at, status, cause) VALUES ($1, $2, 'running', $3) RETURNING id`,
-			c.ID, y.now().UnixMilli(), pipeline.CauseFeed).Scan(&id); err != nil {
+			c.ID, began, pipeline.CauseFeed).Scan(&id); err != nil {
 			return err
 		}
 		for i, st := range streams {
@@ -218,6 +225,45 @@ func (y *Syncs) LastOf(ctx context.Context, connectionID int64, stream string) (
 		connectionID, stream, pipeline.FullRefresh)
 	if err != nil {
 		return nil, fmt.Errorf("list the objects of %s: %w", stream, err)
+	}
+	defer rows.Close()
+	var keys []string
+	for rows.Next() {
+		var key string
+		if err := rows.Scan(&key); err != nil {
+			return nil, err
+		}
+		keys = append(keys, key)
+	}
+	return keys, rows.Err()
+}
+
+// ChangedLines lists the lines of a run that changed an entity, with what they changed, by object and line.
+func (y *Syncs) ChangedLines(ctx context.Context, runID int64, limit int) ([]receipt.ChangedLine, error) {
+	rows, err := y.s.read.QueryContext(ctx, `SELECT o.object_key, o.stream, h.line, coalesce(h.after, '') FROM history h JOIN objects o ON o.id = h.object_id
+		WHERE o.sync_id = $1 AND h.kind = 'entity' AND h.action <> 'DELETE' ORDER BY o.id, h.line LIMIT $2`, runID, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list what sync %d changed: %w", runID, err)
+	}
+	defer rows.Close()
+	var all []receipt.ChangedLine
+	for rows.Next() {
+		var c receipt.ChangedLine
+		if err := rows.Scan(&c.ObjectKey, &c.Stream, &c.Line, &c.After); err != nil {
+			return nil, err
+		}
+		all = append(all, c)
+	}
+	return all, rows.Err()
+}
+
+// FeedObjects lists the objects of a stream that feeds of the connection have written since.
+func (y *Syncs) FeedObjects(ctx context.Context, connectionID int64, stream string, since time.Time) ([]string, error) {
+	rows, err := y.s.read.QueryContext(ctx, `SELECT o.object_key FROM objects o JOIN syncs s ON s.id = o.sync_id
+		WHERE s.connection_id = $1 AND s.cause = $2 AND o.stream = $3 AND o.found_at >= $4 ORDER BY o.id`,
+		connectionID, pipeline.CauseFeed, stream, since.UnixMilli())
+	if err != nil {
+		return nil, fmt.Errorf("list the feed's objects of %s: %w", stream, err)
 	}
 	defer rows.Close()
 	var keys []string

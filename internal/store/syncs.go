@@ -126,8 +126,12 @@ func (y *Syncs) StartRun(ctx context.Context, c pipeline.Connection, streams []p
 			return err
 		}
 		started = true
+		began, err := y.began(ctx, tx)
+		if err != nil {
+			return err
+		}
 		if err := tx.QueryRowContext(ctx, `INSERT INTO syncs (connection_id, started_at, status, cause) VALUES ($1, $2, 'running', $3) RETURNING id`,
-			c.ID, y.now().UnixMilli(), cause).Scan(&id); err != nil {
+			c.ID, began, cause).Scan(&id); err != nil {
 			return err
 		}
 		followed, err := y.logOfFeed(ctx, tx, c.ID)
@@ -148,6 +152,12 @@ func (y *Syncs) StartRun(ctx context.Context, c pipeline.Connection, streams []p
 		return 0, false, fmt.Errorf("start a run of %q: %w", c.Name, err)
 	}
 	return id, started, nil
+}
+
+// began is the start of a run that begins now. It names the run's objects, so no two runs have the same.
+func (y *Syncs) began(ctx context.Context, tx *sql.Tx) (at int64, err error) {
+	err = tx.QueryRowContext(ctx, `SELECT coalesce(max(started_at), 0) + 1 FROM syncs`).Scan(&at)
+	return max(at, y.now().UnixMilli()), err
 }
 
 func startStream(ctx context.Context, tx *sql.Tx, conn pipeline.Connection, syncID int64, position int, st pipeline.Stream, full bool) error {

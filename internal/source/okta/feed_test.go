@@ -26,17 +26,16 @@ import (
 // feedBench is the stand-in org, a store and a lake, read once in full, with a feed over them. It belongs into a
 // synctest bubble: time passes at once, and only while all wait.
 type feedBench struct {
-	t       *testing.T
-	org     *emulator.Org
-	source  *okta.Source
-	store   *store.Store
-	syncs   *store.Syncs
-	bucket  lake.Bucket
-	dest    *dest.Destination
-	conn    pipeline.Connection
-	feed    *pipeline.Feed
-	wanted  []string
-	written func(stream string) // told of every object recorded
+	t      *testing.T
+	org    *emulator.Org
+	source *okta.Source
+	store  *store.Store
+	syncs  *store.Syncs
+	bucket lake.Bucket
+	dest   *dest.Destination
+	conn   pipeline.Connection
+	feed   *pipeline.Feed
+	wanted []string
 }
 
 func newFeedBench(t *testing.T, options emulator.Options) *feedBench {
@@ -74,7 +73,10 @@ func (b *feedBench) must(err error) {
 	}
 }
 
-func (b *feedBench) close() { b.must(b.store.Close()) }
+func (b *feedBench) close() {
+	b.org.Close()
+	b.must(b.store.Close())
+}
 
 // newFeed begins anew, as another process would.
 func (b *feedBench) newFeed() {
@@ -202,13 +204,21 @@ func compared(stream, record string) string {
 	if err := json.Unmarshal([]byte(record), &m); err != nil {
 		return err.Error()
 	}
-	delete(m, "principalType") // the ledger's own
-	delete(m, "principalId")
+	if stream != "role_targets" { // the ledger's own
+		delete(m, "principalType")
+		delete(m, "principalId")
+	}
 	switch stream {
+	case "resource_set_bindings": // the stream's own
+		delete(m, "memberType")
+		delete(m, "memberId")
 	case "group_members": // the user as of when the membership was read
 		m = map[string]any{"groupId": m["groupId"], "id": m["id"]}
 	case "users":
 		delete(m, "lastLogin")
+		if credentials, ok := m["credentials"].(map[string]any); ok && credentials["recovery_question"] != nil {
+			credentials["recovery_question"] = map[string]any{} // its text stays out of the lake
+		}
 	}
 	text, err := json.Marshal(m)
 	if err != nil {
@@ -218,7 +228,10 @@ func compared(stream, record string) string {
 }
 
 // followed are the streams whose fold must equal the ledger.
-var followed = []string{"users", "groups", "group_members", "user_role_assignments", "group_role_assignments", "custom_roles", "permissions", "resource_sets"}
+var followed = []string{
+	"users", "groups", "group_members", "user_role_assignments", "group_role_assignments", "custom_roles", "permissions", "resource_sets",
+	"client_role_assignments", "role_targets", "resource_set_resources", "resource_set_bindings",
+}
 
 // compare holds the lake against the ledger.
 func (b *feedBench) compare() {
@@ -229,6 +242,12 @@ func (b *feedBench) compare() {
 			truth[recordKey(primary, record)] = compared(stream, string(record))
 		}
 		held := b.fold(stream)
+		if stream == "role_targets" { // the ledger has a record for each target, the stream one for each assignment
+			truth, held = map[string]string{}, eachTarget(held)
+			for r := range b.org.Truth(stream) {
+				truth[strings.Join([]string{text(r, "principalType"), text(r, "principalId"), text(r, "assignmentId"), text(r, "id")}, " ")] = "a target"
+			}
+		}
 		var wrong []string
 		for key, record := range truth {
 			if held[key] != record {
@@ -245,6 +264,21 @@ func (b *feedBench) compare() {
 			b.t.Errorf("%s: %d of %d records differ:\n%s", stream, len(wrong), len(truth), strings.Join(wrong[:min(len(wrong), 5)], "\n"))
 		}
 	}
+}
+
+func text(record []byte, name string) string { return rawjson.GetString(record, name) }
+
+// eachTarget is the targets of assignments one by one.
+func eachTarget(assignments map[string]string) map[string]string {
+	all := map[string]string{}
+	for _, assignment := range assignments {
+		r := []byte(assignment)
+		list, _ := rawjson.Get(r, "targets")
+		for target := range rawjson.Elements(list) {
+			all[strings.Join([]string{text(r, "principalType"), text(r, "principalId"), text(r, "id"), text(target, "id")}, " ")] = "a target"
+		}
+	}
+	return all
 }
 
 // someUsers are the ids of active users without a story, in the ledger's order.
@@ -329,13 +363,13 @@ func (b *feedBench) churn(seed uint64, n int) {
 }
 
 func TestFeedKeepsTheLakeTrue(t *testing.T) {
-	for seed := range uint64(3) {
+	for seed := range uint64(1) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := newFeedBench(t, emulator.Options{})
 				defer b.close()
 				b.follow(10 * time.Second)
-				b.churn(seed, 120)
+				b.churn(seed, 90)
 				b.follow(time.Minute)
 				b.compare()
 			})

@@ -31,8 +31,8 @@ const (
 	maxRemembered = 1 << 16
 )
 
-// feedUse is the name under which calls of a feed are accounted for.
-const feedUse = "feed"
+// FeedUse is the stream under which a [Usage] accounts for the calls of a feed.
+const FeedUse = "feed"
 
 // apart returns a client of the same org, limits and account that shares no listings with the streams of a run: what a
 // follower reads must be as it is now.
@@ -52,6 +52,7 @@ type following struct {
 	client  *client
 	opts    pipeline.FollowOptions
 	wanted  map[string]bool
+	hide    map[string]trim // what of each stream's records stays out of the lake
 	effects effectIndex
 	known   *memory
 	folded  bool
@@ -67,8 +68,8 @@ type following struct {
 	nextNudge time.Time
 	nudged    *remembered
 	pending   map[touch]*due
-	number    uint64 // of the last thing noted
-	held      []held // in order
+	number    uint64     // of the last thing noted
+	held      []heldBack // in order
 	wantsAll  string
 	admins    string    // id of the built-in group of administrators; "" until it is needed
 	nextScan  time.Time // no scan of the lake before
@@ -90,8 +91,8 @@ type due struct {
 	follows int
 }
 
-// held waits until everything noted up to its number is read.
-type held struct {
+// heldBack waits until everything noted up to its number is read.
+type heldBack struct {
 	number uint64
 	page   *pipeline.Page
 	nudge  int64
@@ -110,12 +111,12 @@ func (s *Source) Follow(opts pipeline.FollowOptions) (pipeline.Following, error)
 		return nil, foreignState()
 	}
 	f := &following{
-		source: s, client: s.client.apart(), opts: opts, wanted: map[string]bool{}, effects: newEffectIndex(), pending: map[touch]*due{},
+		source: s, client: s.client.apart(), opts: opts, wanted: map[string]bool{}, hide: map[string]trim{}, effects: newEffectIndex(), pending: map[touch]*due{},
 		nudged: newRemembered(maxRemembered), from: from,
 	}
 	keys := map[string][][]string{}
-	for _, st := range s.Streams() {
-		keys[st.Name] = st.PrimaryKey
+	for _, spec := range s.offered {
+		keys[spec.Name], f.hide[spec.Name] = spec.PrimaryKey, spec.hide
 	}
 	for _, name := range opts.Streams {
 		f.wanted[name] = true
@@ -151,12 +152,15 @@ func (f *following) RewindState(from json.RawMessage, mark int64) {
 
 // Next implements [pipeline.Following].
 func (f *following) Next(ctx context.Context, until time.Time) (pipeline.Brought, error) {
-	ctx = forStream(ctx, feedUse)
+	ctx = forStream(ctx, FeedUse)
 	if !f.folded {
 		if err := f.known.fold(ctx, f.listStreams(), f.opts); err != nil {
 			return pipeline.Brought{}, err
 		}
 		f.folded = true
+		for stream := range f.known.full {
+			f.client.log.Warn("okta has more than a feed remembers: of some that are taken away only a full read will tell", "stream", stream, "remembered", maxKnown)
+		}
 	}
 	for {
 		b, err := f.step(ctx)
@@ -255,7 +259,7 @@ func (f *following) takeNudges(ctx context.Context) error {
 		if f.nudged.add(rawjson.GetString(n.Event, "uuid")) {
 			touches = f.effects.touches(n.Event)
 		}
-		f.held = append(f.held, held{number: f.note(touches), nudge: n.ID})
+		f.held = append(f.held, heldBack{number: f.note(touches), nudge: n.ID})
 	}
 	return nil
 }
@@ -296,7 +300,7 @@ func (f *following) poll(ctx context.Context) error {
 	}
 	if count > 0 || after != f.next {
 		copied := *f.page
-		f.held = append(f.held, held{number: f.note(touches), page: &copied})
+		f.held = append(f.held, heldBack{number: f.note(touches), page: &copied})
 	}
 	f.next = after
 	f.nextPoll = now
@@ -336,7 +340,7 @@ func (f *following) rewindOnce(ctx context.Context) error {
 	}
 	number := f.note(touches)
 	if len(page.records) == 0 || len(page.records) < limitOf(page.answer.path) || after == "" || cursorKey(after) == cursorKey(w.next) {
-		f.held = append(f.held, held{number: number, mark: w.mark})
+		f.held = append(f.held, heldBack{number: number, mark: w.mark})
 		f.rewinds = f.rewinds[1:]
 		return nil
 	}

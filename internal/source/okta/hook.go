@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"longshore/internal/fault"
@@ -32,6 +33,35 @@ const (
 	// hookTimeout is within the 3 seconds after which Okta gives a delivery up.
 	hookTimeout = 2500 * time.Millisecond
 )
+
+// HookTypes are the types of events to register a hook for: those that touch what a feed reads again, as far as Okta
+// delivers them by hook.
+func HookTypes() []string {
+	return strings.Fields(`user.lifecycle.create user.lifecycle.activate user.lifecycle.reactivate user.lifecycle.deactivate user.lifecycle.suspend
+		user.lifecycle.unsuspend user.lifecycle.delete.initiated user.account.update_profile user.account.lock user.account.unlock
+		user.account.unlock_by_admin user.account.reset_password user.account.update_password user.account.privilege.grant user.account.privilege.revoke
+		group.privilege.grant group.privilege.revoke app.oauth2.client.privilege.grant app.oauth2.client.privilege.revoke
+		group.user_membership.add group.user_membership.remove group.lifecycle.create group.lifecycle.delete group.profile.update
+		iam.role.create iam.role.update iam.role.delete iam.role.permissions.add iam.role.permissions.delete
+		iam.role.permission.conditions.add iam.role.permission.conditions.delete iam.resourceset.create iam.resourceset.update iam.resourceset.delete
+		iam.resourceset.resources.add iam.resourceset.resources.update iam.resourceset.resources.delete
+		iam.resourceset.bindings.add iam.resourceset.bindings.delete system.import.group.create system.import.group.delete app.user_management`)
+}
+
+// Registration is the body of POST /api/v1/eventHooks that has Okta deliver to a URI with a secret.
+func Registration(name, uri, secret string) []byte {
+	text, err := json.Marshal(map[string]any{
+		"name":   name,
+		"events": map[string]any{"type": "EVENT_TYPE", "items": HookTypes(), "filter": nil},
+		"channel": map[string]any{"type": "HTTP", "version": "1.0.0", "config": map[string]any{
+			"uri": uri, "method": "POST", "headers": []any{}, "authScheme": map[string]string{"type": "HEADER", "key": "Authorization", "value": secret},
+		}},
+	})
+	if err != nil {
+		panic(err) // texts and lists of texts always marshal
+	}
+	return text
+}
 
 // HookStore keeps what event hooks bring.
 type HookStore interface {
@@ -176,9 +206,6 @@ func essence(event []byte) json.RawMessage {
 		if text := rawjson.GetString(event, name); text != "" && len(text) <= maxIDBytes {
 			kept = rawjson.AppendMember(nil, kept, name, rawjson.AppendString(nil, text))
 		}
-	}
-	if result := rawjson.GetString(event, "outcome", "result"); result != "" && len(result) <= maxIDBytes {
-		kept = rawjson.AppendMember(nil, kept, "outcome", object("result", result))
 	}
 	targets, n := []byte("["), 0
 	if list, ok := rawjson.Get(event, "target"); ok && !rawjson.IsNull(list) {

@@ -4,14 +4,15 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"longshore/internal/pipeline"
 	"longshore/internal/rawjson"
 )
 
-// maxKnown bounds the records of lists that a follower remembers: some 60 MB. What does not find room is looked up in
-// the lake when it is needed.
+// maxKnown bounds the records of lists that a follower remembers: some 60 MB. Of what does not find room only a
+// full read tells that it is gone.
 const maxKnown = 1 << 17
 
 // listStream is a stream whose records are listed below a parent. Okta has no word for an element that has gone: it is
@@ -26,6 +27,7 @@ type listStream struct {
 // recalled is the newest that is known of one element of a list.
 type recalled struct {
 	record     []byte // shortened to what names it; nil once it is gone
+	targets    string // ids of what it is limited to, or everyTarget
 	generation int64
 	at         int64
 }
@@ -43,8 +45,8 @@ func newMemory(keys map[string][][]string) *memory {
 	return &memory{lists: map[string]map[string]map[string]recalled{}, keys: keys, full: map[string]bool{}, limit: maxKnown}
 }
 
-// recordKey is the primary key of a record, as text that no other key of the stream has.
-func recordKey(primary [][]string, record []byte) string {
+// elementKey is the primary key of a record, as text that no other key of the stream has.
+func elementKey(primary [][]string, record []byte) string {
 	var key []byte
 	for _, path := range primary {
 		value, _ := rawjson.Get(record, path...)
@@ -54,7 +56,7 @@ func recordKey(primary [][]string, record []byte) string {
 }
 
 // keptMembers are what a record that is gone still tells: its keys, and what mappings make identifiers of.
-var keptMembers = []string{"id", "label", "type", "assignmentType", "resource-set", "role", "orn", "roleId", "userId", "groupId", "clientId", "resourceSetId", "bindingId"}
+var keptMembers = []string{"id", "label", "type", "assignmentType", "resource-set", "role", "orn", "roleId", "userId", "groupId", "clientId", "resourceSetId", "memberType", "memberId", "principalType", "principalId"}
 
 // shorten keeps of a record what names it.
 func shorten(record []byte, primary [][]string) []byte {
@@ -92,7 +94,7 @@ func (m *memory) learn(stream listStream, r pipeline.Recalled) {
 	if parent == "" {
 		return
 	}
-	key := recordKey(m.keys[stream.name], r.Record)
+	key := elementKey(m.keys[stream.name], r.Record)
 	_, gone := rawjson.Get(r.Record, pipeline.DeletedMember)
 	old, have := m.lists[stream.name][parent][key]
 	if have && (old.generation > r.Generation || old.generation == r.Generation && old.at > r.ExtractedAt) {
@@ -111,6 +113,7 @@ func (m *memory) learn(stream listStream, r pipeline.Recalled) {
 	kept := recalled{generation: r.Generation, at: r.ExtractedAt}
 	if !gone {
 		kept.record = shorten(r.Record, m.keys[stream.name])
+		kept.targets = targetIDs(r.Record)
 	}
 	m.lists[stream.name][parent][key] = kept
 	if !have {
@@ -139,7 +142,7 @@ func (m *memory) settle() {
 func (m *memory) replace(stream listStream, parent string, records [][]byte) (gone [][]byte) {
 	fresh := map[string]bool{}
 	for _, record := range records {
-		fresh[recordKey(m.keys[stream.name], record)] = true
+		fresh[elementKey(m.keys[stream.name], record)] = true
 	}
 	elements := m.lists[stream.name][parent]
 	for key, r := range elements {
@@ -173,6 +176,42 @@ func (m *memory) through(group string) []string {
 		}
 	}
 	return users
+}
+
+// everyTarget stands for targets that are too many to be remembered.
+const everyTarget = "*"
+
+// maxTargetIDBytes bounds the ids that are remembered of an assignment: some 200.
+const maxTargetIDBytes = 4096
+
+// targetIDs are the ids of the targets that a record lists, each with a space on either side.
+func targetIDs(record []byte) string {
+	list, ok := rawjson.Get(record, "targets")
+	if !ok {
+		return ""
+	}
+	ids := " "
+	for target, err := range rawjson.Elements(list) {
+		if ids += rawjson.GetString(target, "id") + " "; err != nil || len(ids) > maxTargetIDBytes {
+			return everyTarget
+		}
+	}
+	return ids
+}
+
+// limitedTo returns the principals with a role that is limited to the object, by their kind.
+func (m *memory) limitedTo(id string) map[string][]string {
+	all := map[string][]string{}
+	for principal, assignments := range m.lists[roleTargetsStream] {
+		for _, r := range assignments {
+			if r.targets == everyTarget || strings.Contains(r.targets, " "+id+" ") {
+				kind := rawjson.GetString(r.record, "principalType")
+				all[kind] = append(all[kind], principal)
+				break
+			}
+		}
+	}
+	return all
 }
 
 // holds reports whether any element of the parent is known.

@@ -39,11 +39,13 @@ const (
 	userRolesStream     = "user_role_assignments"
 	groupRolesStream    = "group_role_assignments"
 	clientRolesStream   = "client_role_assignments"
+	roleTargetsStream   = "role_targets"
 	customRolesStream   = "custom_roles"
 	permissionsStream   = "permissions"
 	resourceSetsStream  = "resource_sets"
 	setResourcesStream  = "resource_set_resources"
 	setBindingsStream   = "resource_set_bindings"
+	resourceSetPrefix   = "iam" // of the ids of resource sets; standard roles have policies in their place
 	iamRolesPath        = apiPrefix + "iam/roles"
 	iamResourceSetsPath = apiPrefix + "iam/resource-sets"
 )
@@ -61,6 +63,9 @@ var (
 	rolePermissions = listStream{permissionsStream, "roleId", "permissions", func(id string) string {
 		return iamRolesPath + "/" + url.PathEscape(id) + "/permissions"
 	}}
+	roleTargets = listStream{name: roleTargetsStream, parent: "principalId"}
+	setBindings = listStream{name: setBindingsStream, parent: "resourceSetId"}
+
 	setResources = listStream{setResourcesStream, "resourceSetId", "resources", func(id string) string {
 		return iamResourceSetsPath + "/" + url.PathEscape(id) + "/resources?limit=100"
 	}}
@@ -68,7 +73,7 @@ var (
 
 // listStreams are the lists that the follower must remember.
 func (f *following) listStreams() []listStream {
-	return slices.DeleteFunc([]listStream{userRoles, groupRoles, clientRoles, rolePermissions, setResources}, func(l listStream) bool {
+	return slices.DeleteFunc([]listStream{userRoles, groupRoles, clientRoles, roleTargets, rolePermissions, setResources, setBindings}, func(l listStream) bool {
 		return !f.wanted[l.name] && l.name != groupRolesStream || f.known.keys[l.name] == nil
 	})
 }
@@ -234,8 +239,14 @@ func (g *gathered) follow(of aspect, ids ...string) {
 
 // bring adds records of a stream, if the stream is wanted.
 func (g *gathered) bring(stream string, a *answer, records ...[]byte) {
+	if g.f.opts.NoDeletions {
+		records = slices.DeleteFunc(records, func(r []byte) bool { _, gone := rawjson.Get(r, pipeline.DeletedMember); return gone })
+	}
 	if !g.f.wanted[stream] || len(records) == 0 {
 		return
+	}
+	for i, record := range records {
+		records[i] = g.f.hide[stream].apply(record)
 	}
 	g.pages = append(g.pages, pipeline.StreamPage{Stream: stream, Page: pipeline.Page{Records: records, EmittedAt: a.at, Cursor: a.path}})
 }
@@ -244,6 +255,10 @@ func (g *gathered) bring(stream string, a *answer, records ...[]byte) {
 func (g *gathered) bringList(stream listStream, parent string, a *answer, records [][]byte) {
 	for _, gone := range g.f.known.replace(stream, parent, records) {
 		records = append(records, tombstone(gone, a.at))
+		// With an assignment of a custom role its binding goes, and no event tells of that when the principal is gone.
+		if set := rawjson.GetString(gone, "resource-set"); strings.HasPrefix(set, resourceSetPrefix) && g.f.wanted[setBindingsStream] {
+			g.follow(ofSet, set)
+		}
 	}
 	g.bring(stream.name, a, records...)
 }
@@ -260,7 +275,7 @@ type reader func(ctx context.Context, c *calls, u unit) (func(*gathered), error)
 func (f *following) readers() [ofWhole]reader {
 	return [ofWhole]reader{
 		ofUser: f.readUser, ofUserRoles: f.readUserRoles, ofMembership: f.readMemberships, ofUserGroups: f.readUserGroups, ofUserJoins: f.readUserGroups,
-		ofGroup: f.readGroup, ofGroupRoles: f.readGroupRoles, ofMembers: f.readMembers, ofClientRoles: f.readList(clientRoles),
+		ofGroup: f.readGroup, ofGroupRoles: f.readGroupRoles, ofMembers: f.readMembers, ofClientRoles: f.readClientRoles,
 		ofRole: f.readRole, ofAllRoles: f.readAll(ofRole, "roles", iamRolesPath, rolePermissions),
 		ofAdmins: f.readAdmins, ofSet: f.readSet, ofAllSets: f.readAll(ofSet, "resource-sets", iamResourceSetsPath, setResources),
 	}
@@ -333,25 +348,79 @@ func (f *following) readUser(ctx context.Context, c *calls, u unit) (func(*gathe
 }
 
 func (f *following) readUserRoles(ctx context.Context, c *calls, u unit) (func(*gathered), error) {
-	if !f.wanted[userRolesStream] {
-		return nil, nil
-	}
-	return f.readList(userRoles)(ctx, c, u)
+	return f.readRoles(ctx, c, userRoles, principalUser, u.touch.id)
 }
 
-// readList reads a list below a parent. A parent that is gone has none.
-func (f *following) readList(stream listStream) reader {
-	return func(ctx context.Context, c *calls, u unit) (func(*gathered), error) {
-		if !f.wanted[stream.name] {
-			return nil, nil
-		}
-		a, records, gone, err := c.all(ctx, stream.path(u.touch.id), stream.key)
-		if err != nil && !gone {
-			return nil, err
-		}
-		records = withMember(records, stream.parent, rawjson.AppendString(nil, u.touch.id))
-		return func(g *gathered) { g.bringList(stream, u.touch.id, a, records) }, nil
+func (f *following) readClientRoles(ctx context.Context, c *calls, u unit) (func(*gathered), error) {
+	return f.readRoles(ctx, c, clientRoles, principalClient, u.touch.id)
+}
+
+// readRoles reads the roles of a principal, and what they are limited to. A principal that is gone has none.
+func (f *following) readRoles(ctx context.Context, c *calls, stream listStream, kind, id string) (func(*gathered), error) {
+	if !f.wanted[stream.name] && !f.wanted[roleTargetsStream] {
+		return nil, nil
 	}
+	a, records, gone, err := c.all(ctx, stream.path(id), stream.key)
+	if err != nil && !gone {
+		return nil, err
+	}
+	targets, err := f.readTargets(ctx, c, kind, id, records)
+	if err != nil {
+		return nil, err
+	}
+	records = withMember(records, stream.parent, rawjson.AppendString(nil, id))
+	return func(g *gathered) {
+		g.bringList(stream, id, a, records)
+		g.bringFound(roleTargets, id, a, targets)
+	}, nil
+}
+
+// found are records that were read as their stream reads them; gaps tell what could not be.
+type found struct {
+	records [][]byte
+	gaps    []string
+}
+
+// asStream reads with a stream's own code.
+func (f *following) asStream(c *calls, read func(r *reading) error) (all found, err error) {
+	r := &reading{source: f.source, client: f.client, statuses: map[int]int{}}
+	r.yield = func(p pipeline.Page, _ error) bool {
+		for _, record := range p.Records {
+			all.records = append(all.records, slices.Clone(record))
+		}
+		all.gaps = append(all.gaps, p.Gaps...)
+		for status, n := range p.Statuses {
+			c.statuses[status] += n
+		}
+		return true
+	}
+	err = read(r)
+	all.gaps = append(all.gaps, r.gaps...)
+	return all, err
+}
+
+// bringFound is bringList for records that were read as their stream reads them. With a gap nothing counts as gone.
+func (g *gathered) bringFound(stream listStream, parent string, a *answer, all found) {
+	if len(all.gaps) > 0 {
+		g.bring(stream.name, a, all.records...)
+		return
+	}
+	g.bringList(stream, parent, a, all.records)
+}
+
+// readTargets reads what the roles of a principal are limited to.
+func (f *following) readTargets(ctx context.Context, c *calls, kind, id string, roles [][]byte) (found, error) {
+	if !f.wanted[roleTargetsStream] {
+		return found{}, nil
+	}
+	return f.asStream(c, func(r *reading) error {
+		for _, role := range r.scopedRoles(roles, kind, id) {
+			if err := r.targets(ctx, role, kind, id, state{}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // groupsOf reads the groups that a user is in, and the user for the records of these memberships.
@@ -439,6 +508,10 @@ func (f *following) readGroup(ctx context.Context, c *calls, u unit) (func(*gath
 			g.bring(groupsStream, a, tombstone(object("id", id), a.at))
 			g.follow(ofGroupRoles, id)
 			g.follow(ofMembers, id)
+			limited := f.known.limitedTo(id)
+			g.follow(ofUserRoles, limited[principalUser]...)
+			g.follow(ofGroupRoles, limited[principalGroup]...)
+			g.follow(ofClientRoles, limited[principalClient]...)
 		}, nil
 	}
 	return func(g *gathered) { g.bring(groupsStream, a, record) }, err
@@ -484,9 +557,14 @@ func (f *following) readGroupRoles(ctx context.Context, c *calls, u unit) (func(
 			members = append(members, rawjson.GetString(user, "id"))
 		}
 	}
+	targets, err := f.readTargets(ctx, c, principalGroup, id, records)
+	if err != nil {
+		return nil, err
+	}
 	records = withMember(records, groupRoles.parent, rawjson.AppendString(nil, id))
 	return func(g *gathered) {
 		g.bringList(groupRoles, id, a, records)
+		g.bringFound(roleTargets, id, a, targets)
 		g.follow(ofUserRoles, members...)
 		g.follow(ofUserRoles, f.known.through(id)...)
 	}, nil
@@ -522,7 +600,21 @@ func (f *following) readRole(ctx context.Context, c *calls, u unit) (func(*gathe
 }
 
 func (f *following) readSet(ctx context.Context, c *calls, u unit) (func(*gathered), error) {
-	return f.readWithList(ctx, c, u.touch.id, resourceSetsStream, iamResourceSetsPath, setResources)
+	id := u.touch.id
+	bring, err := f.readWithList(ctx, c, id, resourceSetsStream, iamResourceSetsPath, setResources)
+	if err != nil || !f.wanted[setBindingsStream] {
+		return bring, err
+	}
+	bindings, err := f.asStream(c, func(r *reading) error {
+		return readMembers(ctx, r, id, newPager(f.client, "roles", f.source.resourceSetRequest(id, "/bindings"), ""), state{}, state{})
+	})
+	if err != nil && !asGone(err) {
+		return nil, err
+	}
+	return func(g *gathered) {
+		bring(g)
+		g.bringFound(setBindings, id, &answer{at: time.Now(), path: f.source.resourceSetRequest(id, "/bindings")}, bindings)
+	}, nil
 }
 
 // readWithList reads an object and the list below it.
@@ -575,6 +667,7 @@ func (s *scan) user(id string, groups []string, a *answer) {
 	s.users = addTo(s.users, id, groups)
 	s.last = a
 }
+
 func (s *scan) group(id string, users []string, a *answer) {
 	s.groups = addTo(s.groups, id, users)
 	s.last = a

@@ -86,8 +86,11 @@ var effects = []effect{
 	{"iam.role.", []consequence{{targetRole, []aspect{ofRole}}, {noTarget, []aspect{ofAllRoles}}}},
 	{"iam.resourceset.", []consequence{{targetSet, []aspect{ofSet}}, {noTarget, []aspect{ofAllSets}}}},
 	{"iam.resourceset.bindings.add iam.resourceset.bindings.delete", []consequence{
-		{targetSet, []aspect{ofSet}}, {noTarget, []aspect{ofAllSets}},
-		{targetUser, []aspect{ofUserRoles}}, {targetGroup, []aspect{ofGroupRoles}}, {targetClient, []aspect{ofClientRoles}},
+		{targetSet, []aspect{ofSet}},
+		{noTarget, []aspect{ofAllSets}},
+		{targetUser, []aspect{ofUserRoles}},
+		{targetGroup, []aspect{ofGroupRoles}},
+		{targetClient, []aspect{ofClientRoles}},
 	}},
 	{"system.import.user. system.import.group. app.user_management", []consequence{{noTarget, []aspect{ofWhole}}}},
 }
@@ -119,15 +122,11 @@ func (x effectIndex) of(eventType string) []consequence {
 // maxEventTargets bounds the targets of one event that are looked at: Okta's own have a handful.
 const maxEventTargets = 200
 
-// touches returns what an event touches. An attempt that failed has touched nothing.
+// touches returns what an event touches, whatever its outcome: a lock after failed sign-ins is a FAILURE too.
 func (x effectIndex) touches(event []byte) []touch {
 	eventType := rawjson.GetString(event, "eventType")
 	consequences := x.of(eventType)
 	if consequences == nil {
-		return nil
-	}
-	switch rawjson.GetString(event, "outcome", "result") {
-	case "FAILURE", "DENY", "SKIPPED", "ABANDONED", "UNANSWERED", "RATE_LIMIT":
 		return nil
 	}
 	named := eventTargets(event)
