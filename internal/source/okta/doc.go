@@ -63,9 +63,16 @@
 // # What is missing is said
 //
 // A stream ends in one of three ways: to its end, to its end with gaps (a parent gone or not to be read, named), or
-// with the error that says which scope or role it lacks. Three kinds of answers look like an end and are none: a list
-// that is empty because the credential holds no admin role is told from an org without such objects by the org's users;
-// a list of role holders that lacks some is found out by asking a few others; and a listing that never ends is ended.
+// with the error that says which scope or role it lacks. Some answers look like an end and are none:
+//
+//   - A list that is empty because the credential holds no admin role, or lost it on the way: no org is without users, so
+//     they tell. Before a stream ends that had empty lists below its parents, it looks whether users are still seen.
+//   - A list that is empty against what other lists say (a page that a link promised, members that a group counts, the
+//     roles of a role holder, the members of a binding) is asked for again, and is a gap if it stays so.
+//   - A list of role holders that lacks some: a few other users are asked as well, and if need be everyone.
+//   - A listing that goes in circles, or on for ever with empty pages, is ended.
+//
+// What nobody can tell is one object that moved across a page while the listing was read.
 //
 // # Secrets
 //
