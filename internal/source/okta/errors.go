@@ -109,7 +109,7 @@ func (c *client) classify(a *answer) *APIError {
 		e.fault = e.fault.WithHint("Okta gave the %s an access token and does not take it. The app may have been deactivated just now; see its state, and run again.", id.Kind)
 	case a.status != http.StatusForbidden:
 	case id.Kind == KindToken:
-		e.fault = e.fault.WithHint("The administrator who made the API token needs %s. A token can do what its maker can.", n.needs())
+		e.fault = e.fault.WithHint("The administrator who made the API token needs %s. A token can do what its maker can; a service app would also need the scope %s.", n.needs(), n.scope)
 	case e.Code == "insufficient_scope" || id.lacks(n.scope):
 		e.Scope = n.scope
 		e.fault.Message += ", scope " + n.scope
