@@ -25,7 +25,7 @@ type emulatorFlags struct {
 	listen, control       string
 	options               emulator.Options
 	faults, noise, limits []string
-	hooks                 []string
+	hooks, withdrawals    []string
 	app                   appFlags
 }
 
@@ -53,6 +53,7 @@ All of it can be changed while the org runs, over the control API of --control-l
   longshore okta-emulator --fault /api/v1/iam=403 --fault /api/v1/users=429/3
   longshore okta-emulator --fault /api/v1=lognormal:250ms --fault /api/v1/users=503,per-mille:20
   longshore okta-emulator --users 100000 --limits workforce --share 50 --noise /users=40%
+  longshore okta-emulator --withdraw okta.groups.read,client:SSWS,after:100
   longshore okta-emulator --limits free --window 5s --control-listen 127.0.0.1:8091
   longshore okta-emulator --index-lag 1s --log-lag 1s --hooks dropped=30%,doubled=20%,shuffled=100%
   longshore okta-emulator --oauth app.pem --dpop --scopes okta.users.read,okta.roles.read
@@ -78,6 +79,8 @@ All of it can be changed while the org runs, over the control API of --control-l
 	f.DurationVar(&o.IndexLag, "index-lag", 0, "how long filter and search of users and groups still show what was (real orgs: about 1s)")
 	f.DurationVar(&o.LogLag, "log-lag", 0, "time between a change and its events being in the log, for half of them (real orgs: 1s)")
 	f.StringSliceVar(&e.hooks, "hooks", nil, "what goes wrong with event hooks: dropped=30%, doubled=20%, shuffled=100%, delay=2s, with commas between")
+
+	f.StringArrayVar(&e.withdrawals, "withdraw", nil, "take something away while the org runs: token, app, role or a scope, then ,after:N (requests) or ,at:90s, and ,client:ID (SSWS for the API token), such as okta.logs.read,after:40; may be repeated")
 
 	f.StringVar(&o.RateLimits.Profile, "limits", "generous", "rate limits of an org: "+strings.Join(emulator.Profiles(), ", "))
 	f.StringArrayVar(&e.limits, "limit", nil, "requests a window of one bucket, over --limits: BUCKET=N, such as /iam=100; may be repeated")
@@ -106,6 +109,13 @@ func (e *emulatorFlags) read(cmd *cobra.Command) (err error) {
 			return fmt.Errorf("--fault: %w", err)
 		}
 		o.Faults = append(o.Faults, f)
+	}
+	for _, line := range e.withdrawals {
+		w, err := emulator.ParseWithdrawal(line)
+		if err != nil {
+			return fmt.Errorf("--withdraw: %w", err)
+		}
+		o.Withdrawals = append(o.Withdrawals, w)
 	}
 	if o.RateLimits.Buckets, err = parseLimits(e.limits); err != nil {
 		return err

@@ -42,11 +42,17 @@ type Session struct {
 	// Begin decides where a read of the stream begins, in the sync mode, of the state that the platform kept (nil for
 	// none). done is a full refresh that this state says is complete: nothing is read. Nil takes states as they are.
 	Begin func(stream, mode string, state json.RawMessage) (from json.RawMessage, done bool)
-	// Estimate guesses how many records a read of the stream from the state brings; ok is false when nothing is known.
-	// It may be nil.
-	Estimate func(ctx context.Context, stream string, from json.RawMessage) (rows int64, ok bool)
+	// Foresee is told of the streams before they are read, and where each begins. It returns about how many records each
+	// brings, as far as it knows. It may be nil.
+	Foresee func(ctx context.Context, streams []Begun) map[string]int64
 	// AcceptGaps counts a stream as complete although parts of it could not be read.
 	AcceptGaps bool
+}
+
+// Begun is a stream that is about to be read, and where that begins.
+type Begun struct {
+	Stream string
+	From   json.RawMessage
 }
 
 // command is one command under way.

@@ -30,12 +30,23 @@ func (r *command) read(ctx context.Context) bool {
 		r.out.failed("", err)
 		return false
 	}
-	var failed []string
+	var streams []*streamRead
+	var begun []Begun
 	for _, chosen := range catalog {
-		name := chosen.Stream.Name
-		s := &streamRead{command: r, session: session, name: name, mode: chosen.Mode}
-		if err := s.run(ctx, states[name]); err != nil {
-			failed = append(failed, name)
+		s := &streamRead{command: r, session: session, name: chosen.Stream.Name, mode: chosen.Mode}
+		if s.begin(states[s.name]); s.refused == nil && !s.done {
+			begun = append(begun, Begun{s.name, s.from})
+		}
+		streams = append(streams, s)
+	}
+	rows := map[string]int64{}
+	if session.Foresee != nil && len(begun) > 0 {
+		rows = session.Foresee(ctx, begun)
+	}
+	var failed []string
+	for _, s := range streams {
+		if err := s.run(ctx, rows[s.name]); err != nil {
+			failed = append(failed, s.name)
 		}
 		if ctx.Err() != nil {
 			break
@@ -76,6 +87,10 @@ type streamRead struct {
 	name    string
 	mode    string
 
+	from    json.RawMessage // where the read begins
+	done    bool            // there is nothing to read
+	refused error           // why the stream cannot be read so
+
 	state json.RawMessage // the newest
 	begun bool            // RUNNING was told
 	told  bool            // a STATE was
@@ -83,10 +98,13 @@ type streamRead struct {
 }
 
 // run reads the stream and tells all there is to tell about it. The error says that it is not complete.
-func (s *streamRead) run(ctx context.Context, from json.RawMessage) error {
+func (s *streamRead) run(ctx context.Context, rows int64) error {
 	s.out.status(s.name, started, time.Time{})
 	s.setThrottled(func(until time.Time) { s.out.status(s.name, running, until) })
-	err := s.pages(ctx, from)
+	if rows > 0 {
+		s.out.trace(trace{Type: "ESTIMATE", Estimate: &estimate{Name: s.name, Type: "STREAM", Rows: rows}})
+	}
+	err := s.pages(ctx)
 	s.setThrottled(nil)
 	if err == nil && !s.told { // even a stream without a record ends with a state
 		s.out.state(s.name, s.state, 0)
@@ -120,43 +138,35 @@ func (s *streamRead) offered() (Stream, error) {
 	return Stream{}, e
 }
 
-// begin decides where the read begins. With done there is nothing to read.
-func (s *streamRead) begin(kept json.RawMessage) (from json.RawMessage, done bool, err error) {
+// begin decides where the read begins, of the state that the platform kept.
+func (s *streamRead) begin(kept json.RawMessage) {
 	offered, err := s.offered()
-	if err != nil {
-		return nil, false, err
-	}
-	if s.mode == Incremental && !offered.incremental() {
-		return nil, false, fault.Errorf(fault.Invalid, "stream %q cannot be read incrementally", s.name).
+	if err == nil && s.mode == Incremental && !offered.incremental() {
+		err = fault.Errorf(fault.Invalid, "stream %q cannot be read incrementally", s.name).
 			WithHint("Choose the sync mode full_refresh for it.")
+	}
+	if s.refused = err; err != nil {
+		return
 	}
 	s.state = kept
 	if isEmpty(kept) {
 		kept, s.state = nil, json.RawMessage("{}")
 	}
-	if s.session.Begin == nil {
-		return kept, false, nil
+	if s.from = kept; s.session.Begin != nil {
+		s.from, s.done = s.session.Begin(s.name, s.mode, kept)
 	}
-	from, done = s.session.Begin(s.name, s.mode, kept)
-	return from, done, nil
 }
 
-func (s *streamRead) pages(ctx context.Context, from json.RawMessage) error {
-	from, done, err := s.begin(from)
-	if err != nil {
-		return err
+func (s *streamRead) pages(ctx context.Context) error {
+	if s.refused != nil {
+		return s.refused
 	}
-	if done {
+	if s.done {
 		s.log.Info("the full refresh was complete already", "stream", s.name)
 		return nil
 	}
-	if s.session.Estimate != nil {
-		if rows, ok := s.session.Estimate(ctx, s.name, from); ok {
-			s.out.trace(trace{Type: "ESTIMATE", Estimate: &estimate{Name: s.name, Type: "STREAM", Rows: rows}})
-		}
-	}
 	quoted := rawjson.AppendString(nil, s.name)
-	for page, err := range s.session.Source.Read(ctx, s.name, from) {
+	for page, err := range s.session.Source.Read(ctx, s.name, s.from) {
 		s.gap(page.Gaps)
 		if err != nil {
 			return err

@@ -73,6 +73,7 @@ type process struct {
 	output  bytes.Buffer
 	out     io.Writer // in place of output
 	ctx     context.Context
+	opened  Environment
 }
 
 func newProcess(t *testing.T, source *pages) *process {
@@ -110,6 +111,7 @@ func (p *process) run(command, config, catalog, state string) (*Validator, bool)
 			case strings.Contains(string(config), "old"):
 				e.Reconfigured(json.RawMessage(`{"new":1}`))
 			}
+			p.opened = e
 			e.Log.Warn("opened", "with", "a \"quoted\" word")
 			return &p.session, nil
 		},
@@ -319,5 +321,41 @@ func TestSecretsOfAnUnreadableConfigurationStaySecret(t *testing.T) {
 		if _, ok := p.run("discover", config, "", ""); ok || strings.Contains(p.output.String(), "hush") {
 			t.Errorf("config %q: ok %t, output %s", config, ok, p.output.String())
 		}
+	}
+}
+
+func TestWaitForTheRateLimitIsToldOfTheStreamThatWaits(t *testing.T) {
+	source := &pages{counts: map[string]int{"users": 3, "groups": 3}}
+	p := newProcess(t, source)
+	source.on = func(stream string, page int) {
+		if stream == "groups" {
+			p.opened.Throttled(time.UnixMilli(1741338360000))
+		}
+	}
+	v, ok := p.run("read", `{}`, catalogOf(FullRefresh, "users", "groups"), "")
+	want := `"stream_status":{"stream_descriptor":{"name":"groups"},"status":"RUNNING","reasons":[{"type":"RATE_LIMITED","rate_limited":{"quota_reset":1741338360000}}]}`
+	if n := strings.Count(p.output.String(), want); !ok || n != 2 || v.Ends["groups"] != complete {
+		t.Errorf("ok %t, told %d times, want once a page:\n%s", ok, n, p.output.String())
+	}
+	length := p.output.Len()
+	if p.opened.Throttled(time.Now()); p.output.Len() != length {
+		t.Error("a message behind the end of all streams")
+	}
+}
+
+func TestReadTellsWhatIsForeseen(t *testing.T) {
+	p := newProcess(t, &pages{counts: map[string]int{"users": 5, "groups": 1}})
+	var told []Begun
+	p.session.Foresee = func(_ context.Context, streams []Begun) map[string]int64 {
+		told = streams
+		return map[string]int64{"users": 6}
+	}
+	_, ok := p.run("read", `{}`, catalogOf(Incremental, "users", "groups", "nope"), `{"users":{"N":4}}`)
+	want := `"type":"ESTIMATE","emitted_at":`
+	if n := strings.Count(p.output.String(), want); ok || n != 1 || !strings.Contains(p.output.String(), `"estimate":{"name":"users","type":"STREAM","row_estimate":6}`) {
+		t.Errorf("ok %t, %d estimates, want that of users alone:\n%s", ok, n, p.output.String())
+	}
+	if len(told) != 2 || told[0].Stream != "users" || string(told[0].From) != `{"N":4}` || told[1].From != nil {
+		t.Errorf("asked to foresee %+v, want users from its state and groups from its start", told)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -46,52 +47,64 @@ func run(m *testing.M) (int, error) {
 	if err := build.Run(); err != nil {
 		return 0, fmt.Errorf("build the product: %w", err)
 	}
-	base, stop, err := serve("--users", "900")
+	settings, stop, err := serve("--users", "900")
 	if err != nil {
 		return 0, err
 	}
 	defer stop()
-	demo = base
+	demo = settings["base"]
 	return m.Run(), nil
 }
 
 var addressPattern = regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
 
-// serve starts a stand-in org on a port of its own choice and returns its address.
-func serve(arguments ...string) (base string, stop func(), err error) {
+// serve starts a stand-in org on a port of its own choice. It returns its address as "base", and what it tells of a service
+// app, by the names of the SDK's variables.
+func serve(arguments ...string) (settings map[string]string, stop func(), err error) {
 	cmd := exec.Command(binary, append([]string{"okta-emulator", "--listen", "127.0.0.1:0"}, arguments...)...)
 	cmd.Env = []string{"OKTA_CLIENT_TOKEN=" + token, "PATH=" + os.Getenv("PATH"), "HOME=" + os.TempDir()}
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		return "", nil, err
+		return nil, nil, err
 	}
 	if err := cmd.Start(); err != nil {
-		return "", nil, err
+		return nil, nil, err
 	}
 	stop = func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	}
+	settings = make(map[string]string)
+	last := "base"
+	if slices.Contains(arguments, "--oauth") {
+		last = "OKTA_CLIENT_PRIVATEKEYID"
+	}
 	lines := bufio.NewScanner(out)
-	for lines.Scan() {
-		if base = addressPattern.FindString(lines.Text()); base != "" {
-			return base, stop, nil
+	for settings[last] == "" && lines.Scan() {
+		if base := addressPattern.FindString(lines.Text()); base != "" && settings["base"] == "" {
+			settings["base"] = base
+		}
+		if name, value, ok := strings.Cut(lines.Text(), "="); ok {
+			settings[strings.TrimSpace(name)] = value
 		}
 	}
-	stop()
-	return "", nil, fmt.Errorf("the stand-in org %q told no address", arguments)
+	if settings[last] == "" {
+		stop()
+		return nil, nil, fmt.Errorf("the stand-in org %q told no %s: %q", arguments, last, settings)
+	}
+	return settings, stop, nil
 }
 
 // org starts one for a test alone.
-func org(t *testing.T, arguments ...string) string {
+func org(t *testing.T, arguments ...string) map[string]string {
 	t.Helper()
-	base, stop, err := serve(arguments...)
+	settings, stop, err := serve(arguments...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(stop)
-	return base
+	return settings
 }
 
 func host(t *testing.T, base string) string {

@@ -7,13 +7,38 @@ import (
 	"longshore/internal/fault"
 )
 
+// contradicted is asked when nothing is below a parent although there should be: because other lists say so (known), or
+// because a page before named another one. When the credential has lost its sight, that is the reason and the end. Else
+// it is a gap if other lists say so; a last page that is empty is legal.
+func (r *reading) contradicted(ctx context.Context, page listPage, known bool) error {
+	if err := r.emptyHanded(ctx, page.answer); err != nil || !known {
+		return err
+	}
+	r.gap("GET %s: the list is empty, although the org's other lists say that it is not", shown(page.answer.path))
+	return nil
+}
+
+// lookBack is asked before a stream ends. An app without users, say, is nothing odd; but had the credential lost its role
+// on the way, all the answers from then on would be empty, and the stream would end as if that were right.
+func (r *reading) lookBack(ctx context.Context) error {
+	empty := r.emptied
+	if r.emptied = nil; empty == nil {
+		return nil
+	}
+	return r.emptyHanded(ctx, empty)
+}
+
 // emptyHanded is asked when a listing that was just begun has nothing in it: that must not count as an org without
 // such objects when the credential sees nothing (fault.Denied), and is a gap when that cannot be told.
-func (r *reading) emptyHanded(ctx context.Context, request string) error {
-	reason, err := r.client.emptyIsSuspicious(ctx)
+func (r *reading) emptyHanded(ctx context.Context, empty *answer) error {
+	request := empty.path
+	reason, err := r.client.emptyIsSuspicious(ctx, empty.at, r.met)
 	if refused := asAPIError(err); refused != nil && (refused.Status == http.StatusForbidden || refused.FeatureAbsent()) {
 		r.gap("GET %s: the list is empty, and whether this credential would see what is in it cannot be told: %s", shown(request), explained(err))
 		return nil
+	}
+	if err == nil && reason == nil && (state{Link: request}).belongsTo(apiPrefix+"groups") {
+		r.gap("GET %s: the list is empty, although every org has the group Everyone: this credential sees no group, or the list was cut short", shown(request))
 	}
 	if err != nil || reason == nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"longshore/internal/fault"
+	"longshore/internal/rawjson"
 )
 
 // maxHolders bounds the ids of role holders kept in memory: some 20 MB. An org with more reads all users instead.
@@ -90,6 +91,7 @@ func (r *reading) visitHolders(ctx context.Context, spec childSpec, from, done s
 	} else if found {
 		child = from.Child
 	}
+	spec.sure, spec.mayBeEmpty = func(string) bool { return true }, isNobody
 	if err := r.visit(ctx, spec, ids[begin:], child, state{Phase: from.Phase}, done); err != nil {
 		return err
 	}
@@ -130,6 +132,14 @@ func (r *reading) holdersAreAll(ctx context.Context, ids []string) error {
 	return nil
 }
 
+// isNobody reports whether a user is gone or deactivated, which explains why one that is listed as a role holder shows no
+// role.
+func isNobody(ctx context.Context, r *reading, id string) bool {
+	a, err := r.client.get(ctx, principalPath(principalUser, id))
+	r.met(a)
+	return fault.Is(err, fault.NotFound) || err == nil && rawjson.GetString(a.body, "status") == "DEPROVISIONED"
+}
+
 // holders returns the ids of all users that hold a role, sorted, and the last answer that told of one.
 func (r *reading) holders(ctx context.Context) (ids []string, last *answer, err error) {
 	seen := map[string]struct{}{}
@@ -148,11 +158,18 @@ func (r *reading) holders(ctx context.Context) (ids []string, last *answer, err 
 		return nil
 	}
 	assignees := newPager(r.client, "value", r.source.listRequest(iamLimit, "iam/assignees/users"), "").shared()
+	assignees.filled = true // somebody administers every org
 	for assignees.more() {
 		page, err := assignees.fetch(ctx)
 		r.met(page.answer)
 		if refused := asAPIError(err); refused != nil && (refused.Status == http.StatusForbidden || refused.Status == http.StatusNotFound || refused.FeatureAbsent()) {
 			return nil, nil, fmt.Errorf("%w: %w", errNoHolders, err)
+		}
+		if assignees.denies {
+			return nil, nil, fmt.Errorf("%w: the list of them is empty", errNoHolders)
+		}
+		if err == nil && assignees.hollow {
+			err = r.emptyHanded(ctx, page.answer)
 		}
 		if err == nil {
 			err = add(page)
@@ -175,10 +192,14 @@ func (r *reading) holders(ctx context.Context) (ids []string, last *answer, err 
 // list of assignees lacks would be missed.
 func (r *reading) groupHolders(ctx context.Context, add func(listPage) error) error {
 	groups := newPager(r.client, "", r.source.listRequest(listLimit, "groups", "expand=stats"), "").shared()
+	groups.filled = true
 	for groups.more() {
 		page, err := groups.fetch(ctx)
 		r.met(page.answer)
-		if fault.Is(err, fault.Denied) && asAPIError(err).Status == http.StatusForbidden {
+		if err == nil && groups.hollow {
+			err = r.emptyHanded(ctx, page.answer)
+		}
+		if refused := asAPIError(err); refused != nil && refused.Status == http.StatusForbidden {
 			r.gap("users that hold roles through a group alone may be missing: %s", explained(err))
 			return nil
 		}
@@ -192,7 +213,7 @@ func (r *reading) groupHolders(ctx context.Context, add func(listPage) error) er
 			}
 			held, known := holdsRoles(group)
 			for _, id := range ids {
-				if err := r.groupMembers(ctx, id, held, known, add); err != nil {
+				if err := r.groupMembersOf(ctx, id, held, known, countsMembers(group), add); err != nil {
 					return err
 				}
 			}
@@ -203,6 +224,11 @@ func (r *reading) groupHolders(ctx context.Context, add func(listPage) error) er
 
 // groupMembers adds the members of a group, if it holds a role.
 func (r *reading) groupMembers(ctx context.Context, id string, held, known bool, add func(listPage) error) error {
+	return r.groupMembersOf(ctx, id, held, known, false, add)
+}
+
+// groupMembersOf is groupMembers of a group that may be known to have members (filled).
+func (r *reading) groupMembersOf(ctx context.Context, id string, held, known, filled bool, add func(listPage) error) error {
 	escaped := url.PathEscape(id)
 	if !known {
 		page, _, err := r.client.page(ctx, apiPrefix+"groups/"+escaped+"/roles", "")
@@ -216,11 +242,17 @@ func (r *reading) groupMembers(ctx context.Context, id string, held, known bool,
 		return nil
 	}
 	members := newPager(r.client, "", r.source.listRequest(memberLimit, "groups/"+escaped+"/users"), "").shared()
+	members.filled = filled
 	for members.more() {
 		page, err := members.fetch(ctx)
 		r.met(page.answer)
 		if err != nil {
 			return r.gapOrFail(id, err)
+		}
+		if members.hollow {
+			if err := r.contradicted(ctx, page, members.denies); err != nil {
+				return err
+			}
 		}
 		if err := add(page); err != nil {
 			return err

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"longshore/internal/rawjson"
 )
 
 func TestLogBeginsNinetyDaysBackByTheServersClock(t *testing.T) {
@@ -168,4 +170,101 @@ func TestLogOlderThanRetentionIsAGap(t *testing.T) {
 	if err != nil || len(gaps(pages)) != 1 || !strings.Contains(gaps(pages)[0], "retention") {
 		t.Errorf("gaps %q, %v, want one", gaps(pages), err)
 	}
+}
+
+// A cursor that Okta refuses is mended by time. Whether nothing is lost is proven by meeting the newest events known.
+func TestRefusedLogCursorIsAGapUnlessTheNewestEventsAreMetAgain(t *testing.T) {
+	for name, c := range map[string]struct {
+		forget bool // the log has lost what it had
+		gap    bool
+	}{"the log still has them": {false, false}, "the log has lost them": {true, true}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				org := newMovingOrg()
+				org.events = nil
+				for range 5 {
+					time.Sleep(time.Minute)
+					org.happens("user.session.start", "User:00u1")
+				}
+				s := open(t, org)
+				pages, err := readAll(t, s, "logs", nil)
+				if err != nil || len(lines(pages)) != 5 {
+					t.Fatalf("%d events, %v", len(lines(pages)), err)
+				}
+				state := pages[len(pages)-1].State
+				time.Sleep(time.Hour)
+				org.happens("user.session.end", "User:00u1")
+				for i := range org.log[:5] {
+					if c.forget {
+						org.log[i].at = org.log[i].at.Add(-100 * 24 * time.Hour) // past any since
+					}
+				}
+				refused := 0
+				org.fault = func(w http.ResponseWriter, r *http.Request) bool {
+					if r.URL.Path == logsPath && r.FormValue("after") == "5" {
+						refused++
+						refuse(w, 400, "E0000001", "Api validation failed: 'after'")
+						return true
+					}
+					return org.answer(w, r)
+				}
+				pages, err = readAll(t, s, "logs", state)
+				if got := lines(pages); err != nil || refused != 1 || len(got) != 1 || !strings.Contains(got[0], "user.session.end") {
+					t.Errorf("refused %d times, %q, %v; want the one new event", refused, got, err)
+				}
+				if found := gaps(pages); (len(found) == 1) != c.gap || len(found) > 1 {
+					t.Errorf("gaps %q, want one: %t", found, c.gap)
+				}
+			})
+		})
+	}
+}
+
+func TestLogStateTellsAirbyteOnlyOfWholeReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		org := newMovingOrg()
+		begin := time.Now()
+		for range 6 {
+			time.Sleep(time.Minute)
+			org.happens("user.session.start", "User:00u1")
+		}
+		s := open(t, org, func(c *Config) { c.PageLimit, c.LogsSince = 2, begin })
+		pages, err := readAll(t, s, "logs", nil)
+		if err != nil || len(lines(pages)) != 6 {
+			t.Fatalf("%d events, %v", len(lines(pages)), err)
+		}
+		last := org.log[5].at.UTC().Format(wholeLayout)
+		for i, page := range pages {
+			want := begin.UTC().Format(wholeLayout)
+			if i == len(pages)-1 {
+				want = last
+			}
+			if got := rawjson.GetString(page.State, "published"); got != want {
+				t.Errorf("page %d of %d: the state has published %q, want %q", i, len(pages), got, want)
+			}
+		}
+	})
+}
+
+func TestLogThatWasLeftForTooLongHasAGap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		org := newMovingOrg()
+		org.happens("user.session.start", "User:00u1")
+		s := open(t, org)
+		pages, err := readAll(t, s, "logs", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, state := range map[string]string{
+			"ours":      string(pages[len(pages)-1].State),
+			"Airbyte's": `{"published":"` + time.Now().UTC().Format(wholeLayout) + `"}`,
+		} {
+			time.Sleep(100 * 24 * time.Hour)
+			org.happens("user.session.end", "User:00u1")
+			pages, err := readAll(t, s, "logs", json.RawMessage(state))
+			if found := gaps(pages); err != nil || len(lines(pages)) == 0 || len(found) != 1 || !strings.Contains(found[0], "retention") {
+				t.Errorf("%s: %d events, gaps %q, %v; want one gap", name, len(lines(pages)), found, err)
+			}
+		}
+	})
 }

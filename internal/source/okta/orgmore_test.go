@@ -97,7 +97,7 @@ func (o *testOrg) addExtras() {
 		bindings: map[string][]string{"iam1": {"cr02", "cr00", "cr01"}, "iam2": {"cr00"}, "iam8": {"cr03", "cr04"}},
 		members: map[string][]string{
 			"iam1/cr00": {"users/00u1", "groups/00g1", "clients/0oa1s"}, "iam1/cr01": {"users/00u2"}, "iam1/cr02": {"users/00u1", "users/00u2", "users/00u4", "users/00u5", "users/00u6"},
-			"iam2/cr00": {"users/00u1"}, "iam8/cr04": {"groups/00g2"},
+			"iam2/cr00": {"users/00u1"}, "iam8/cr03": {"users/00u4"}, "iam8/cr04": {"groups/00g2"},
 		},
 		resources: map[string][]string{"iam0": {"ire1", "ire2", "ire3"}, "iam7": {"ire4"}},
 		targets:   map[string][]string{"users/00u4/IFIFAX2BIRGUSTQ": {"0oa1", "0oa2", "0oa3"}, "groups/00g7/JBCUYUC7IRCVGS27IFCE2SKO": {"00g1"}, "clients/0oa1s/JBCUYUC7IRCVGS27IFCE2SKO": {"00g5"}},

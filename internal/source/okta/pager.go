@@ -3,6 +3,7 @@ package okta
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 
 	"longshore/internal/fault"
@@ -25,6 +26,12 @@ type pager struct {
 	first  string // the request for the first page
 	next   string // the request for the next page; "" after the last
 
+	filled bool // the list cannot be empty, as far as is known
+	// mayBeEmpty, if set, reports whether it is empty after all: see childSpec.
+	mayBeEmpty func(ctx context.Context) bool
+
+	hollow    bool   // the last page is empty where that surprises, and was so when asked for again
+	denies    bool   // that page is the first one, so that the list is empty although it cannot be
 	kept      *kept  // where the listing is shared with other streams; nil for nowhere
 	ready     *early // brings the page of next, which was asked for ahead; nil for none
 	restarted bool
@@ -69,6 +76,9 @@ func (p *pager) fetch(ctx context.Context) (listPage, error) {
 		asked = p.first
 		page, next, err = p.client.page(ctx, asked, p.key)
 	}
+	if err == nil && next == "" && len(page.records) == 0 && (p.filled || asked != p.first) {
+		page, next, err = p.lookAgain(ctx, page, asked)
+	}
 	if err != nil {
 		return page, err
 	}
@@ -85,6 +95,27 @@ func (p *pager) fetch(ctx context.Context) (listPage, error) {
 	}
 	p.next = p.grow(page.answer.path, next)
 	return page, nil
+}
+
+// lookAgain asks once more for a page that is empty and the last one, where that surprises: the list was known to hold
+// something, or a page before has promised more. Okta may have lost sight of it for a moment, or the credential its
+// role; and a listing must not end with what looks like its end. The account holds both answers.
+func (p *pager) lookAgain(ctx context.Context, empty listPage, asked string) (listPage, string, error) {
+	page, next, err := p.client.fetchAnew(ctx, asked, p.key)
+	if page.answer != nil {
+		both := *page.answer
+		both.statuses = maps.Clone(both.statuses)
+		if both.statuses == nil {
+			both.statuses = map[int]int{}
+		}
+		for status, n := range empty.answer.statuses {
+			both.statuses[status] += n
+		}
+		page.answer = &both
+	}
+	p.hollow = err == nil && len(page.records) == 0 && next == ""
+	p.denies = p.hollow && asked == p.first
+	return page, next, err
 }
 
 // take asks for the next page, or waits for it when it was asked for ahead.
@@ -134,6 +165,11 @@ func (c *client) fetch(ctx context.Context, path, key string) (page listPage, ne
 			return f.page, f.next, nil
 		}
 	}
+	return c.fetchAnew(ctx, path, key)
+}
+
+// fetchAnew is page without anything that came before.
+func (c *client) fetchAnew(ctx context.Context, path, key string) (page listPage, next string, err error) {
 	defer func() {
 		if err == nil && isOfRun(ctx) {
 			c.kept.note(path, page, next)

@@ -37,7 +37,7 @@ const (
 // epoch is before the creation of any user.
 var epoch = time.Unix(0, 0).UTC() // read only
 
-// readUsers lists the users with one cursor, or, when the settings allow and it helps, with several at a time: each
+// listUsers lists the users with one cursor, or, when the settings allow and it helps, with several at a time: each
 // searches a range of creation times. The ranges are half open and cover all times, and a user's creation time never
 // changes, so nobody falls between two.
 //
@@ -47,7 +47,7 @@ var epoch = time.Unix(0, 0).UTC() // read only
 // everyone created since shortly before the read began, by when the index has had the time of the whole read to catch
 // up. A user whose creation the index still lacks then is missing from the read, and a change that it still lacks is
 // told as it was before. The next read of changes begins before this one, and brings both.
-func readUsers(ctx context.Context, r *reading, from state) error {
+func listUsers(ctx context.Context, r *reading, from state) error {
 	plain := listings("", r.source.listRequest(listLimit, "users"), r.source.deactivatedUsers())
 	switch {
 	case from.Phase == phasePartitioned || from.Phase == phaseTail:
@@ -68,7 +68,7 @@ func readUsers(ctx context.Context, r *reading, from state) error {
 	}
 	if !pages.more() || !r.source.latencyBound(page.answer, time.Since(began)) {
 		if len(page.records) == 0 && !pages.more() {
-			return r.emptyHanded(ctx, everyUserPath)
+			return r.emptyHanded(ctx, page.answer)
 		}
 		next := state{Link: pages.next}
 		if !pages.more() {

@@ -389,7 +389,7 @@ func (c *checking) judge(ctx context.Context) {
 	defer cancel()
 	// Without an error it is known; with one the endpoint at fault has told of it.
 	if users := c.caps.Probes[0]; users.Empty || !users.OK && id.Kind == KindServiceApp {
-		if c.blind, _ = c.source.client.emptyIsSuspicious(ctx); c.blind != nil {
+		if c.blind, _ = c.source.client.emptyIsSuspicious(ctx, time.Now(), func(*answer) {}); c.blind != nil {
 			find(c.blind.Message, c.blind.Hint)
 		}
 	}

@@ -204,19 +204,19 @@ func TestAServiceAppWithoutARoleIsToldSo(t *testing.T) {
 		if err != nil || len(caps.Unreadable) != 13 || len(caps.Findings) == 0 || !strings.Contains(caps.Findings[0].Mend, "Admin roles") {
 			t.Errorf("%s: %v, unreadable %q, findings %+v", name, err, caps.Unreadable, caps.Findings)
 		}
-		reason, err := s.client.emptyIsSuspicious(t.Context())
+		reason, err := s.client.emptyIsSuspicious(t.Context(), time.Now(), func(*answer) {})
 		if err != nil || reason == nil || reason.Kind != fault.Denied || reason.Hint == "" {
 			t.Errorf("%s: suspicion %v, %v", name, reason, err)
 		}
 		before := len(org.requests())
-		if _, _ = s.client.emptyIsSuspicious(t.Context()); len(org.requests()) != before {
+		if _, _ = s.client.emptyIsSuspicious(t.Context(), time.Now(), func(*answer) {}); len(org.requests()) != before {
 			t.Errorf("%s: asked again", name)
 		}
 	}
-	if reason, err := open(t, sampleOrg()).client.emptyIsSuspicious(t.Context()); reason != nil || err != nil {
+	if reason, err := open(t, sampleOrg()).client.emptyIsSuspicious(t.Context(), time.Now(), func(*answer) {}); reason != nil || err != nil {
 		t.Errorf("an org with users: %v, %v", reason, err)
 	}
-	if reason, err := open(t, &testOrg{}).client.emptyIsSuspicious(t.Context()); reason == nil || err != nil {
+	if reason, err := open(t, &testOrg{}).client.emptyIsSuspicious(t.Context(), time.Now(), func(*answer) {}); reason == nil || err != nil {
 		t.Errorf("a token that sees no users: %v, %v", reason, err)
 	}
 }

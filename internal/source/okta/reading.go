@@ -37,6 +37,8 @@ type reading struct {
 	gaps      []string        // found since the last page
 	lastState json.RawMessage // of the last page
 	answered  bool            // a parent of this read has answered
+	emptied   *answer         // the last one below a parent that was empty, which nothing contradicts; nil once looked into
+	ending    bool            // the parent read is the stream's last one
 	denied    int             // parents refused in a row
 }
 
@@ -90,6 +92,7 @@ func listings(key string, requests ...string) func(context.Context, *reading, st
 		fresh := from.Phase == 0 && from.Link == ""
 		for phase := from.Phase; phase < len(requests); phase++ {
 			pages := newPager(r.client, key, requests[phase], from.Link)
+			pages.filled = fresh
 			from.Link = ""
 			for pages.more() {
 				page, err := pages.fetch(ctx)
@@ -97,12 +100,12 @@ func listings(key string, requests ...string) func(context.Context, *reading, st
 				if err != nil {
 					return err
 				}
-				if len(page.records) == 0 && fresh && !pages.more() {
-					if err := r.emptyHanded(ctx, requests[phase]); err != nil {
+				fresh = false
+				if pages.hollow {
+					if err := r.emptyHanded(ctx, page.answer); err != nil {
 						return err
 					}
 				}
-				fresh = false
 				next := state{Phase: phase, Link: pages.next}
 				if !pages.more() {
 					next = state{Phase: phase + 1, Done: phase+1 == len(requests)}
@@ -133,23 +136,23 @@ func (r *reading) children(ctx context.Context, spec childSpec, from state) erro
 		return foreignState()
 	}
 	parents := newPager(r.client, spec.parentsKey, spec.parents, from.Link).shared()
-	fresh := from.Link == "" && !strings.Contains(spec.parents, "filter=") // a part of a list may be empty
+	parents.filled = from.Link == "" && !strings.Contains(spec.parents, "filter=") // a part of a list may be empty
 	for parents.more() {
 		page, err := parents.fetch(ctx)
 		r.met(page.answer)
 		if err != nil {
 			return fmt.Errorf("list parents: %w", err)
 		}
-		if len(page.records) == 0 && fresh && !parents.more() {
-			if err := r.emptyHanded(ctx, spec.parents); err != nil {
+		if parents.hollow {
+			if err := r.emptyHanded(ctx, page.answer); err != nil {
 				return err
 			}
 		}
-		fresh = false
 		ids, err := idsOf(page, spec.wanted)
 		if err != nil {
 			return err
 		}
+		spec.sure = spec.surely(page)
 		last := state{Phase: from.Phase, Link: parents.next}
 		if !parents.more() {
 			last = state{Phase: spec.next, Done: spec.next == 0}
@@ -160,6 +163,11 @@ func (r *reading) children(ctx context.Context, spec childSpec, from state) erro
 			return err
 		}
 		if begin >= len(ids) {
+			if last.Done {
+				if err := r.lookBack(ctx); err != nil {
+					return err
+				}
+			}
 			if err := r.page(page.answer, nil, last); err != nil {
 				return err
 			}
@@ -191,6 +199,15 @@ func (r *reading) visit(ctx context.Context, spec childSpec, ids []string, child
 		}
 		below := newPager(r.client, spec.key, spec.path(id), request(i))
 		below.ready = pages.next(ctx)
+		below.filled = spec.sure != nil && spec.sure(id)
+		if spec.mayBeEmpty != nil {
+			below.mayBeEmpty = func(ctx context.Context) bool { return spec.mayBeEmpty(ctx, r, id) }
+		}
+		if r.ending = last.Done && i == len(ids)-1; r.ending {
+			if err := r.lookBack(ctx); err != nil {
+				return err
+			}
+		}
 		read := func() error { return r.child(ctx, spec, id, below, at, done) }
 		if spec.below != nil {
 			at.Child = ""
@@ -204,6 +221,20 @@ func (r *reading) visit(ctx context.Context, spec childSpec, ids []string, child
 		}
 	}
 	return nil
+}
+
+// surely tells of which parents of a page it is known that something is below them.
+func (spec childSpec) surely(page listPage) func(id string) bool {
+	if spec.filled == nil {
+		return nil
+	}
+	sure := map[string]bool{}
+	for _, parent := range page.records {
+		if spec.filled(parent) {
+			sure[rawjson.GetString(parent, "id")] = true
+		}
+	}
+	return func(id string) bool { return sure[id] }
 }
 
 // within reports whether a stored request is for what is below a parent.
@@ -278,7 +309,15 @@ func (r *reading) fetchChild(ctx context.Context, pages *pager) (page listPage, 
 	r.met(page.answer)
 	if err == nil {
 		r.answered, r.denied = true, 0
-		return page, false, nil
+		if pages.hollow {
+			err = r.contradicted(ctx, page, pages.denies && (pages.mayBeEmpty == nil || !pages.mayBeEmpty(ctx)))
+		} else if len(page.records) == 0 && !pages.more() {
+			r.emptied = page.answer
+			if r.ending {
+				err = r.lookBack(ctx)
+			}
+		}
+		return page, false, err
 	}
 	if failed := r.passOver(err); failed != nil {
 		return page, false, failed

@@ -32,7 +32,7 @@ type Config struct {
 	HTTPClient *http.Client  // nil means one of its own. Redirects are never followed, whatever it says
 	Share      float64       // the part of each rate-limit bucket to use, up to 1; 0 means 0.5, a token's default share
 	LimitOf    string        // whose ceiling X-Rate-Limit-Limit shows: LimitOfOrg, LimitOfClient, or "" to find out
-	Partitions int           // cursors to list users with at a time, at most 8, where the org is large and far away; 0 or 1 means one. See readUsers for the price
+	Partitions int           // cursors to list users with at a time, at most 8, where the org is large and far away; 0 or 1 means one. See listUsers for the price
 	PageLimit  int           // objects asked for in one page, where Okta allows as many; 0 means as many as it allows
 	Streams    []string      // the streams to offer, named as for Choose; nil means all of them
 	LogHistory time.Duration // how far back the first read of the log goes; 0 means 90 days, all that Okta keeps

@@ -17,7 +17,7 @@ func (s *Source) groupMembers() streamSpec {
 
 func (s *Source) memberSpec() childSpec {
 	return childSpec{
-		parents: s.groupsWithStats(), wanted: hasMembers, member: "groupId",
+		parents: s.groupsWithStats(), wanted: hasMembers, filled: countsMembers, member: "groupId",
 		path: func(id string) string { return s.listRequest(memberLimit, "groups/"+url.PathEscape(id)+"/users") },
 	}
 }
@@ -33,4 +33,10 @@ func hasMembers(group []byte) bool {
 	}
 	count, ok := rawjson.Get(group, "_embedded", "stats", "usersCount")
 	return !ok || string(count) != "0"
+}
+
+// countsMembers reports whether a group tells of members that can be listed.
+func countsMembers(group []byte) bool {
+	count, ok := rawjson.Get(group, "_embedded", "stats", "usersCount")
+	return ok && !rawjson.IsNull(count) && hasMembers(group)
 }

@@ -15,7 +15,7 @@ func (s *Source) groupRoles() streamSpec {
 }
 
 func (s *Source) groupRoleSpec() childSpec {
-	return childSpec{parents: s.groupsWithStats(), wanted: mayHoldRoles, member: "groupId", path: groupRolesPath}
+	return childSpec{parents: s.groupsWithStats(), wanted: mayHoldRoles, filled: surelyHoldsRoles, member: "groupId", path: groupRolesPath}
 }
 
 func groupRolesPath(id string) string { return apiPrefix + "groups/" + url.PathEscape(id) + "/roles" }
@@ -24,6 +24,11 @@ func groupRolesPath(id string) string { return apiPrefix + "groups/" + url.PathE
 func mayHoldRoles(group []byte) bool {
 	held, ok := holdsRoles(group)
 	return held || !ok
+}
+
+func surelyHoldsRoles(group []byte) bool {
+	held, _ := holdsRoles(group)
+	return held
 }
 
 // holdsRoles reads the flag that Okta spells hasAdminPrivlege; ok is false when the group came without.

@@ -68,6 +68,7 @@ func readMembers(ctx context.Context, r *reading, set string, pages *pager, at, 
 			next.Child = request(roles[i+1])
 		}
 		members := newPager(r.client, "members", request(roles[i]), from)
+		members.filled = true // a binding without a member is none
 		from = ""
 		if err := r.members(ctx, set, roles[i], members, at, next); err != nil {
 			return err

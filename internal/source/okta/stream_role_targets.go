@@ -69,7 +69,7 @@ func readRoleTargets(ctx context.Context, r *reading, from state) error {
 	}
 	if from.Phase == phaseTargetsOfGroups {
 		groups := childSpec{
-			parents: r.source.groupsWithStats(), wanted: mayHoldRoles, next: phaseTargetsOfClients, below: readTargets(principalGroup),
+			parents: r.source.groupsWithStats(), wanted: mayHoldRoles, filled: surelyHoldsRoles, next: phaseTargetsOfClients, below: readTargets(principalGroup),
 			path: func(id string) string { return principalPath(principalGroup, id) + "/roles" },
 		}
 		if err := r.children(ctx, groups, from); err != nil {

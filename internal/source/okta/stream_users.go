@@ -10,7 +10,7 @@ func (s *Source) users() streamSpec {
 		hide:    userSecrets,
 		watch:   s.sample.add,
 		Stream:  withCursor("lastUpdated", stream("users", "Every user, in any status: the org's listing, then its deactivated users.", "id")),
-		read:    readUsers,
+		read:    listUsers,
 		changed: changesOf("users", "search", func(since string) string { return `lastUpdated ge "` + since + `"` }),
 	}
 }

@@ -28,6 +28,14 @@ type childSpec struct {
 	key        string                   // the member that holds their list, or ""
 	member     string                   // the member that each child gets, holding the parent's id
 
+	// filled reports whether something must be below a parent; nil when that is never known. An empty answer is then asked
+	// for again, and is a gap when it stays empty. sure is the same by a parent's id.
+	filled func(parent []byte) bool
+	sure   func(id string) bool
+	// mayBeEmpty reports whether such an empty answer may be right after all; nil for never. It is asked once the answer
+	// stayed empty.
+	mayBeEmpty func(ctx context.Context, r *reading, id string) bool
+
 	// next is the phase of the stream that follows when all parents are visited; 0 when the stream ends then.
 	next int
 

@@ -39,7 +39,7 @@ func TestStreamsBelowOthersHaveTheirParents(t *testing.T) {
 		"resource_set_bindings": {[]string{"resourceSetId", "roleId", "memberType", "memberId"}, []string{
 			"iam1 cr00 USER 00u1", "iam1 cr00 GROUP 00g1", "iam1 cr00 CLIENT 0oa1s", "iam1 cr01 USER 00u2",
 			"iam1 cr02 USER 00u1", "iam1 cr02 USER 00u2", "iam1 cr02 USER 00u4", "iam1 cr02 USER 00u5", "iam1 cr02 USER 00u6",
-			"iam2 cr00 USER 00u1", "iam8 cr04 GROUP 00g2",
+			"iam2 cr00 USER 00u1", "iam8 cr03 USER 00u4", "iam8 cr04 GROUP 00g2",
 		}},
 		"client_role_assignments": {[]string{"clientId", "type"}, []string{"0oa1s HELP_DESK_ADMIN", "0oa1s SUPER_ADMIN", "0oa3s SUPER_ADMIN"}},
 		"apps":                    {[]string{"id"}, []string{"0oa0", "0oa1s", "0oa2", "0oa3s", "0oa4"}},
@@ -180,7 +180,7 @@ func TestACredentialThatSeesNothingIsDenied(t *testing.T) {
 			t.Errorf("%s of an org that shows nothing: %v, hint %q", stream.Name, err, fault.HintOf(err))
 		}
 	}
-	bare := &testOrg{users: []string{"00u1"}}
+	bare := &testOrg{users: []string{"00u1"}, groups: []string{"00g1"}}
 	for _, stream := range []string{"users", "custom_roles", "resource_set_bindings", "user_role_assignments", "role_targets", "factors", "devices"} {
 		if pages, err := readAll(t, open(t, bare), stream, nil); err != nil || len(gaps(pages)) > 0 {
 			t.Errorf("%s of an org without any: %v, gaps %q", stream, err, gaps(pages))
@@ -238,8 +238,8 @@ func TestABindingThatIsGoneMidwayIsAGap(t *testing.T) {
 		return true
 	}
 	pages, err := readAll(t, open(t, org), "resource_set_bindings", nil)
-	if err != nil || len(lines(pages)) != 10 || len(gaps(pages)) != 1 || !strings.Contains(gaps(pages)[0], "cr01") {
-		t.Errorf("%d records, gaps %q, %v, want 10 and one gap", len(lines(pages)), gaps(pages), err)
+	if err != nil || len(lines(pages)) != 11 || len(gaps(pages)) != 1 || !strings.Contains(gaps(pages)[0], "cr01") {
+		t.Errorf("%d records, gaps %q, %v, want 11 and one gap", len(lines(pages)), gaps(pages), err)
 	}
 }
 

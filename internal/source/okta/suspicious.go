@@ -9,8 +9,8 @@ import (
 	"longshore/internal/fault"
 )
 
-// suspicionLife is how long it is known that the credential holds a role, or that it holds none: people mend that
-// while Longshore runs.
+// suspicionLife is how long it is known that the credential holds no role: people mend that while Longshore runs. That it
+// holds one is known of the time before it was asked alone: a role can be taken away at any time.
 const suspicionLife = 5 * time.Minute
 
 // suspicion is what was found out last about lists that come empty.
@@ -24,22 +24,25 @@ type suspicion struct {
 // empty indeed. Okta answers a service app that nobody gave an admin role with 200 and empty lists, and never with
 // 403. Such an app is known by its own roles, if it may read them; any credential is known by the list of users: no
 // org is without one. An error is that of the list of users: then it cannot be told.
-func (c *client) emptyIsSuspicious(ctx context.Context) (reason *fault.Error, err error) {
+// The list is one that came at a time; the answers to what is asked go to met.
+func (c *client) emptyIsSuspicious(ctx context.Context, came time.Time, met func(*answer)) (reason *fault.Error, err error) {
 	c.empty.mu.Lock()
 	defer c.empty.mu.Unlock()
-	if !c.empty.asked.IsZero() && time.Since(c.empty.asked) < suspicionLife {
+	blind := c.empty.reason != nil && time.Since(c.empty.asked) < suspicionLife
+	if blind || c.empty.asked.After(came) {
 		return c.empty.reason, nil
 	}
-	if reason, err = c.seesNothing(ctx); err == nil {
+	if reason, err = c.seesNothing(ctx, met); err == nil {
 		c.empty.asked, c.empty.reason = time.Now(), reason
 	}
 	return reason, err
 }
 
-func (c *client) seesNothing(ctx context.Context) (*fault.Error, error) {
+func (c *client) seesNothing(ctx context.Context, met func(*answer)) (*fault.Error, error) {
 	id := c.auth.identity()
 	if id.Kind == KindServiceApp {
 		roles, _, err := c.page(ctx, ownRolesPath(id), "")
+		met(roles.answer)
 		if err == nil && len(roles.records) == 0 {
 			return noRole(id), nil
 		}
@@ -48,6 +51,7 @@ func (c *client) seesNothing(ctx context.Context) (*fault.Error, error) {
 		}
 	}
 	users, _, err := c.page(ctx, everyUserPath+"?limit=1", "")
+	met(users.answer)
 	if err == nil && len(users.records) == 0 {
 		return noUsers(id), nil
 	}

@@ -3,6 +3,7 @@ package connector
 import (
 	"context"
 	"encoding/json"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -69,11 +70,46 @@ func open(o Options, config json.RawMessage, e airbyte.Environment) (*airbyte.Se
 	}
 	return &airbyte.Session{
 		Source: source, Catalog: catalog, AcceptGaps: s.AcceptGaps,
+		Foresee: func(ctx context.Context, streams []airbyte.Begun) map[string]int64 {
+			return foresee(ctx, source, streams, s.PageLimit, e.Log)
+		},
 		Check: func(ctx context.Context) error { return check(ctx, source) },
 		Begin: func(stream, mode string, from json.RawMessage) (json.RawMessage, bool) {
 			return begin(start, stream, mode, from)
 		},
 	}, nil
+}
+
+// maxPage is how many users or groups a page has when no setting makes it smaller.
+const maxPage = 200
+
+// foresee lets the Source foresee the run's calls and pace itself by them, and tells about how many users and groups a
+// full read brings: what the foreseen pages hold, which can be almost a page more. How many records the others bring,
+// nothing tells.
+func foresee(ctx context.Context, source *okta.Source, streams []airbyte.Begun, pageLimit int, log *slog.Logger) map[string]int64 {
+	if pageLimit <= 0 || pageLimit > maxPage {
+		pageLimit = maxPage
+	}
+	plan := make([]okta.Planned, len(streams))
+	whole := map[string]bool{}
+	for i, st := range streams {
+		plan[i] = okta.Planned{Stream: st.Stream, State: st.From}
+		whole[st.Stream] = okta.IsStart(st.From)
+	}
+	estimate, err := source.Estimate(ctx, plan)
+	source.BeginRun(1)
+	if err != nil { // the streams will tell of it themselves
+		log.Info("the calls of this run could not be foreseen", "error", err)
+		return nil
+	}
+	log.Info("foreseen: " + estimate.String())
+	rows := map[string]int64{}
+	for _, st := range estimate.Streams {
+		if (st.Stream == "users" || st.Stream == "groups") && whole[st.Stream] {
+			rows[st.Stream] = int64(st.Calls) * int64(pageLimit)
+		}
+	}
+	return rows
 }
 
 // check reads a page of users, the stream that Airbyte's source checks with too.

@@ -2,6 +2,7 @@ package connector
 
 import (
 	"encoding/json"
+	"net"
 	"net/url"
 	"strings"
 	"time"
@@ -187,8 +188,8 @@ func (s settings) startDate() (time.Time, error) {
 }
 
 func loopback(u *url.URL) bool {
-	host := u.Hostname()
-	return host == "localhost" || host == "::1" || strings.HasPrefix(host, "127.")
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // into puts the credential into the Source's settings.

@@ -103,7 +103,7 @@ func (u *updates) of(o *Org) []uint32 {
 		for w := range workers {
 			all.Go(func() {
 				for i := o.staff.count * w / workers; i < o.staff.count*(w+1)/workers; i++ {
-					times[i] = uint32(o.drawn(i).lastUpdated)
+					times[i] = uint32(o.times(i).lastUpdated)
 				}
 			})
 		}

@@ -92,7 +92,7 @@ func steer[In any](do func(In) (any, error)) http.HandlerFunc {
 	}
 }
 
-type status struct {
+type orgStatus struct {
 	Now         time.Time        `json:"now"`
 	Seed        uint64           `json:"seed"`
 	Users       int              `json:"users"`
@@ -103,8 +103,8 @@ type status struct {
 	Stats       Stats            `json:"stats"`
 }
 
-func (o *Org) status() status {
-	return status{
+func (o *Org) status() orgStatus {
+	return orgStatus{
 		Now: o.Now(), Seed: o.options.Seed, Users: o.options.Users, Faults: o.faultLines().Faults, Limits: wireLimitsOf(o.Limits()),
 		Noise: o.Noise(), Withdrawals: o.listWithdrawals().Withdrawals, Stats: o.Stats(),
 	}

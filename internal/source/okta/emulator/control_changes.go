@@ -20,6 +20,7 @@ const (
 // changeRoutes are the control API's routes for what changes:
 //
 //	POST /_emu/mutate          one Step, a list of them, or {"workload":{"seed":1,"changes":100}}: the new lines of the ledger
+//	POST /_emu/workload        {"seed":1,"perSecond":2}: the org changes by itself, until it is 0; GET tells
 //	GET  /_emu/steps           the names of all steps
 //	GET  /_emu/clock           the org's time; POST {"advance":"1h30m"} sets it forward
 //	GET  /_emu/truth/{kind}    JSON Lines of all live objects of a kind, and of all events
@@ -29,6 +30,8 @@ const (
 func (o *Org) changeRoutes() map[string]http.HandlerFunc {
 	return map[string]http.HandlerFunc{
 		"POST /_emu/mutate":      o.controlMutate,
+		"POST /_emu/workload":    o.controlLive,
+		"GET /_emu/workload":     func(w http.ResponseWriter, _ *http.Request) { controlJSON(w, http.StatusOK, o.living.status()) },
 		"GET /_emu/steps":        func(w http.ResponseWriter, _ *http.Request) { controlJSON(w, http.StatusOK, Steps()) },
 		"GET /_emu/clock":        o.controlClock,
 		"POST /_emu/clock":       o.controlAdvance,
@@ -141,6 +144,19 @@ func (o *Org) controlAdvance(w http.ResponseWriter, r *http.Request) {
 	}
 	o.Advance(d)
 	o.controlClock(w, r)
+}
+
+func (o *Org) controlLive(w http.ResponseWriter, r *http.Request) {
+	var body livingBody
+	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<10)).Decode(&body)
+	if err == nil {
+		err = o.Live(body.Seed, body.PerSecond)
+	}
+	if err != nil {
+		controlRefuse(w, http.StatusBadRequest, `want {"seed":1,"perSecond":2}: `+err.Error())
+		return
+	}
+	controlJSON(w, http.StatusOK, o.living.status())
 }
 
 func (o *Org) controlTruth(w http.ResponseWriter, r *http.Request) {

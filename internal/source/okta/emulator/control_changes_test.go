@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -68,6 +69,31 @@ func TestTheOrgIsChangedThroughTheControlAPI(t *testing.T) {
 	if status, _ = control(t, o, "POST", "/_emu/clock", `{"advance":"-1h"}`); status != 400 {
 		t.Errorf("the clock was set back: %d", status)
 	}
+}
+
+func TestAnOrgLivesByItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := New(Options{Users: 100, EventsPerDay: -1})
+		if status, body := control(t, o, "POST", "/_emu/workload", `{"seed":1,"perSecond":4}`); status != 200 {
+			t.Fatalf("%d %s", status, body)
+		}
+		time.Sleep(10*time.Second + time.Millisecond)
+		if n := len(o.Changes()); n != 40 {
+			t.Errorf("%d changes in 10 s, want 40", n)
+		}
+		if status, body := control(t, o, "POST", "/_emu/workload", `{"perSecond":0}`); status != 200 || !strings.Contains(body, `"perSecond":0`) {
+			t.Errorf("%d %s", status, body)
+		}
+		time.Sleep(10 * time.Second)
+		if n := len(o.Changes()); n != 40 {
+			t.Errorf("%d changes after it was stopped", n)
+		}
+		if status, _ := control(t, o, "POST", "/_emu/workload", `{"perSecond":1e9}`); status != 400 {
+			t.Errorf("a rate of 1e9: %d", status)
+		}
+		ok(t, o.Live(2, 1))
+		o.Close()
+	})
 }
 
 func TestResetUndoesAllChanges(t *testing.T) {

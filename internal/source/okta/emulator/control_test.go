@@ -62,7 +62,7 @@ func TestControlSteersARunningOrg(t *testing.T) {
 		t.Error("the nonce has not changed")
 	}
 
-	var s status
+	var s orgStatus
 	if err := json.Unmarshal([]byte(do("GET", "/_emu/status", "", 200)), &s); err != nil {
 		t.Fatal(err)
 	}

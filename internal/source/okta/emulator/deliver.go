@@ -61,8 +61,10 @@ func (o *Org) stopHooks() {
 	}
 }
 
-// Close ends the delivery of event hooks. The org still answers; an org without hooks needs no Close.
+// Close ends what runs by itself: the delivery of event hooks, and a workload that Live began. The org still answers; an
+// org with neither needs no Close.
 func (o *Org) Close() {
+	_ = o.Live(0, 0) // a rate of 0 is never refused
 	o.hooks.mu.Lock()
 	o.hooks.closed = true
 	o.hooks.mu.Unlock()

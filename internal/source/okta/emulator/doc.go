@@ -16,29 +16,46 @@
 //
 //	/.well-known/okta-organization             needs none
 //	/api/v1/org, /api/v1/principal-rate-limits
-//	/api/v1/users                              filter, search, sortBy, sortOrder, q, limit, after
-//	/api/v1/users/{id, login or me}            and under it /roles, /groups, /factors (nobody has any)
+//	/api/v1/users                              filter, search, sortBy, sortOrder, q, fields, limit, after
+//	/api/v1/users/{id, login or me}            and under it /roles, /groups, /factors, /devices
+//	.../roles                                  expand=targets/groups or targets/catalog/apps; and under it the same as
+//	                                           /{assignment}/targets/..., of users, groups and clients
 //	/api/v1/groups                             filter, search, q, expand=stats
-//	/api/v1/groups/{id}                        and under it /users, /roles
+//	/api/v1/groups/{id}                        and under it /users, /roles, /apps
+//	/api/v1/groups/rules                       search, expand=groupIdToGroupNameMap; and {id}
+//	/api/v1/apps                               q, filter, useOptimization; and {id}, /users, /groups
+//	/api/v1/devices                            search, expand=user or userSummary; and {id}, /users
+//	/api/v1/meta/types/user                    and {id}
+//	/api/v1/meta/schemas/user/{default or id}
+//	/api/v1/api-tokens                         and {id}
 //	/api/v1/iam/assignees/users
 //	/api/v1/iam/roles                          custom roles, and the three standard ones built on them
 //	/api/v1/iam/roles/{id or label}            and under it /permissions
 //	/api/v1/iam/resource-sets                  and {id or label}, /resources, /bindings, /bindings/{role}/members
 //	/api/v1/eventHooks                         and {id}
 //	/api/v1/logs                               polling and bounded; since, until, after, filter, q, sortOrder, limit
-//	/oauth2/v1/clients/{id}/roles              always []
+//	/oauth2/v1/clients/{id}/roles              of OAuth clients among the applications
+//
+// Bodies of 512 bytes and more are gzip for those who take it.
 //
 // With them come what clients stumble over in real orgs: DEPROVISIONED users hidden from the plain listing, Link lines
 // that re-emit the query, IAM lists paged in the body, admin hosts in links, limits clamped in silence, assignment ids
 // that are no identifiers, nulls by status, polling that always has a next link, events published out of order, the
-// members of Okta Administrators that nobody may list (403), roles that reach people through groups alone.
+// members of Okta Administrators that nobody may list (403), roles that reach people through groups alone, role targets
+// that come by 20 whatever is asked for, ids of app users that are the users', and secrets in what can be listed: client
+// secrets, seeds of factors that were never activated, recovery questions.
+//
+// What Okta does not document, and is an assumption here: an assignment id that all assignments of a role share names, under
+// a user, her own assignment, and that of a group of hers only when she has none of her own; useOptimization leaves out
+// credentials and settings; fields leaves out all that is not named, but for the id.
 //
 // # What changes
 //
 // The same changes are made by methods ([Org.CreateUser], [Org.Grant], [Org.Join], [Org.Delete] and so on), by name
-// ([Org.Do], which the control API calls), at random ([Org.Workload]) and by Okta's own endpoints:
+// ([Org.Do], which the control API calls), at random ([Org.Workload], [Org.Live]) and by Okta's own
+// endpoints:
 //
-//	POST /api/v1/users                         POST or PUT /users/{id}, DELETE (deactivates first, then erases)
+//	POST /api/v1/users                         and POST, PUT or DELETE .../{id}: DELETE deactivates first, then erases
 //	POST /api/v1/users/{id}/lifecycle/{step}   activate, reactivate, deactivate, suspend, unsuspend, unlock, expire_password, reset_password
 //	POST /api/v1/users/{id}/roles              DELETE .../{id, or type}; the same under /groups/{id}
 //	POST /api/v1/groups                        PUT or DELETE /groups/{id}, PUT or DELETE /groups/{id}/users/{id}
@@ -56,18 +73,16 @@
 //
 // Event hooks are delivered for real once they are verified: the secret in its header, 3 s for an answer, a second
 // attempt after a 5xx or none. One goroutine and those it starts deliver while there is a hook; [Org.Close] ends it.
-// Batching is not what Okta does: the events of one change that a hook wants come in one envelope.
+// The events of one change that a hook wants come in one envelope.
 //
 // Refused are roles of groups with more than 5000 members, memberships of imported and built-in groups, changes of the
 // standard roles, filters of hooks; an org keeps at most a million changes.
 //
 // # What is not served
 //
-// Any verb elsewhere is 405.
-// Applications, devices, schemas, group rules, role targets and their expand, the projection fields= (ignored, as an
-// unknown parameter) and gzip are not there: an unknown path is 404 E0000008. Of OAuth there is only the org
-// authorization server's token endpoint: no consent, no introspection, no revocation endpoint, and refresh tokens do not
-// rotate.
+// Any verb elsewhere is 405. Policies, authorization servers and much else are not there: an unknown path is 404
+// E0000008. Of OAuth there is only the org authorization server's token endpoint: no consent, no introspection, no
+// revocation endpoint, and refresh tokens do not rotate.
 //
 // # Who is let in
 //

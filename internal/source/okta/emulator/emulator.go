@@ -53,6 +53,8 @@ type Options struct {
 	RateLimits RateLimits // SetLimits changes them
 	Noise      []Noise    // SetNoise
 	Faults     Faults     // SetFaults
+
+	Withdrawals []Withdrawal // Withdraw adds to them
 }
 
 func (p Options) withDefaults() Options {
@@ -112,7 +114,8 @@ type Org struct {
 	boundCount   int                      // numbers assignments of custom roles and of those built on them
 	bindings     []assignment             // of custom roles and of those built on them, in the order of their numbers
 
-	hooks hooks
+	hooks  hooks
+	living living
 
 	orgID      string
 	realmID    string
@@ -152,6 +155,9 @@ func New(options Options) *Org {
 	o.setFaults(o.options.Faults, o.options.Now)
 	o.found()
 	o.stage()
+	for _, w := range o.options.Withdrawals {
+		o.Withdraw(w)
+	}
 	o.mux = o.routes()
 	return o
 }

@@ -393,3 +393,22 @@ func TestOAuthOverASocket(t *testing.T) {
 		t.Errorf("%d %s", response.StatusCode, body)
 	}
 }
+
+func FuzzParseJWK(f *testing.F) {
+	for _, key := range testKeys() {
+		f.Add(key.JWKS())
+	}
+	f.Add([]byte(`{"keys":[{"kty":"EC","crv":"P-256","x":"AA","y":"AA"},{"kty":"RSA","n":"AQ","e":"AQAB"}]}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		keys, err := parseKeySet(text)
+		if err != nil {
+			return
+		}
+		for _, k := range keys {
+			again, err := parseJWK(wireKeyOf(k.key))
+			if err != nil || again.thumbprint != k.thumbprint {
+				t.Errorf("%s: thumbprint %s, again %s, error %v", text, k.thumbprint, again.thumbprint, err)
+			}
+		}
+	})
+}

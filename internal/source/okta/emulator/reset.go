@@ -1,8 +1,10 @@
 package emulator
 
-// Reset undoes all changes: the data is that of New again, the ledger is empty, the hooks are gone. The clock goes on.
+// Reset undoes all changes: the data is that of New again, the ledger is empty, the hooks and a workload that Live began
+// are gone. The clock goes on.
 // Cursors of the log that were given out since are refused, as after a restore.
 func (o *Org) Reset() {
+	_ = o.Live(0, 0) // a rate of 0 is never refused
 	fresh := &Org{options: o.options}
 	fresh.found()
 	o.stopHooks()

@@ -36,6 +36,15 @@ func TestBoundsPassNobodyOverWhoMatches(t *testing.T) {
 	}
 }
 
+func TestTimesAreThoseOfTheWholeAccount(t *testing.T) {
+	o := New(Options{Users: 4000, Seed: 3})
+	for i := range o.staff.count {
+		if u, times := o.drawn(i), o.times(i); u.created != times.created || u.lastUpdated != times.lastUpdated || o.joined(i) != u.created {
+			t.Fatalf("%s: created %d, updated %d, and alone %d, %d", u.id, u.created, u.lastUpdated, times.created, times.lastUpdated)
+		}
+	}
+}
+
 func TestALargeOrgCostsFewBytesAPerson(t *testing.T) {
 	before := heap()
 	const n = 200_000

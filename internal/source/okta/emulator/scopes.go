@@ -1,8 +1,10 @@
 package emulator
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -76,6 +78,11 @@ func (o *Org) permit(c *call) (answer, bool) {
 		}
 		return answer{}, true
 	}
+	reads := c.r.Method == http.MethodGet || c.r.Method == http.MethodHead
+	if !reads && o.powerless(c) {
+		usual := usualErrors[http.StatusForbidden]
+		return o.failed(c, http.StatusForbidden, usual[0], usual[1]), false
+	}
 	if !has(needed) && !has(manage) {
 		return o.challenge(c, refuse(http.StatusForbidden, "insufficient_scope", "The access token provided does not contain the required scopes."), needed), false
 	}
@@ -97,6 +104,45 @@ func (o *Org) hollow(c *call, a answer) answer {
 		a = o.failed(c, http.StatusForbidden, usual[0], usual[1])
 	}
 	return a
+}
+
+// ParseWithdrawal reads WHAT,WORD,...: WHAT is token, app, role or a scope, and the words are after:N, at:90s and
+// client:ID, such as "okta.logs.read,after:40" or "token,client:SSWS,at:2m".
+func ParseWithdrawal(line string) (w Withdrawal, err error) {
+	what, words, _ := strings.Cut(line, ",")
+	switch {
+	case what == "app":
+		w.Refuse = true
+	case what == "role":
+		w.Role = true
+	case strings.HasPrefix(what, "okta."):
+		w.Scope = what
+	case what != "token":
+		return w, fmt.Errorf("withdrawal %q: want token, app, role or a scope such as okta.users.read first", line)
+	}
+	for word := range strings.SplitSeq(words, ",") {
+		name, value, _ := strings.Cut(word, ":")
+		err = nil
+		switch {
+		case word == "" && words == "":
+		case name == "client" && value != "":
+			w.Client = value
+		case name == "after":
+			if w.After, err = strconv.Atoi(value); w.After < 1 {
+				err = strconv.ErrRange
+			}
+		case name == "at":
+			if w.At, err = time.ParseDuration(value); w.At < 0 {
+				err = strconv.ErrRange
+			}
+		default:
+			err = strconv.ErrSyntax
+		}
+		if err != nil {
+			return Withdrawal{}, fmt.Errorf("withdrawal %q: %q is none of after:N, at:90s, client:ID", line, word)
+		}
+	}
+	return w, nil
 }
 
 // Withdrawal takes something away from a client while the org runs: its token, or a scope, or its admin role.

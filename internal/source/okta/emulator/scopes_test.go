@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -137,5 +138,43 @@ func TestTheAPITokenIsTakenAway(t *testing.T) {
 	o.Restore()
 	if r := get(t, o, "/api/v1/groups?limit=1"); r.status != 200 {
 		t.Errorf("restored: %d", r.status)
+	}
+}
+
+func TestWithdrawalLines(t *testing.T) {
+	for line, want := range map[string]Withdrawal{
+		"token":                         {},
+		"app,after:3":                   {Refuse: true, After: 3},
+		"role,at:90s,client:0oa1":       {Role: true, At: 90 * time.Second, Client: "0oa1"},
+		"okta.logs.read,after:40,at:2m": {Scope: "okta.logs.read", After: 40, At: 2 * time.Minute},
+		"token,client:SSWS,after:1":     {Client: APIToken, After: 1},
+	} {
+		if got, err := ParseWithdrawal(line); err != nil || got != want {
+			t.Errorf("%s: %+v, error %v, want %+v", line, got, err, want)
+		}
+	}
+	for _, line := range []string{"", "users", "after:3", "token,after:0", "token,after:x", "token,at:soon", "token,at:-1s", "token,client:", "token,when:3"} {
+		if got, err := ParseWithdrawal(line); err == nil {
+			t.Errorf("%q: %+v", line, got)
+		}
+	}
+}
+
+func TestAnAppWithoutARoleChangesNothing(t *testing.T) {
+	key := testKeys()["P-256"]
+	app := appOf(key, "okta.groups.manage")
+	o := New(Options{OAuth: OAuth{Apps: []App{app}}, Withdrawals: []Withdrawal{{Client: DefaultClientID, Role: true}}})
+	v := newVisitor(t, o, key, "ES256")
+	a, _ := v.ask("okta.groups.manage", nil)
+	before := len(pages(t, o, "/api/v1/groups", ""))
+	r, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, DefaultBaseURL+"/api/v1/groups", strings.NewReader(`{"profile":{"name":"made by nobody"}}`))
+	r.Header.Set("Authorization", "Bearer "+a.Token)
+	r.Header.Set("Content-Type", "application/json")
+	if got := v.do(r); got.status != http.StatusForbidden {
+		t.Errorf("making a group: %d %s", got.status, got.body)
+	}
+	o.Restore()
+	if after := len(pages(t, o, "/api/v1/groups", "")); after != before {
+		t.Errorf("%d groups, then %d", before, after)
 	}
 }

@@ -40,9 +40,9 @@ func crawlMore(t testing.TB, o *Org) map[string][]string {
 			add("role_targets", pages(t, o, path+"/"+a.ID+"/targets/catalog/apps", ""), whose+`"APP"`)
 		}
 	}
-	for i := range o.staff.count {
+	for i := range o.people() {
 		id := o.id(kindUser, i)
-		if o.holdsAny(i) {
+		if o.holdsAny(i) && !o.gone(i) {
 			targets("/api/v1/users/"+id+"/roles", "USER", id, pages(t, o, "/api/v1/users/"+id+"/roles", ""))
 		}
 	}
@@ -87,24 +87,49 @@ func crawlMore(t testing.TB, o *Org) map[string][]string {
 
 func TestTheRestOfTheLedgerIsWhatACrawlFinds(t *testing.T) {
 	for _, options := range []Options{{EventsPerDay: -1}, {Users: 1, EventsPerDay: -1}, {Users: 2600, Seed: 7, EventsPerDay: -1}} {
-		o := New(options)
-		found := crawlMore(t, o)
-		for kind := range o.tellMore() {
-			var truth []string
-			for item := range o.Truth(kind) {
-				truth = append(truth, string(item))
-			}
-			if len(truth) == 0 {
-				t.Errorf("%+v: no %s", options, kind)
-			}
-			if slices.Equal(truth, found[kind]) {
-				continue
-			}
-			t.Errorf("%+v: %s: the ledger has %d, a crawl finds %d, or they differ", options, kind, len(truth), len(found[kind]))
-			for i := range min(len(truth), len(found[kind])) {
-				if truth[i] != found[kind][i] {
-					t.Fatalf("first difference:\n%s\n%s", truth[i], found[kind][i])
-				}
+		compareMore(t, New(options))
+	}
+}
+
+func TestTheRestOfTheLedgerFollowsChanges(t *testing.T) {
+	o := New(Options{Users: 120, EventsPerDay: -1})
+	life := o.Workload(3)
+	for range 400 {
+		sure[Step](t)(life.Step())
+	}
+	compareMore(t, o)
+	o.Reset()
+	fresh := New(Options{Users: 120, EventsPerDay: -1})
+	for kind := range o.tellMore() {
+		if !slices.Equal(ledger(o, kind), ledger(fresh, kind)) {
+			t.Errorf("%s are not those of a new org after Reset", kind)
+		}
+	}
+}
+
+func ledger(o *Org, kind string) (all []string) {
+	for item := range o.Truth(kind) {
+		all = append(all, string(item))
+	}
+	return all
+}
+
+// compareMore fails where the ledger and a crawl differ.
+func compareMore(t *testing.T, o *Org) {
+	t.Helper()
+	found := crawlMore(t, o)
+	for kind := range o.tellMore() {
+		truth := ledger(o, kind)
+		if len(truth) == 0 {
+			t.Errorf("%+v: no %s", o.options, kind)
+		}
+		if slices.Equal(truth, found[kind]) {
+			continue
+		}
+		t.Errorf("%+v: %s: the ledger has %d, a crawl finds %d, or they differ", o.options, kind, len(truth), len(found[kind]))
+		for i := range min(len(truth), len(found[kind])) {
+			if truth[i] != found[kind][i] {
+				t.Fatalf("first difference:\n%s\n%s", truth[i], found[kind][i])
 			}
 		}
 	}
@@ -400,5 +425,42 @@ func TestSecretsAreThereToBeDropped(t *testing.T) {
 		if r := get(t, o, path); r.status != 404 {
 			t.Errorf("%s: %d", path, r.status)
 		}
+	}
+}
+
+// A service app is a member of its binding, and loses its role with it: with the event that says so.
+func TestARoleOfAServiceAppEnds(t *testing.T) {
+	o := New(Options{EventsPerDay: -1})
+	ok(t, o.DeleteRole("Group keeper"))
+	var left []brief
+	get(t, o, "/oauth2/v1/clients/"+o.id(kindApp, appBadgeOffice)+"/roles").into(t, &left)
+	if len(left) != 1 || left[0].ID != targetable[groupMembershipAdmin] {
+		t.Errorf("roles of the badge office: %+v", left)
+	}
+	told := false
+	for _, line := range newEvents(t, o) {
+		told = told || strings.HasPrefix(line, "app.oauth2.client.privilege.grant")
+	}
+	if !told {
+		t.Errorf("no event tells of the service app: %v", newEvents(t, o))
+	}
+}
+
+// Targets end with the assignment: who is given the role again is not limited as before.
+func TestTargetsEndWithTheirAssignment(t *testing.T) {
+	o := New(Options{EventsPerDay: -1})
+	const coordinators = "Regional Coordinators EMEA"
+	id := o.groups[slices.IndexFunc(o.groups, func(g group) bool { return g.name == coordinators })].id
+	path := "/api/v1/groups/" + id + "/roles/" + targetable[groupMembershipAdmin] + "/targets/groups"
+	if n := len(pages(t, o, path, "")); n != targetsPage+5 {
+		t.Fatalf("%d targets", n)
+	}
+	ok(t, o.RevokeGroup(coordinators, groupMembershipAdmin))
+	if r := get(t, o, path); r.status != 404 {
+		t.Errorf("targets of a role that was revoked: %d", r.status)
+	}
+	sure[string](t)(o.GrantGroup(coordinators, groupMembershipAdmin, ""))
+	if n := len(pages(t, o, path, "")); n != 0 {
+		t.Errorf("%d targets of a role that was given again", n)
 	}
 }

@@ -43,6 +43,33 @@ func (o *Org) drawn(i int) user {
 	return u
 }
 
+// times derives the times of the i-th account alone: the draws of drawn, without the words that are made of them.
+func (o *Org) times(i int) user {
+	if o.staff.story[i] != nil {
+		return o.drawn(i)
+	}
+	d := newDraw(o.seed, saltUser, i)
+	u := user{index: i, status: o.statusOf(i), rich: true}
+	pick(&d, officeShares)
+	if d.chance(550) {
+		d.below(90)
+	}
+	d.chance(120)
+	dept := &departments[o.staff.department[i]]
+	switch head := i - headPlace; {
+	case head >= 0 && head < len(departments):
+	case o.leads(i):
+		pick(&d, dept.leads)
+	default:
+		pick(&d, dept.titles)
+	}
+	if u.status == staged && d.chance(500) {
+		u.rich = false
+	}
+	o.date(&u, &d)
+	return u
+}
+
 func (o *Org) name(u *user, d *draw) {
 	if p := u.story; p != nil {
 		u.given, u.family, u.login, u.email = p.given, p.family, p.loginName(), p.email

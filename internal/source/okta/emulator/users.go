@@ -138,7 +138,10 @@ func (o *Org) userPage(c *call, path string, found []int, limit int, after strin
 		at = o.indexed()
 	}
 	for _, i := range found {
-		u, _ := o.userAsOf(i, at)
+		u, ok := o.userAsOf(i, at)
+		if !ok { // deleted, and the index learnt it since the user was found
+			u = o.user(i)
+		}
 		o.writeUser(&t, &u, v)
 	}
 	if want := parseFields(c.query.Get("fields")); want != nil && path == "/api/v1/users" {

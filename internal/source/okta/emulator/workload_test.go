@@ -220,14 +220,14 @@ func TestRequestsAndChangesTogether(t *testing.T) {
 	for n := range 4 {
 		all.Go(func() {
 			w := o.Workload(uint64(n))
-			for range 60 {
+			for range 40 {
 				if _, err := w.Step(); err != nil {
 					t.Error(err)
 				}
 			}
 		})
 		all.Go(func() {
-			for range 8 {
+			for range 3 {
 				for _, path := range []string{"/api/v1/users?search=status+pr", "/api/v1/groups?expand=stats", "/api/v1/logs?limit=50", "/api/v1/iam/assignees/users", "/api/v1/users/me/roles"} {
 					if r := get(t, o, path); r.status != 200 {
 						t.Errorf("%s: %d", path, r.status)
