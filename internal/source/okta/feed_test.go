@@ -229,8 +229,10 @@ func compared(stream, record string) string {
 }
 
 // followed are the streams whose fold must equal the ledger.
-var followed = []string{"users", "groups", "group_members", "user_role_assignments", "group_role_assignments", "custom_roles", "permissions", "resource_sets",
-	"client_role_assignments", "role_targets", "resource_set_resources", "resource_set_bindings"}
+var followed = []string{
+	"users", "groups", "group_members", "user_role_assignments", "group_role_assignments", "custom_roles", "permissions", "resource_sets",
+	"client_role_assignments", "role_targets", "resource_set_resources", "resource_set_bindings",
+}
 
 // compare holds the lake against the ledger.
 func (b *feedBench) compare() {

@@ -667,6 +667,7 @@ func (s *scan) user(id string, groups []string, a *answer) {
 	s.users = addTo(s.users, id, groups)
 	s.last = a
 }
+
 func (s *scan) group(id string, users []string, a *answer) {
 	s.groups = addTo(s.groups, id, users)
 	s.last = a

@@ -86,8 +86,11 @@ var effects = []effect{
 	{"iam.role.", []consequence{{targetRole, []aspect{ofRole}}, {noTarget, []aspect{ofAllRoles}}}},
 	{"iam.resourceset.", []consequence{{targetSet, []aspect{ofSet}}, {noTarget, []aspect{ofAllSets}}}},
 	{"iam.resourceset.bindings.add iam.resourceset.bindings.delete", []consequence{
-		{targetSet, []aspect{ofSet}}, {noTarget, []aspect{ofAllSets}},
-		{targetUser, []aspect{ofUserRoles}}, {targetGroup, []aspect{ofGroupRoles}}, {targetClient, []aspect{ofClientRoles}},
+		{targetSet, []aspect{ofSet}},
+		{noTarget, []aspect{ofAllSets}},
+		{targetUser, []aspect{ofUserRoles}},
+		{targetGroup, []aspect{ofGroupRoles}},
+		{targetClient, []aspect{ofClientRoles}},
 	}},
 	{"system.import.user. system.import.group. app.user_management", []consequence{{noTarget, []aspect{ofWhole}}}},
 }
