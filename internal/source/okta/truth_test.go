@@ -46,8 +46,8 @@ func ledger(t *testing.T, s *Source, org *emulator.Org, stream string) (list []s
 	return list
 }
 
-// heldBy is what pages hold, sorted and each once: a listing may repeat a record.
-func heldBy(t *testing.T, s *Source, stream string, pages []pipeline.Page) (list []string) {
+// held is what pages hold, sorted and each once: a listing may repeat a record.
+func held(t *testing.T, s *Source, stream string, pages []pipeline.Page) (list []string) {
 	for _, page := range pages {
 		for _, line := range page.Records {
 			list = append(list, record(t, s, stream, line))
@@ -103,7 +103,7 @@ func everyStreamHoldsWhatTheLedgerSays(t *testing.T) {
 				t.Errorf("%s: %v, gaps %q", stream.Name, err, gaps(pages))
 				continue
 			}
-			got := heldBy(t, s, stream.Name, pages)
+			got := held(t, s, stream.Name, pages)
 			if stream.Name == "role_targets" {
 				got = targetsByOne(t, pages)
 			}
@@ -184,14 +184,14 @@ func everyStreamResumedAtAnyPageHoldsTheSame(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := openEmulator(t, org)
-		want := heldBy(t, s, stream.Name, whole)
+		want := held(t, s, stream.Name, whole)
 		step := max(1, len(whole)/12) // every page of most streams, some of the long ones
 		for i := 0; i < len(whole); i += step {
 			rest, err := readAll(t, openEmulator(t, org, small), stream.Name, slices.Clone(whole[i].State))
 			if err != nil {
 				t.Errorf("%s resumed at %s: %v", stream.Name, whole[i].State, err)
 			}
-			sameRecords(t, fmt.Sprintf("%s resumed behind page %d at %s", stream.Name, i, whole[i].State), heldBy(t, s, stream.Name, append(slices.Clone(whole[:i+1]), rest...)), want)
+			sameRecords(t, fmt.Sprintf("%s resumed behind page %d at %s", stream.Name, i, whole[i].State), held(t, s, stream.Name, append(slices.Clone(whole[:i+1]), rest...)), want)
 		}
 	}
 }
