@@ -7,6 +7,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"longshore/internal/pipeline"
+	"longshore/internal/rawjson"
 )
 
 // kase is one record and what our pack makes of it. Names begin with the defects of the guide that it answers.
@@ -197,4 +200,27 @@ func FuzzOktaRecord(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A record of what is gone reaches one mapping alone: the one that deletes the entity that the record made when it was
+// there. Roles and resource sets that only an assignment told of stay, others may have them.
+func TestRecordsOfWhatIsGoneDeleteTheirEntity(t *testing.T) {
+	m := open(t, "okta")
+	streams := map[string]bool{}
+	for _, c := range cases(t) {
+		made := passed(m.apply(t, c.Stream, c.Record))
+		if c.Stream == "logs" || len(made) == 0 || made[len(made)-1].Identifier == "" {
+			continue
+		}
+		streams[c.Stream] = true
+		was := made[len(made)-1] // the mapping of the assignment itself comes last
+		gone := rawjson.AppendMember(nil, c.Record, pipeline.DeletedMember, []byte(`"2026-11-01T09:00:00Z"`))
+		got := passed(m.apply(t, c.Stream, gone))
+		if len(got) != 1 || got[0].Blueprint != was.Blueprint || got[0].Identifier != was.Identifier || m.mappings[got[0].Mapping].Operation != "delete" {
+			t.Errorf("%s, gone: %+v, want %s %q deleted and nothing else", c.Name, got, was.Blueprint, was.Identifier)
+		}
+	}
+	if len(streams) < 7 {
+		t.Errorf("cases of %d streams, want all 7 that can tell of what is gone: %v", len(streams), streams)
+	}
 }

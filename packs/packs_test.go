@@ -16,6 +16,7 @@ import (
 	"unicode/utf8"
 
 	"longshore/internal/fault"
+	"longshore/internal/pipeline"
 	"longshore/packs"
 	"longshore/packs/samples"
 )
@@ -268,8 +269,14 @@ func TestExpressions(t *testing.T) {
 	for _, name := range packs.Names() {
 		m := open(t, name)
 		for i, r := range m.mappings {
-			if r.Operation != "create" {
-				t.Errorf("%s: mapping %d: operation %q, want create", name, i, r.Operation)
+			// A record of what is gone deletes its entity, and reaches no other mapping.
+			gone := strings.HasSuffix(r.Filter, " and (.body."+pipeline.DeletedMember+" != null)")
+			there := strings.HasSuffix(r.Filter, " and (.body."+pipeline.DeletedMember+" == null)")
+			if want := map[bool]string{true: "delete", false: "create"}[gone]; r.Operation != want {
+				t.Errorf("%s: mapping %d: operation %q, want %s", name, i, r.Operation, want)
+			}
+			if name == "okta" && !gone && !there && r.Blueprint != "okta_event" {
+				t.Errorf("okta: mapping %d takes records of what is gone: %s", i, r.Filter)
 			}
 			for place, text := range r.expressions() {
 				if unquote(text) != text {

@@ -156,5 +156,5 @@ func (a *app) printCredentials(ctx context.Context, w io.Writer) error {
 		fmt.Fprintf(w, "S3 endpoint %s   bucket %s   access key %s   secret key %s\n", a.s3url, a.bucket.Name(), a.s3keys.access, a.s3keys.secret)
 	}
 	fmt.Fprintf(w, "API client id %s   client secret %s\n", id, secret)
-	return nil
+	return a.printHook(ctx, w)
 }

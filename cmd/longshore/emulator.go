@@ -18,7 +18,10 @@ import (
 	"longshore/internal/source/okta/emulator"
 )
 
-const maxEmulatedUsers = 5_000_000
+const (
+	maxEmulatedUsers   = 5_000_000
+	maxEmulatedChanges = 1000 // a second
+)
 
 // emulatorFlags are what the command line says of the stand-in org; what is more than a value is still text.
 type emulatorFlags struct {
@@ -26,6 +29,7 @@ type emulatorFlags struct {
 	options               emulator.Options
 	faults, noise, limits []string
 	hooks, withdrawals    []string
+	changes               float64 // a second
 	app                   appFlags
 }
 
@@ -55,7 +59,7 @@ All of it can be changed while the org runs, over the control API of --control-l
   longshore okta-emulator --users 100000 --limits workforce --share 50 --noise /users=40%
   longshore okta-emulator --withdraw okta.groups.read,client:SSWS,after:100
   longshore okta-emulator --limits free --window 5s --control-listen 127.0.0.1:8091
-  longshore okta-emulator --index-lag 1s --log-lag 1s --hooks dropped=30%,doubled=20%,shuffled=100%
+  longshore okta-emulator --changes 0.5 --index-lag 1s --log-lag 1s --hooks dropped=30%,doubled=20%,shuffled=100%
   longshore okta-emulator --oauth app.pem --dpop --scopes okta.users.read,okta.roles.read
   OKTA_CLIENT_ORGURL=http://127.0.0.1:8090 OKTA_CLIENT_TOKEN=` + emulator.DefaultToken + ` longshore up`,
 		Args: cobra.NoArgs,
@@ -76,6 +80,7 @@ All of it can be changed while the org runs, over the control API of --control-l
 	f.IntVar(&o.Days, "days", 30, "days of log history, at most 90")
 	f.StringArrayVar(&e.faults, "fault", nil, "trouble to make: PREFIX=WORD,... as told above; may be repeated")
 
+	f.Float64Var(&e.changes, "changes", 0, "let the org change by itself, so many times a second on average: people come, go, and get and lose roles")
 	f.DurationVar(&o.IndexLag, "index-lag", 0, "how long filter and search of users and groups still show what was (real orgs: about 1s)")
 	f.DurationVar(&o.LogLag, "log-lag", 0, "time between a change and its events being in the log, for half of them (real orgs: 1s)")
 	f.StringSliceVar(&e.hooks, "hooks", nil, "what goes wrong with event hooks: dropped=30%, doubled=20%, shuffled=100%, delay=2s, with commas between")
@@ -128,6 +133,9 @@ func (e *emulatorFlags) read(cmd *cobra.Command) (err error) {
 	}
 	if err := parseHooks(e.hooks, &o.Hooks); err != nil {
 		return err
+	}
+	if e.changes < 0 || e.changes > maxEmulatedChanges {
+		return fmt.Errorf("--changes %v: want a number from 0 to %d a second", e.changes, maxEmulatedChanges)
 	}
 	if o.IndexLag < 0 || o.LogLag < 0 {
 		return errors.New("--index-lag and --log-lag: want a duration from 0 on, such as 2s")
@@ -247,6 +255,10 @@ func (e *emulatorFlags) run(cmd *cobra.Command) error {
 		e.options.OAuth = e.app.oauth(key)
 	}
 	org := emulator.New(e.options)
+	defer org.Close()
+	if err := org.Live(e.options.Seed, e.changes); err != nil {
+		return fmt.Errorf("let the org change: %w", err)
+	}
 	out := cmd.OutOrStdout()
 	fmt.Fprintf(out, "Stand-in org on http://%s, token %s. Stop with Ctrl-C.\n", listener.Addr(), e.shownToken())
 	if control != nil {

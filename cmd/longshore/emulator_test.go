@@ -75,7 +75,7 @@ func asked(t *testing.T, method, url, body, token string) (int, string) {
 func TestTheEmulatorTellsItsPortsAndIsSteered(t *testing.T) {
 	t.Setenv("OKTA_CLIENT_TOKEN", "a-token-of-mine")
 	lines := startEmulator(t, 2, "--listen", "127.0.0.1:0", "--control-listen", "127.0.0.1:0", "--users", "50", "--events-per-day", "-1",
-		"--fault", "/api/v1/groups=503", "--limits", "workforce", "--limit", "/iam=7", "--share", "50", "--show-share", "--noise", "/users=40%")
+		"--fault", "/api/v1/groups=503", "--limits", "workforce", "--limit", "/iam=7", "--share", "50", "--show-share", "--changes", "50", "--noise", "/users=40%")
 	if strings.Contains(lines[0], "a-token-of-mine") {
 		t.Errorf("it prints the token: %s", lines[0])
 	}
@@ -87,6 +87,9 @@ func TestTheEmulatorTellsItsPortsAndIsSteered(t *testing.T) {
 	}
 	if status, _ := asked(t, http.MethodGet, org+"/_emu/status", "", "a-token-of-mine"); status != http.StatusNotFound {
 		t.Errorf("the control API on the org's port answers %d", status)
+	}
+	if status, text := asked(t, http.MethodGet, control+"workload", "", ""); status != 200 || !strings.Contains(text, "50") {
+		t.Errorf("the workload: %d %s", status, text)
 	}
 	if status, text := asked(t, http.MethodPut, control+"faults", `{"faults":[]}`, ""); status != 200 {
 		t.Errorf("faults: %d %s", status, text)

@@ -10,12 +10,18 @@ import (
 	"longshore/internal/fault"
 	"longshore/internal/job"
 	"longshore/internal/pipeline"
+	"longshore/internal/receipt"
 )
 
 // keepSyncing lets the connection's schedule run, and prints a receipt for every run that ends, until ctx ends.
 func (w *worker) keepSyncing(ctx context.Context, conn pipeline.Connection) error {
 	if conn.Every > 0 {
 		if err := w.app.queue.EnsureTick(ctx, conn.ID, time.Now().Add(conn.Every)); err != nil {
+			return err
+		}
+	}
+	if w.follower != nil {
+		if err := w.app.queue.EnsureFeed(ctx, conn.ID); err != nil {
 			return err
 		}
 	}
@@ -44,6 +50,9 @@ func (w *worker) tellNewReceipts(ctx context.Context) error {
 		return err
 	}
 	for _, id := range ids {
+		if behind, err := w.app.feedBehind(ctx, id); err != nil || behind {
+			return err
+		}
 		if err := w.app.tellReceipt(ctx, w.say, id); err != nil {
 			return fmt.Errorf("sync %d: %w", id, err)
 		}
@@ -89,6 +98,18 @@ func (a *app) tellReceipt(ctx context.Context, say *sayer, id int64) error {
 		say.f("%s", text.String())
 		return nil
 	}
-	say.f("Sync %d: every number adds up.\n", id)
+	run, err := a.syncs.Run(ctx, id)
+	if err != nil || run.Cause == pipeline.CauseFeed { // it ends every hour, and says nothing then
+		return err
+	}
+	missed, err := a.missed(ctx, id)
+	if err != nil {
+		return err
+	}
+	if missed == nil {
+		say.f("Sync %d: every number adds up.\n", id)
+	} else {
+		say.f("Sync %d: every number adds up. Missed by the feed: %s.\n", id, receipt.Counts(missed))
+	}
 	return nil
 }

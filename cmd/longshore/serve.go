@@ -14,6 +14,7 @@ import (
 	"longshore/internal/ingest"
 	"longshore/internal/portapi"
 	"longshore/internal/server"
+	"longshore/internal/source/okta"
 	"longshore/internal/verdict"
 	"longshore/internal/web"
 )
@@ -37,6 +38,10 @@ func (a *app) doors(ctx context.Context, w *worker) (s *server.Server, signIn st
 		Keeper: keeper, Catalog: a.catalog, Webhooks: a.objects, Ledger: a.objects, Syncs: a.syncs, Log: a.log,
 		Receiver: ingest.NewReceiver(a.objects, a.bucket, a.layout, time.Now, a.log),
 	})
+	hook, err := a.hook(ctx)
+	if err != nil {
+		return nil, "", err
+	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(server.NewCollector(a.figures()))
 	s, err = server.Open(server.Config{
@@ -44,6 +49,7 @@ func (a *app) doors(ctx context.Context, w *worker) (s *server.Server, signIn st
 		Doors: []server.Door{
 			{Prefix: "/v1/", Handler: api, AnyOrigin: true},
 			{Prefix: "/ingest/", Handler: api, AnyOrigin: true},
+			{Prefix: okta.HookPath, Handler: hook},
 			{Prefix: auth.LoginPath, Handler: keeper.Login()},
 			{Prefix: "/", Handler: screens},
 		},

@@ -96,7 +96,7 @@ func runUp(cmd *cobra.Command, o upOptions) error {
 	if err != nil {
 		return err
 	}
-	w := &worker{app: a, say: say}
+	w := &worker{app: a, say: say, follower: a.newFeed(pack)}
 	var listener *server.Server
 	signIn := ""
 	if !o.once {
@@ -123,6 +123,11 @@ func runUp(cmd *cobra.Command, o upOptions) error {
 			return nil
 		}
 		say.f("\nOpen %s\nKeeps syncing every %s. Stop with Ctrl-C.\n", signIn, conn.Every)
+		if a.org != nil {
+			if err := a.hookDemo(ctx, listener.URL(), conn); err != nil {
+				a.log.Warn("the demo org delivers no events: its log is followed all the same", "error", err)
+			}
+		}
 		return w.keepSyncing(ctx, conn)
 	})
 }
@@ -193,6 +198,8 @@ type worker struct {
 	say     *sayer
 	also    func(ctx context.Context) error // runs beside the jobs; may be nil
 	trouble trouble
+
+	follower *pipeline.Feed // follows changes while the program keeps running; nil for not at all
 }
 
 // run works jobs until do returns, then stops everything.
@@ -200,6 +207,9 @@ func (w *worker) run(ctx context.Context, do func(ctx context.Context) error) er
 	handlers := job.Handlers{Sync: w.sync, Ingest: w.ingest}
 	if w.also != nil { // a run that ends after one sync leaves the schedule to a process that stays
 		handlers.Tick = w.tick
+		if w.follower != nil {
+			handlers.Feed = w.feed
+		}
 	}
 	return w.with(ctx, handlers, do)
 }
@@ -342,6 +352,9 @@ func (a *app) printReceipts(ctx context.Context, out io.Writer, ids []int64, asJ
 		}
 		r.CountAnswers()
 		ok = ok && r.OK
+		if r.MissedByFeed, err = a.missed(ctx, id); err != nil {
+			return false, err
+		}
 		doc, err := json.Marshal(r)
 		if err != nil {
 			return false, err

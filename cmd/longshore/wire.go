@@ -69,6 +69,7 @@ type app struct {
 	layout lake.Layout
 
 	source *okta.Source
+	org    *emulator.Org // the demo org; nil for a real one
 	demo   bool
 }
 
@@ -184,6 +185,9 @@ func (a *app) startWork(ctx context.Context) error {
 	if err := a.pruneJournals(ctx); err != nil {
 		return err
 	}
+	if err := a.syncs.NoFeeds(ctx); err != nil {
+		return err
+	}
 	return a.store.Explain(a.queue.Reclaim(ctx))
 }
 
@@ -206,6 +210,9 @@ func (a *app) openNouns() {
 // Close gives everything back. It may be called on a half-opened app.
 func (a *app) Close() error {
 	var errs []error
+	if a.org != nil {
+		a.org.Close()
+	}
 	if a.s3 != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
@@ -382,8 +389,8 @@ func randomSecret() string {
 
 // openSource opens the org of the settings, or the demo org in this process.
 func (a *app) openSource() error {
-	source, _, err := newSource(a.cfg, a.log)
-	a.source = source
+	var err error
+	a.source, a.org, err = newSource(a.cfg, a.log)
 	return err
 }
 

@@ -19,11 +19,15 @@ const (
 	queueSync   = "sync"
 	queueIngest = "ingest"
 	queueTick   = "tick" // its own: a process without a tick handler must not fetch ticks
+	queueFeed   = "feed"
 
 	// A job works at most this long before it gives its place back: a killed worker's job is found again soon.
 	quantum     = 60 * time.Second
 	jobTimeout  = 2 * time.Minute
 	rescueAfter = 3 * time.Minute
+
+	// maxFeeds is how many connections one process follows at a time: each waits most of the time.
+	maxFeeds = 16
 
 	// SQLite has no notifications: this is how soon a job inserted in a transaction is seen.
 	pollInterval = 200 * time.Millisecond
@@ -70,6 +74,19 @@ func (TickArgs) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{Queue: queueTick, UniqueOpts: river.UniqueOpts{ByArgs: true}, MaxAttempts: 100}
 }
 
+// FeedArgs names the connection whose source is followed.
+type FeedArgs struct {
+	ConnectionID int64 `json:"connection_id" river:"unique"`
+}
+
+// Kind is the job's name in the queue.
+func (FeedArgs) Kind() string { return "feed" }
+
+// InsertOpts makes a connection's feed unique: one worker at a time follows it.
+func (FeedArgs) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: queueFeed, UniqueOpts: river.UniqueOpts{ByArgs: true}, MaxAttempts: 1 << 14}
+}
+
 // Complete marks the job at hand as done in tx.
 type Complete func(ctx context.Context, tx *sql.Tx) error
 
@@ -82,6 +99,8 @@ type Handlers struct {
 	Ingest func(ctx context.Context, args IngestArgs, until time.Time, complete Complete) (done bool, err error)
 	// Tick starts a run and enqueues the next tick, both in the transaction in which it calls complete.
 	Tick func(ctx context.Context, connectionID int64, complete Complete) error
+	// Feed follows a connection's source until until, or says how long there is nothing to do. It never ends by itself.
+	Feed func(ctx context.Context, connectionID int64, until time.Time) (wait time.Duration, err error)
 	// IngestWorkers is how many objects are taken at once; 0 means 1: in the order in which they were found, so that
 	// which of two equal records "upserted" and which was "unchanged" is the same in every run.
 	IngestWorkers int
@@ -155,6 +174,14 @@ func (q *Queue) EnsureTick(ctx context.Context, connectionID int64, at time.Time
 	return nil
 }
 
+// EnsureFeed enqueues the feed of a connection, unless it is there.
+func (q *Queue) EnsureFeed(ctx context.Context, connectionID int64) error {
+	if _, err := q.insert.Insert(ctx, FeedArgs{ConnectionID: connectionID}, nil); err != nil {
+		return fmt.Errorf("enqueue the feed of connection %d: %w", connectionID, err)
+	}
+	return nil
+}
+
 // Reclaim puts jobs that a killed process left as running back into the queue, without waiting for the rescuer, and
 // those that failed or were given up.
 // The caller must know that no other process works on this database (it holds the data folder's lock).
@@ -182,6 +209,10 @@ func (q *Queue) Run(ctx context.Context, h Handlers) error {
 	if h.Tick != nil {
 		river.AddWorker(workers, &tickWorker{handle: h.Tick})
 		queues[queueTick] = river.QueueConfig{MaxWorkers: 1, FetchCooldown: pollInterval, FetchPollInterval: pollInterval}
+	}
+	if h.Feed != nil {
+		river.AddWorker(workers, &feedWorker{handle: h.Feed})
+		queues[queueFeed] = river.QueueConfig{MaxWorkers: maxFeeds, FetchCooldown: pollInterval, FetchPollInterval: pollInterval}
 	}
 	if h.Ingest != nil {
 		n := h.IngestWorkers

@@ -29,6 +29,23 @@ func (w *syncWorker) Work(ctx context.Context, job *river.Job[SyncArgs]) error {
 	return nil
 }
 
+type feedWorker struct {
+	river.WorkerDefaults[FeedArgs]
+	handle func(ctx context.Context, connectionID int64, until time.Time) (time.Duration, error)
+}
+
+// Timeout is far above a quantum: one step may wait out several windows of a rate limit.
+func (w *feedWorker) Timeout(*river.Job[FeedArgs]) time.Duration { return 30 * time.Minute }
+
+// Work follows for one quantum.
+func (w *feedWorker) Work(ctx context.Context, job *river.Job[FeedArgs]) error {
+	wait, err := w.handle(ctx, job.Args.ConnectionID, time.Now().Add(quantum))
+	if err != nil {
+		return err
+	}
+	return river.JobSnooze(wait)
+}
+
 type ingestWorker struct {
 	river.WorkerDefaults[IngestArgs]
 	handle func(ctx context.Context, args IngestArgs, until time.Time, complete Complete) (bool, error)

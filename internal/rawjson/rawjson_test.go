@@ -233,3 +233,17 @@ func BenchmarkElements(b *testing.B) {
 		}
 	}
 }
+
+func TestSetMemberReplacesInPlaceOrAppends(t *testing.T) {
+	for _, c := range []struct{ obj, name, value, want string }{
+		{`{"a":1,"b":{"c":[1, 2]},"d":null}`, "b", `{}`, `{"a":1,"b":{},"d":null}`},
+		{`{ "a" : 1 , "b" : 2 }`, "a", `"x"`, `{"a":"x","b":2}`},
+		{`{"a":1,"a":2}`, "a", `3`, `{"a":3}`},
+		{`{"a":1}`, "b", `2`, `{"a":1,"b":2}`},
+		{` {} `, "b", `2`, `{"b":2}`},
+	} {
+		if got := string(SetMember([]byte(c.obj), c.name, []byte(c.value))); got != c.want {
+			t.Errorf("SetMember(%s, %q, %s) = %s, want %s", c.obj, c.name, c.value, got, c.want)
+		}
+	}
+}

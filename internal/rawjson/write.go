@@ -63,3 +63,32 @@ func AppendCompact(dst, value []byte) []byte {
 	}
 	return dst
 }
+
+// SetMember returns a copy of obj, a valid JSON object, with the member of that name having the value: in the place of
+// the first of them when it is there, else at the end.
+func SetMember(obj []byte, name string, value []byte) []byte {
+	dst := make([]byte, 0, len(obj)+len(name)+len(value)+4)
+	dst = append(dst, '{')
+	set := false
+	_, err := skipObject(obj, skipSpace(obj, 0), 1, func(key, old []byte) bool {
+		if NameIs(key, name) {
+			if set {
+				return true
+			}
+			old, set = value, true
+		}
+		if len(dst) > 1 {
+			dst = append(dst, ',')
+		}
+		dst = append(append(append(dst, key...), ':'), old...)
+		return true
+	})
+	if err != nil {
+		panic(fmt.Sprintf("rawjson: SetMember of %q: %v", name, err))
+	}
+	dst = append(dst, '}')
+	if !set {
+		return AppendMember(nil, dst, name, value)
+	}
+	return dst
+}

@@ -3,6 +3,8 @@ package receipt
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -52,6 +54,9 @@ func (r Receipt) Print(w io.Writer) error {
 		}
 	}
 	p.f("\nRelations waiting for a target: %d, of these resolvable: %d\n", r.Pending, r.Resolvable)
+	if r.MissedByFeed != nil {
+		p.f("Missed by the feed: %s\n", Counts(r.MissedByFeed))
+	}
 	told := map[string]bool{} // with the differences, below
 	for _, d := range r.Differences {
 		told[d.Stream] = told[d.Stream] || d.Hop == HopSource
@@ -87,6 +92,20 @@ func verdictLine(counts map[string]int64) string {
 		return "no records"
 	}
 	return strings.Join(parts, ", ")
+}
+
+// Counts tells numbers by name, and their sum first.
+func Counts(counts map[string]int64) string {
+	var parts []string
+	var sum int64
+	for _, name := range slices.Sorted(maps.Keys(counts)) {
+		parts = append(parts, fmt.Sprintf("%s %d", name, counts[name]))
+		sum += counts[name]
+	}
+	if sum == 0 {
+		return "0"
+	}
+	return fmt.Sprintf("%d (%s)", sum, strings.Join(parts, ", "))
 }
 
 type printer struct {

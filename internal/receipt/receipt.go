@@ -37,7 +37,9 @@ type Receipt struct {
 	Differences []Difference     `json:"differences"`
 	OK          bool             `json:"ok"`
 	Verdicts    map[string]int64 `json:"verdicts"` // sums over the streams
-	Calls       *Calls           `json:"calls,omitempty"`
+	// MissedByFeed counts, by stream, what the run changed although a feed had followed; nil when none had.
+	MissedByFeed map[string]int64 `json:"missedByFeed,omitzero"`
+	Calls        *Calls           `json:"calls,omitempty"`
 }
 
 // Stream is one stream's way.

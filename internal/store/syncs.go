@@ -117,7 +117,8 @@ func (y *Syncs) StartRun(ctx context.Context, c pipeline.Connection, streams []p
 				return err
 			}
 		}
-		err := tx.QueryRowContext(ctx, `SELECT id FROM syncs WHERE connection_id = $1 AND status = 'running' ORDER BY id LIMIT 1`, c.ID).Scan(&id)
+		err := tx.QueryRowContext(ctx, `SELECT id FROM syncs WHERE connection_id = $1 AND status = 'running' AND cause <> $2 ORDER BY id LIMIT 1`,
+			c.ID, pipeline.CauseFeed).Scan(&id)
 		if err == nil {
 			return y.queueSync(ctx, tx, id)
 		}
@@ -125,11 +126,22 @@ func (y *Syncs) StartRun(ctx context.Context, c pipeline.Connection, streams []p
 			return err
 		}
 		started = true
+		began, err := y.began(ctx, tx)
+		if err != nil {
+			return err
+		}
 		if err := tx.QueryRowContext(ctx, `INSERT INTO syncs (connection_id, started_at, status, cause) VALUES ($1, $2, 'running', $3) RETURNING id`,
-			c.ID, y.now().UnixMilli(), cause).Scan(&id); err != nil {
+			c.ID, began, cause).Scan(&id); err != nil {
+			return err
+		}
+		followed, err := y.logOfFeed(ctx, tx, c.ID)
+		if err != nil {
 			return err
 		}
 		for i, st := range streams {
+			if st.Name == followed { // the feed reads it
+				continue
+			}
 			if err := startStream(ctx, tx, c, id, i, st, full); err != nil {
 				return err
 			}
@@ -140,6 +152,12 @@ func (y *Syncs) StartRun(ctx context.Context, c pipeline.Connection, streams []p
 		return 0, false, fmt.Errorf("start a run of %q: %w", c.Name, err)
 	}
 	return id, started, nil
+}
+
+// began is the start of a run that begins now. It names the run's objects, so no two runs have the same.
+func (y *Syncs) began(ctx context.Context, tx *sql.Tx) (at int64, err error) {
+	err = tx.QueryRowContext(ctx, `SELECT coalesce(max(started_at), 0) + 1 FROM syncs`).Scan(&at)
+	return max(at, y.now().UnixMilli()), err
 }
 
 func startStream(ctx context.Context, tx *sql.Tx, conn pipeline.Connection, syncID int64, position int, st pipeline.Stream, full bool) error {
@@ -197,12 +215,15 @@ func (y *Syncs) SaveCommit(ctx context.Context, part pipeline.Part, c pipeline.C
 		if c.LastCursor == "" {
 			c.LastCursor = old.LastCursor
 		}
-		if _, err := tx.ExecContext(ctx, `UPDATE sync_streams SET state = $3, next_part = next_part + $4, pages = pages + $5, api_rows = api_rows + $6,
+		if _, err := tx.ExecContext(ctx, `UPDATE sync_streams SET state = CASE WHEN $3 = '' THEN state ELSE $3 END, next_part = next_part + $4, pages = pages + $5, api_rows = api_rows + $6,
 			lake_rows = lake_rows + $7, lake_bytes = lake_bytes + $8, first_cursor = $9, last_cursor = $10, statuses = $11, gaps = $12,
 			status = CASE WHEN $13 THEN 'ended' ELSE status END
 			WHERE sync_id = $1 AND stream = $2`, part.SyncID, part.Stream, string(c.State), objectRows, c.Pages, c.APIRows, c.LakeRows, c.Bytes,
 			old.FirstCursor, c.LastCursor, mustJSON(statuses), mustJSON(append(old.Gaps, c.Gaps...)), c.End); err != nil {
 			return err
+		}
+		if len(c.State) == 0 { // objects read one by one say nothing of how far the stream is read
+			return nil
 		}
 		_, err := tx.ExecContext(ctx, `UPDATE stream_states SET state = $3 WHERE stream = $2
 			AND connection_id = (SELECT connection_id FROM syncs WHERE id = $1)`, part.SyncID, part.Stream, string(c.State))

@@ -44,8 +44,8 @@ func cannedUsers(t testing.TB) (s *Source, records int) {
 	return s, bytes.Count(page, []byte(`"id":"00u`))
 }
 
-// readUsers reads the one page and counts its records.
-func readUsers(t testing.TB, s *Source) (n int) {
+// readOnePage reads the one page and counts its records.
+func readOnePage(t testing.TB, s *Source) (n int) {
 	t.Helper()
 	for page, err := range s.Read(t.Context(), "users", nil) {
 		if err != nil {
@@ -65,10 +65,10 @@ func readUsers(t testing.TB, s *Source) (n int) {
 // TestPagesAreCutNotDecoded bounds what a record costs: a page decoded into maps costs hundreds of allocations a user.
 func TestPagesAreCutNotDecoded(t *testing.T) {
 	s, records := cannedUsers(t)
-	if got := readUsers(t, s); got != records || got != 200 {
+	if got := readOnePage(t, s); got != records || got != 200 {
 		t.Fatalf("%d records, want %d", got, records)
 	}
-	if each := testing.AllocsPerRun(20, func() { readUsers(t, s) }) / float64(records); each > 5 {
+	if each := testing.AllocsPerRun(20, func() { readOnePage(t, s) }) / float64(records); each > 5 {
 		t.Errorf("%.1f allocations a record, want at most 5", each)
 	}
 }
@@ -77,7 +77,7 @@ func BenchmarkReadPage(b *testing.B) {
 	s, records := cannedUsers(b)
 	b.ReportAllocs()
 	for b.Loop() {
-		readUsers(b, s)
+		readOnePage(b, s)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*records), "ns/record")
 }

@@ -124,6 +124,12 @@
 //
 // # Manners
 //
-// A client spends at most [Config.Share] of each of the org's rate-limit buckets, waits by the server's clock, and
-// sends its credential to the configured host alone: of a link it takes path and query, and refuses other hosts.
+// A client sends its credential to the configured host alone: of a link it takes path and query, and refuses other
+// hosts. Of each of the org's rate-limit buckets it spends at most [Config.Share], it leaves a tenth and what other
+// clients are seen to need, and it waits by the server's clock: a 429 is a defect. What fits into a window goes as fast
+// as it can, what does not is spread over it. How many requests are under way at one time is found out by trying: one
+// more after 20 clean answers, half as many after a failure. A bucket that is used up holds up no other.
+//
+// [Source.Estimate] foresees the calls of a run, [Source.BeginRun] lets the run's streams share what they need in
+// common, so that no call of a run is made twice, and [Source.Usage] tells what was spent.
 package okta

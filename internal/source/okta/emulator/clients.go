@@ -23,6 +23,9 @@ func (o *Org) findClient(c *call) (int, bool) {
 // listClientRoles answers with the admin roles of a service app; [] for one without any.
 func (o *Org) listClientRoles(c *call) answer {
 	i, ok := o.findClient(c)
+	if app := o.appByID(c.value("client")); !ok && app != nil {
+		return o.listAppRoles(c, app)
+	}
 	if !ok {
 		return o.notFound(c, c.value("client"), "PublicClientApp")
 	}

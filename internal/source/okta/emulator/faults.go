@@ -43,7 +43,7 @@ type Fault struct {
 	Vanish          bool          // the next page's first item is not there: it moved while the list was read
 	RepeatCursor    bool          // a next link that leads to the same page again
 	Restart         bool          // a next link that leads to the first page
-	ForeignLink     string        // a next link that leads to this host: Stats tells whether a credential went there
+	ForeignLink     string        // a next link that leads to this host: Stats tells whether a credential went there. Over a socket it must be a name that leads here too, such as localhost:8090 beside 127.0.0.1:8090
 	ExpireCursor    bool          // a request with a cursor is 400 E0000029 (or Code); others do not meet this fault
 	Concurrency     bool          // the 429 of too many requests in flight
 	HideRateHeaders bool          // no X-Rate-Limit headers

@@ -387,3 +387,46 @@ func FuzzParseFault(f *testing.F) {
 		}
 	})
 }
+
+// Whatever comes together, a request ends: with a status that Okta has, or with a broken connection.
+func TestAllTroubleTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		words := []string{"500", "503,html", "429", "401:E0000015", "404", "3s", "lognormal:100ms", "per-item:1ms", "stall:40s", "foreign", "skew:-5m", "expired-cursor"}
+		for _, s := range new(Fault).switches() {
+			words = append(words, s.name)
+		}
+		o := New(Options{Noise: []Noise{{Bucket: "/users", PerCent: 50, Burst: 7}}})
+		var all Faults
+		for i, w := range words {
+			f, err := ParseFault("/=" + w + ",per-mille:" + itoa(60+i))
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, f)
+		}
+		o.SetFaults(all)
+		next := ""
+		for i := range 600 {
+			address := next
+			if address == "" {
+				address = DefaultBaseURL + []string{"/api/v1/users?limit=9", "/api/v1/iam/roles?limit=2", "/api/v1/groups?limit=3&expand=stats", "/api/v1/logs?limit=5", "/api/v1/users/me", "/api/v1/org"}[i%6]
+			}
+			r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
+			r.Header.Set("Authorization", "SSWS "+DefaultToken)
+			next = ""
+			response, err := o.Client().Do(r)
+			if err != nil {
+				continue
+			}
+			_, _ = io.ReadAll(response.Body)
+			_ = response.Body.Close()
+			if s := response.StatusCode; s != 200 && (s < 400 || usualErrors[s][0] == "") {
+				t.Errorf("%s: status %d", address, s)
+			}
+			next = (&reply{response.StatusCode, response.Header, nil}).links(t)["next"]
+		}
+		if s := o.Stats(); s.Foreign == 0 || s.Leaked != s.Foreign || s.Noise["noise"].Sent == 0 || len(s.Statuses) < 7 {
+			t.Errorf("stats %+v", s)
+		}
+	})
+}

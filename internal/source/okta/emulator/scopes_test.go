@@ -67,6 +67,7 @@ func TestAnAppWithoutARoleSeesNothing(t *testing.T) {
 		"/api/v1/iam/roles":           {200, `{"roles":[]}`},
 		"/api/v1/iam/assignees/users": {200, `{"value":[]}`},
 		"/api/v1/groups":              {403, ""}, // no scope
+		"/oauth2/v1/clients/" + DefaultClientID + "/roles": {200, "[]"},
 	} {
 		r := v.get(path, "Bearer", a.Token, nil)
 		if r.status != want.status || want.body != "" && string(r.body) != want.body || r.links(t)["next"] != "" {
@@ -176,5 +177,21 @@ func TestAnAppWithoutARoleChangesNothing(t *testing.T) {
 	o.Restore()
 	if after := len(pages(t, o, "/api/v1/groups", "")); after != before {
 		t.Errorf("%d groups, then %d", before, after)
+	}
+}
+
+func TestAnAppSeesItsOwnRole(t *testing.T) {
+	key := testKeys()["P-256"]
+	v := newVisitor(t, New(Options{OAuth: OAuth{Apps: []App{appOf(key, "okta.roles.read")}}}), key, "ES256")
+	a, _ := v.ask("okta.roles.read", nil)
+	var roles []struct{ Type, AssignmentType string }
+	own := "/oauth2/v1/clients/" + DefaultClientID + "/roles"
+	v.get(own, "Bearer", a.Token, nil).into(t, &roles)
+	if len(roles) != 1 || roles[0].Type != "SUPER_ADMIN" || roles[0].AssignmentType != "CLIENT" {
+		t.Errorf("its roles: %+v", roles)
+	}
+	v.o.Withdraw(Withdrawal{Client: DefaultClientID, Role: true})
+	if r := v.get(own, "Bearer", a.Token, nil); r.status != 200 || string(r.body) != "[]" {
+		t.Errorf("without its role: %d %s", r.status, r.body)
 	}
 }
