@@ -45,6 +45,8 @@ type Settings struct {
 	Strict bool
 	// Streams are those that the mapping reads: the selection that a connection for this pack starts with.
 	Streams []string
+	// OptionalStreams are those that the mapping reads as well, once somebody chooses them.
+	OptionalStreams []string
 }
 
 // Pack is one data model, ready to be applied.
@@ -64,6 +66,7 @@ type manifest struct {
 	Doc        string          `json:"doc"`
 	Blueprints []string        `json:"blueprints"`
 	Streams    []string        `json:"streams"`
+	Optional   []string        `json:"optionalStreams"`
 	Strict     bool            `json:"strict"`
 	Webhook    json.RawMessage `json:"webhook"` // without mappings
 }
@@ -81,7 +84,7 @@ func Open(name string) (Pack, error) {
 	if err := json.Unmarshal(text, &m); err != nil {
 		return Pack{}, fmt.Errorf("pack %q: read pack.json: %w", name, err)
 	}
-	p := Pack{Name: name, Doc: m.Doc, Settings: Settings{Strict: m.Strict, Streams: m.Streams}}
+	p := Pack{Name: name, Doc: m.Doc, Settings: Settings{Strict: m.Strict, Streams: m.Streams, OptionalStreams: m.Optional}}
 	for _, b := range m.Blueprints {
 		text, err := files.ReadFile(name + "/blueprint-" + b + ".json")
 		if err != nil {
