@@ -209,7 +209,7 @@ func TestRecordsOfWhatIsGoneDeleteTheirEntity(t *testing.T) {
 	streams := map[string]bool{}
 	for _, c := range cases(t) {
 		made := passed(m.apply(t, c.Stream, c.Record))
-		if c.Stream == "logs" || len(made) == 0 || made[len(made)-1].Identifier == "" {
+		if c.Stream == "logs" || c.Stream == "standard_roles" || len(made) == 0 || made[len(made)-1].Identifier == "" {
 			continue
 		}
 		streams[c.Stream] = true

@@ -195,7 +195,7 @@ func chaos(t *testing.T, seed int, r *rand.Rand) (whole bool) {
 		}
 		return false
 	}
-	got := heldBy(t, s, stream.Name, pages)
+	got := held(t, s, stream.Name, pages)
 	if stream.Name == "role_targets" {
 		got = targetsByOne(t, pages)
 		got = slices.Compact(got)

@@ -35,7 +35,7 @@ func usersListedWithSeveralCursors(t *testing.T) {
 	_, plain, slow := read(0)
 	s, pages, quick := read(4)
 	want := ledger(t, s, org, "users")
-	sameRecords(t, "users with several cursors", heldBy(t, s, "users", pages), want)
+	sameRecords(t, "users with several cursors", held(t, s, "users", pages), want)
 	t.Logf("%d pages in %s with one cursor, %d pages in %s with four", len(plain), slow, len(pages), quick)
 	if quick > slow/2 {
 		t.Errorf("four cursors took %s, one took %s: want less than half", quick, slow)
@@ -49,7 +49,7 @@ func usersListedWithSeveralCursors(t *testing.T) {
 		if err != nil {
 			t.Fatalf("resumed at %s: %v", pages[i].State, err)
 		}
-		got := heldBy(t, s, "users", append(slices.Clone(pages[:i+1]), rest...))
+		got := held(t, s, "users", append(slices.Clone(pages[:i+1]), rest...))
 		sameRecords(t, fmt.Sprintf("users resumed behind page %d at %s", i, pages[i].State), got, want)
 		if repeated := len(lines(pages[:i+1])) + len(lines(rest)) - len(lines(pages)); repeated > 5*25 {
 			t.Errorf("resumed behind page %d at %s: %d records twice, want a page a cursor at most", i, pages[i].State, repeated)
@@ -66,7 +66,7 @@ func usersOfANearOrg(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sameRecords(t, "users", heldBy(t, s, "users", pages), ledger(t, s, org, "users"))
+	sameRecords(t, "users", held(t, s, "users", pages), ledger(t, s, org, "users"))
 	for _, page := range pages {
 		if strings.Contains(page.Cursor, "search=") {
 			t.Fatalf("searched with %s although one cursor is as quick", page.Cursor)

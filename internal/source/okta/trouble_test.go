@@ -57,7 +57,7 @@ func inTrouble(t *testing.T, seed uint64) {
 				}
 				continue
 			}
-			sameRecords(t, fmt.Sprintf("seed %d, %s, %s", seed, name, stream.Name), heldBy(t, s, stream.Name, pages), ledger(t, s, org, stream.Name))
+			sameRecords(t, fmt.Sprintf("seed %d, %s, %s", seed, name, stream.Name), held(t, s, stream.Name, pages), ledger(t, s, org, stream.Name))
 		}
 		time.Sleep(time.Minute) // a new window of the bubble's clock
 	}
