@@ -258,7 +258,7 @@ func (a *app) besideTruth(t *testing.T) string {
 	for r := range a.org.Truth("group_members") {
 		want[fmt.Sprint("okta_group_membership ", text(r, "groupId"), "/", text(r, "id"))] = true
 	}
-	for _, stream := range []string{"user_role_assignments", "group_role_assignments"} {
+	for _, stream := range []string{"user_role_assignments", "group_role_assignments", "client_role_assignments"} {
 		for r := range a.org.Truth(stream) {
 			want["okta_role_assignment "+assignmentIdentifier(r)] = true
 		}
@@ -299,6 +299,9 @@ func (a *app) besideTruth(t *testing.T) string {
 func assignmentIdentifier(r []byte) string {
 	text := rawjson.GetString
 	parts := []string{"group", text(r, "groupId")}
+	if client := text(r, "clientId"); client != "" {
+		parts = []string{"client", client}
+	}
 	if user := text(r, "userId"); user != "" {
 		parts = []string{"user", user}
 		if text(r, "assignmentType") == "GROUP" {

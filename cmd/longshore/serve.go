@@ -12,6 +12,7 @@ import (
 	"longshore/internal/auth"
 	"longshore/internal/fault"
 	"longshore/internal/ingest"
+	"longshore/internal/pipeline"
 	"longshore/internal/portapi"
 	"longshore/internal/server"
 	"longshore/internal/source/okta"
@@ -128,7 +129,7 @@ func (a *app) figures() server.Figures {
 			seen := map[string]bool{}
 			var last []server.LastSync
 			for _, r := range runs {
-				if !seen[r.Connection.Name] {
+				if !seen[r.Connection.Name] && r.Cause != pipeline.CauseFeed {
 					seen[r.Connection.Name] = true
 					last = append(last, server.LastSync{Connection: r.Connection.Name, Status: string(r.Status), Started: r.StartedAt, Finished: r.FinishedAt})
 				}

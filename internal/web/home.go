@@ -96,7 +96,8 @@ func (s *site) home(w http.ResponseWriter, r *http.Request) error {
 	if h.Connects, err = s.Syncs.Connections(ctx); err != nil {
 		return err
 	}
-	h.Running = h.Waiting.Objects > 0 || len(h.Runs) > 0 && h.Runs[0].Status == pipeline.Running
+	newest := lastSync(h.Runs)
+	h.Running = h.Waiting.Objects > 0 || newest != nil && newest.Status == pipeline.Running
 	h.Empty = len(h.Runs) == 0 && h.Flow.Judged == 0 && h.Waiting.Objects == 0 && len(h.Flow.Troubled) == 0
 	h.Picture, h.Columns = h.Flow.picture(), h.Flow.columns()
 	if h.Picture == nil {
@@ -133,8 +134,8 @@ func (s *site) chooseRun(ctx context.Context, h *homePage, wanted string) error 
 			return err
 		}
 		h.Run = &run
-	case len(h.Runs) > 0:
-		h.Run = &h.Runs[0]
+	default:
+		h.Run = lastSync(h.Runs)
 	}
 	var most int64
 	for _, run := range h.Runs {
@@ -157,6 +158,20 @@ func (s *site) chooseRun(ctx context.Context, h *homePage, wanted string) error 
 				h.Reading = fmt.Sprintf("%s, page %s", st.Stream, grouped(st.Pages+1))
 			}
 		}
+	}
+	return nil
+}
+
+// lastSync is the newest run that is none of a feed's: these are always under way and bring little. Without one it is
+// the newest of all; nil for none.
+func lastSync(runs []pipeline.Run) *pipeline.Run {
+	for i := range runs {
+		if runs[i].Cause != pipeline.CauseFeed {
+			return &runs[i]
+		}
+	}
+	if len(runs) > 0 {
+		return &runs[0]
 	}
 	return nil
 }
