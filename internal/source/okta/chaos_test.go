@@ -91,7 +91,7 @@ var troubles = []trouble{
 	{"link to another host", func(r *rand.Rand) emulator.Fault {
 		return emulator.Fault{ForeignLink: pickOf(r, "evil.example", "harborline.okta.example.evil.example", "other.okta.example"), From: nth(r, 1, 3)}
 	}, `leads to`},
-	{"sees nothing", func(*rand.Rand) emulator.Fault { return emulator.Fault{Nothing: true} }, `sees nothing|cannot be told`},
+	{"sees nothing", func(*rand.Rand) emulator.Fault { return emulator.Fault{Nothing: true} }, `sees nothing|sees no |cannot be told|cut short`},
 }
 
 // A stream that is read through any trouble is either complete and equal to the org's ledger, or told to be partial with

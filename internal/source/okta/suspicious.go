@@ -13,6 +13,9 @@ import (
 // holds one is known of the time before it was asked alone: a role can be taken away at any time.
 const suspicionLife = 5 * time.Minute
 
+// maxEmptyUsers is how many empty pages of users that lead on are followed: a list that goes on is not empty.
+const maxEmptyUsers = 3
+
 // suspicion is what was found out last about lists that come empty.
 type suspicion struct {
 	mu     sync.Mutex
@@ -50,12 +53,17 @@ func (c *client) seesNothing(ctx context.Context, met func(*answer)) (*fault.Err
 			return nil, err
 		}
 	}
-	users, _, err := c.page(ctx, everyUserPath+"?limit=1", "")
-	met(users.answer)
-	if err == nil && len(users.records) == 0 {
-		return noUsers(id), nil
+	for request, pages := everyUserPath+"?limit=1", 0; ; pages++ {
+		users, next, err := c.page(ctx, request, "")
+		met(users.answer)
+		if err != nil || len(users.records) > 0 || next != "" && pages >= maxEmptyUsers {
+			return nil, err
+		}
+		if next == "" {
+			return noUsers(id), nil
+		}
+		request = next // an empty page before others is legal
 	}
-	return nil, err
 }
 
 // ownRolesPath is the request for a service app's own admin roles.
