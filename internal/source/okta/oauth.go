@@ -377,10 +377,13 @@ func (t *tokens) ask(ctx context.Context, scopes []string, skew time.Duration) (
 	for _, text := range []*string{&answer.TokenType, &answer.Error, &answer.Description, &answer.ErrorCode, &answer.ErrorSummary} {
 		*text = scrubbed(*text, secrets)
 	}
+	if response.StatusCode == http.StatusOK && isHTML(response.Header) {
+		return nil, nil, notOkta(response)
+	}
+	if !parsed && len(body) > 0 && !isHTML(response.Header) { // it broke off on the way, as pages do
+		return nil, nil, &noToken{fmt.Errorf("the answer with status %d is no JSON", response.StatusCode)}
+	}
 	if response.StatusCode == http.StatusOK {
-		if !parsed || isHTML(response.Header) {
-			return nil, nil, notOkta(response)
-		}
 		access, err := t.accept(answer, scopes, began)
 		return access, nil, err
 	}

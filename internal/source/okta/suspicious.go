@@ -56,6 +56,10 @@ func (c *client) seesNothing(ctx context.Context, met func(*answer)) (*fault.Err
 	for request, pages := everyUserPath+"?limit=1", 0; ; pages++ {
 		users, next, err := c.page(ctx, request, "")
 		met(users.answer)
+		if pages > 0 && pages < maxEmptyUsers && cursorRefused(err) {
+			request = everyUserPath + "?limit=1" // the cursor did not last: begin again
+			continue
+		}
 		if err != nil || len(users.records) > 0 || next != "" && pages >= maxEmptyUsers {
 			return nil, err
 		}
