@@ -58,3 +58,15 @@ func (r *reading) emptyHanded(ctx context.Context, empty *answer) error {
 	}
 	return fault.Errorf(fault.Denied, "GET %s: the list is empty, but %w", shown(request), reason).WithHint("%s", reason.Hint)
 }
+
+// blindEnd looks into an empty last page that nothing contradicts. Only a service app is answered so when it has lost
+// its role on the way; that it cannot be told changes nothing here.
+func (r *reading) blindEnd(ctx context.Context, empty *answer) error {
+	if r.client.auth.identity().Kind != KindServiceApp {
+		return nil
+	}
+	if reason, err := r.client.emptyIsSuspicious(ctx, empty.at, r.met); err == nil && reason != nil {
+		return fault.Errorf(fault.Denied, "GET %s: the list is empty, but %w", shown(empty.path), reason).WithHint("%s", reason.Hint)
+	}
+	return nil
+}

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"longshore/internal/fault"
 	"longshore/internal/rawjson"
 )
 
@@ -48,8 +47,11 @@ func readLogs(ctx context.Context, r *reading, from state) error {
 		seen = seen || len(page.records) > 0
 		if ended && len(page.records) == 0 {
 			// In 90 days somebody did something; and a service app that lost its role sees no event any more.
-			whole := !seen && from.Link == "" && l.source.logHistory == logRetention
-			if err := l.blindEnd(ctx, page.answer, whole); err != nil {
+			look := r.blindEnd
+			if !seen && from.Link == "" && l.source.logHistory == logRetention {
+				look = r.emptyHanded
+			}
+			if err := look(ctx, page.answer); err != nil {
 				return err
 			}
 		}
@@ -57,21 +59,6 @@ func readLogs(ctx context.Context, r *reading, from state) error {
 			return err
 		}
 	}
-}
-
-// blindEnd looks into an empty last page. Where it is all there is, what it means must be known; else only a credential
-// that is known to see nothing matters, and only a service app is answered so.
-func (l *logReading) blindEnd(ctx context.Context, empty *answer, whole bool) error {
-	if whole {
-		return l.emptyHanded(ctx, empty)
-	}
-	if l.client.auth.identity().Kind != KindServiceApp {
-		return nil
-	}
-	if reason, err := l.client.emptyIsSuspicious(ctx, empty.at, l.met); err == nil && reason != nil {
-		return fault.Errorf(fault.Denied, "GET %s: the list is empty, but %w", shown(empty.path), reason).WithHint("%s", reason.Hint)
-	}
-	return nil
 }
 
 // logReading is a reading of the log, with what its state remembers.

@@ -75,7 +75,7 @@ func (p *pager) fetch(ctx context.Context) (listPage, error) {
 	page, next, err := p.take(ctx)
 	if refused := asAPIError(err); refused != nil && refused.Status == http.StatusBadRequest && asked != p.first && p.restarts < maxRestarts {
 		p.client.log.Warn("okta refuses a stored cursor, the listing starts again", "path", shown(asked), "code", refused.Code)
-		p.restarts, p.guard = p.restarts+1, loopGuard{}
+		p.restarts, p.guard, p.empty = p.restarts+1, loopGuard{}, 0
 		asked = p.first
 		page, next, err = p.client.page(ctx, asked, p.key)
 	}

@@ -34,7 +34,7 @@ func (p *poller) fetch(ctx context.Context) (page listPage, next string, ended b
 	asked := p.next
 	page, next, err = p.client.page(ctx, asked, "")
 	if cursorRefused(err) && (p.resumed || hasCursor(asked)) && p.restarts < maxRestarts {
-		p.restarts, p.guard = p.restarts+1, loopGuard{}
+		p.restarts, p.guard, p.empty = p.restarts+1, loopGuard{}, 0
 		asked = p.restart()
 		page, next, err = p.client.page(ctx, asked, "")
 	}

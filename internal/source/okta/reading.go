@@ -102,8 +102,12 @@ func listings(key string, requests ...string) func(context.Context, *reading, st
 					return err
 				}
 				fresh = false
+				look := r.blindEnd
 				if pages.hollow {
-					if err := r.emptyHanded(ctx, page.answer); err != nil {
+					look = r.emptyHanded
+				}
+				if len(page.records) == 0 && !pages.more() {
+					if err := look(ctx, page.answer); err != nil {
 						return err
 					}
 				}
