@@ -197,7 +197,7 @@ func TestRecordedRecordsSurvive(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
-			line := withMember([][]byte{record}, "userId", []byte(`"00u1"`))[0]
+			line := rawjson.OneLine(withMember([][]byte{record}, "userId", []byte(`"00u1"`))[0])
 			var before, after map[string]any
 			if err := json.Unmarshal(record, &before); err != nil {
 				t.Fatal(err)
