@@ -41,15 +41,26 @@ func (m *inputMember) lookup(keys []string) (value []byte, ok bool) {
 	if len(keys) == 0 || firstByte(m.text) != '{' {
 		return lookup(m.text, keys)
 	}
+	if i := m.find(keys[0]); i >= 0 {
+		return lookup(m.index[i].value, keys[1:])
+	}
+	return null, true
+}
+
+// has reports whether the member's text, an object, has a member of that name.
+func (m *inputMember) has(name string) bool { return m.find(name) >= 0 }
+
+// find returns the place of the name in the index of the member's text, an object, or -1. Of equal keys the last wins.
+func (m *inputMember) find(name string) int {
 	if !m.indexed {
 		m.index, m.indexed = appendMembers(m.index, trimSpace(m.text)), true
 	}
-	for i := len(m.index) - 1; i >= 0; i-- { // of equal keys the last wins
-		if keyIs(m.index[i].key, keys[0]) {
-			return lookup(m.index[i].value, keys[1:])
+	for i := len(m.index) - 1; i >= 0; i-- {
+		if keyIs(m.index[i].key, name) {
+			return i
 		}
 	}
-	return null, true
+	return -1
 }
 
 // Reset makes the input null and lets go of all texts.

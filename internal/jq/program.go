@@ -39,7 +39,9 @@ type Program struct {
 	query   *gojq.Query
 	code    *gojq.Code
 	plain   bool     // the whole expression is the path
+	check   *check   // the whole expression is that question; nil: it is not
 	path    []string // the object keys that the expression begins with
+	shown   []string // the path's beginnings as texts: .body, .body.id
 	hasPath bool
 	opts    Options
 }
@@ -70,8 +72,16 @@ func compileQuery(query *gojq.Query, opts Options) (*Program, error) {
 	}
 	p := &Program{query: query, code: code, opts: opts}
 	p.path, p.plain, p.hasPath = leadingPath(query)
+	p.check = checkOf(query)
+	for n := range p.path {
+		p.shown = append(p.shown, pathText(p.path[:n+1]))
+	}
 	return p, nil
 }
+
+// Steady reports whether the program gives the same over the same input whenever it runs. One that reads the clock, or
+// may, does not.
+func (p *Program) Steady() bool { return p.check != nil || !strings.Contains(p.source, "now") }
 
 // Source returns the expression as it was written.
 func (p *Program) Source() string { return p.source }
@@ -97,7 +107,19 @@ func (p *Program) Run(ctx context.Context, in *Input) ([]byte, error) {
 			return value, nil
 		}
 	}
+	if p.check != nil {
+		if yes, ok := p.check.answer(in); ok {
+			return boolText(yes), nil
+		}
+	}
 	return p.interpret(ctx, in)
+}
+
+func boolText(yes bool) []byte {
+	if yes {
+		return trueText
+	}
+	return falseText
 }
 
 // interpret runs the program in the interpreter, whose answer is what the program means.
@@ -180,7 +202,7 @@ func (p *Program) Subject(in *Input) (path string, value []byte) {
 	}
 	for n := len(p.path); n > 0; n-- { // a path that fails half-way shows what it could reach
 		if value, ok := in.span(p.path[:n]); ok {
-			return pathText(p.path[:n]), value
+			return p.shown[n-1], value
 		}
 	}
 	return "", nil

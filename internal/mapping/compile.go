@@ -17,9 +17,9 @@ type compiled struct {
 	blueprint        string
 	op               catalog.Op
 	deleteDependents bool
-	filter           *expression   // nil passes everything
-	clauses          []*jq.Program // of the filter
-	items            *expression   // nil runs once
+	filter           *expression // nil passes everything
+	clauses          []clause
+	items            *expression // nil runs once
 	itemName         string
 	identifier       *node // nil when the mapping has none
 	title, icon      *node
@@ -27,6 +27,13 @@ type compiled struct {
 	properties       []field
 	relations        []field
 	broken           *expression // a part that is no jq but does not work either, such as an unknown operation
+}
+
+// clause is an operand of a filter's "and".
+type clause struct {
+	program *jq.Program
+	shown   string // its text as verdicts show it
+	shared  int    // its place among the set's distinct clauses
 }
 
 // field is a property or relation with the expression that makes its value.
@@ -64,6 +71,7 @@ type nodeMember struct {
 type compiler struct {
 	set     *Set
 	mapping int
+	places  map[string]int // of the set's distinct clauses, by their text
 }
 
 func (c *compiler) compile(text json.RawMessage) (compiled, error) {
@@ -97,11 +105,28 @@ func (c *compiler) compile(text json.RawMessage) (compiled, error) {
 	}
 	c.operation(&m, operation)
 	if m.filter = c.optional("filter", filter); m.filter != nil && m.filter.program != nil {
-		m.clauses = m.filter.program.Clauses()
+		m.clauses = c.clauses(m.filter.program)
 	}
 	m.items = c.optional("itemsToParse", items)
 	c.entity(&m, entity)
 	return m, nil
+}
+
+// clauses gives equal clauses of the set's mappings one place, so that a record is asked once for all of them. A clause
+// whose answer may change while the record is mapped has a place of its own.
+func (c *compiler) clauses(filter *jq.Program) []clause {
+	programs := filter.Clauses()
+	list := make([]clause, len(programs))
+	for i, p := range programs {
+		place, known := c.places[p.Source()]
+		if !known || !p.Steady() {
+			place = c.set.distinct
+			c.places[p.Source()] = place
+			c.set.distinct++
+		}
+		list[i] = clause{program: p, shown: jq.Shorten(p.Source(), maxShownBytes), shared: place}
+	}
+	return list
 }
 
 // operation reads "create", "upsert", "delete" and the object form of each.

@@ -32,7 +32,7 @@ func (s *Set) Mapping(i int) Mapping {
 		d.Filter = m.filter.text
 	}
 	for _, clause := range m.clauses {
-		d.Clauses = append(d.Clauses, clause.Source())
+		d.Clauses = append(d.Clauses, clause.program.Source())
 	}
 	if m.items != nil {
 		d.ItemsToParse = m.items.text

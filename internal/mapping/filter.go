@@ -18,13 +18,14 @@ func (r *Runner) pass(ctx context.Context, m *compiled) (verdict.Code, verdict.D
 		_, failure, err := r.run(ctx, m.filter)
 		return verdict.ExpressionError, *failure, err
 	}
-	for _, clause := range m.clauses {
-		value, failure, err := r.runProgram(ctx, m.filter, clause)
+	for i := range m.clauses {
+		clause := &m.clauses[i]
+		value, failure, err := r.ask(ctx, m.filter, clause)
 		if err != nil {
 			return 0, verdict.Detail{}, err
 		}
 		if failure != nil {
-			failure.Clause = jq.Shorten(clause.Source(), maxShownBytes)
+			failure.Clause = clause.shown
 			return verdict.ExpressionError, *failure, nil
 		}
 		if string(value) == "true" || len(m.clauses) > 1 && truthy(value) {
@@ -35,17 +36,37 @@ func (r *Runner) pass(ctx context.Context, m *compiled) (verdict.Code, verdict.D
 	return verdict.None, verdict.Detail{}, nil
 }
 
+// answer is what a clause gave in a round.
+type answer struct {
+	round uint64
+	value []byte
+}
+
+// ask runs the clause, unless a mapping before this one has asked the same of the same input. A failure is not kept:
+// it names the filter that it came from, and one of time counts.
+func (r *Runner) ask(ctx context.Context, filter *expression, c *clause) (value []byte, failure *verdict.Detail, err error) {
+	known := &r.answers[c.shared]
+	if known.round == r.round && r.slow < maxSlowRuns {
+		return known.value, nil, nil
+	}
+	value, failure, err = r.runProgram(ctx, filter, c.program)
+	if failure == nil && err == nil {
+		*known = answer{r.round, value}
+	}
+	return value, failure, err
+}
+
 // truthy is jq's rule: anything but null and false, and nothing is not.
 func truthy(value []byte) bool {
 	return value != nil && string(value) != "null" && string(value) != "false"
 }
 
 // filtered tells of the clause that gave value.
-func (r *Runner) filtered(m *compiled, clause *jq.Program, value []byte) verdict.Detail {
-	detail := verdict.Detail{Field: m.filter.field, Clause: jq.Shorten(clause.Source(), maxShownBytes)}
+func (r *Runner) filtered(m *compiled, clause *clause, value []byte) verdict.Detail {
+	detail := verdict.Detail{Field: m.filter.field, Clause: clause.shown}
 	// An object or list would only repeat the record: .body | has("id") looks at all of it.
-	if _, subject := clause.Subject(&r.input); subject != nil && subject[0] != '{' && subject[0] != '[' {
-		detail.Value = jq.Excerpt(subject)
+	if _, subject := clause.program.Subject(&r.input); subject != nil && subject[0] != '{' && subject[0] != '[' {
+		detail.Value = r.excerpt(subject)
 	}
 	switch {
 	case value == nil:
@@ -54,4 +75,12 @@ func (r *Runner) filtered(m *compiled, clause *jq.Program, value []byte) verdict
 		detail.Message = "the clause gave " + jq.Excerpt(value) + ", only true passes"
 	}
 	return detail
+}
+
+// excerpt is jq.Excerpt. The clauses of many mappings look at the same value, and so do records of the same object.
+func (r *Runner) excerpt(value []byte) string {
+	if string(value) != r.shown {
+		r.shown = jq.Excerpt(value)
+	}
+	return r.shown
 }

@@ -23,10 +23,14 @@ type Runner struct {
 	unsaid int             // notes over maxNotes
 	failed *verdict.Detail // the first expression that failed, which decides in strict mode
 	slow   int             // runs of this event that the time limit ended
+
+	answers []answer // of the set's distinct clauses
+	round   uint64   // of the answers that hold for the input as it stands
+	shown   string   // the excerpt that was made last
 }
 
 // NewRunner returns a Runner for the calling goroutine.
-func (s *Set) NewRunner() *Runner { return &Runner{set: s} }
+func (s *Set) NewRunner() *Runner { return &Runner{set: s, answers: make([]answer, s.distinct)} }
 
 // The texts of an event that has none of its own.
 var noHeaders = []byte("{}")
@@ -68,6 +72,7 @@ func (r *Runner) emitAll(emit func(Outcome) error, code verdict.Code, detail ver
 
 // load makes the event the input of the expressions: {"body", "headers", "queryParams"}.
 func (r *Runner) load(ev Event) error {
+	r.round++
 	r.input.Reset()
 	for _, part := range []struct {
 		name string
@@ -141,10 +146,12 @@ func (r *Runner) applyItems(ctx context.Context, i int, list []byte, emit func(O
 			return true // only counted
 		}
 		r.input.SetMember(m.itemName, item)
+		r.round++
 		err = r.applyOnce(ctx, i, n, emit)
 		return err == nil
 	})
 	r.input.DropMember(m.itemName)
+	r.round++
 	switch {
 	case err != nil:
 		return err

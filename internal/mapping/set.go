@@ -51,6 +51,7 @@ const (
 type Set struct {
 	source   string // of each Change: "webhook/{identifier}"
 	mappings []compiled
+	distinct int // clauses, counting equal ones once
 	problems []Problem
 	digest   string
 	opts     Options
@@ -89,8 +90,9 @@ func Compile(webhook string, mappings json.RawMessage, opts Options) (*Set, erro
 		return nil, fault.Errorf(fault.Invalid, "%s: %d mappings, at most %d are allowed", whose, len(list), maxMappings)
 	}
 	s := &Set{source: "webhook/" + webhook, mappings: make([]compiled, len(list)), opts: opts.withDefaults()}
+	places := map[string]int{}
 	for i, text := range list {
-		c := compiler{set: s, mapping: i}
+		c := compiler{set: s, mapping: i, places: places}
 		m, err := c.compile(text)
 		if err != nil {
 			return nil, fmt.Errorf("%s: mapping %d: %w", whose, i+1, err)

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,7 +11,6 @@ import (
 
 	"longshore/internal/fault"
 	"longshore/internal/ingest"
-	"longshore/internal/verdict"
 )
 
 // Objects keeps the lake objects seen, how far each is taken, and the ledger of verdicts: what [ingest.Ingester] needs.
@@ -259,108 +257,6 @@ func (b *Objects) Progress(ctx context.Context, tx *sql.Tx, o ingest.Object, fro
 	}
 	n, err := done.RowsAffected()
 	return n == 1, err
-}
-
-// SaveVerdicts implements [ingest.Store].
-func (b *Objects) SaveVerdicts(ctx context.Context, tx *sql.Tx, o ingest.Object, from int64, judged []ingest.Judged) error {
-	if from == 0 {
-		for _, table := range []string{"verdict_chunks", "verdict_counts"} {
-			if _, err := tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE object_id = $1`, o.ID); err != nil {
-				return err
-			}
-		}
-	}
-	if len(judged) == 0 {
-		return nil
-	}
-	l := ledgerWriter{ids: map[string]int64{}, counts: map[countKey]*count{}}
-	rows := make([]ingest.Row, len(judged))
-	for i, j := range judged {
-		row := ingest.Row{Line: j.Line, Cells: make([]ingest.Cell, len(j.Verdict))}
-		var err error
-		if row.RollUp, err = l.cell(ctx, tx, j.Line, -1, j.RollUp); err != nil {
-			return err
-		}
-		for m, v := range j.Verdict {
-			if row.Cells[m], err = l.cell(ctx, tx, j.Line, m, v); err != nil {
-				return err
-			}
-		}
-		rows[i] = row
-	}
-	cells, err := ingest.EncodeRows(rows)
-	if err != nil {
-		return err
-	}
-	if _, err := tx.ExecContext(ctx, `INSERT INTO verdict_chunks (object_id, first_line, last_line, records, mapping_id, cells) VALUES ($1, $2, $3, $4, $5, $6)`,
-		o.ID, judged[0].Line, judged[len(judged)-1].Line, len(judged), o.MappingID, cells); err != nil {
-		return fmt.Errorf("write verdicts: %w", err)
-	}
-	for k, c := range l.counts {
-		if _, err := tx.ExecContext(ctx, `INSERT INTO verdict_counts (object_id, mapping, code, detail_id, n, first_line) VALUES ($1, $2, $3, $4, $5, $6)
-			ON CONFLICT (object_id, mapping, code, detail_id) DO UPDATE SET n = n + excluded.n`,
-			o.ID, k.mapping, int(k.code), k.detail, c.n, c.firstLine); err != nil {
-			return fmt.Errorf("count verdicts: %w", err)
-		}
-	}
-	return nil
-}
-
-type countKey struct {
-	mapping int
-	code    verdict.Code
-	detail  int64
-}
-
-type count struct{ n, firstLine int64 }
-
-// ledgerWriter gathers a chunk's cells and sums. Explanations are stored once each; ids remembers those of this chunk.
-type ledgerWriter struct {
-	ids    map[string]int64
-	counts map[countKey]*count
-}
-
-func (l *ledgerWriter) cell(ctx context.Context, tx *sql.Tx, line int64, mapping int, v ingest.Verdict) (ingest.Cell, error) {
-	group, err := l.detail(ctx, tx, v.Detail.Group())
-	if err != nil {
-		return ingest.Cell{}, err
-	}
-	k := countKey{mapping, v.Code, group}
-	if l.counts[k] == nil {
-		l.counts[k] = &count{firstLine: line}
-	}
-	l.counts[k].n++
-	id := group
-	if v.Code != verdict.Filtered { // a filter's clause says it all; the value it looked at stands in the record
-		if id, err = l.detail(ctx, tx, v.Detail); err != nil {
-			return ingest.Cell{}, err
-		}
-	}
-	return ingest.Cell{Code: v.Code, DetailID: id}, nil
-}
-
-func (l *ledgerWriter) detail(ctx context.Context, tx *sql.Tx, d verdict.Detail) (int64, error) {
-	if d.Empty() {
-		return 0, nil
-	}
-	text, err := json.Marshal(d)
-	if err != nil {
-		return 0, err
-	}
-	doc := string(text)
-	if id, ok := l.ids[doc]; ok {
-		return id, nil
-	}
-	var id int64
-	err = tx.QueryRowContext(ctx, `SELECT id FROM verdict_details WHERE doc = $1`, doc).Scan(&id)
-	if errors.Is(err, sql.ErrNoRows) {
-		err = tx.QueryRowContext(ctx, `INSERT INTO verdict_details (doc) VALUES ($1) RETURNING id`, doc).Scan(&id)
-	}
-	if err != nil {
-		return 0, fmt.Errorf("keep explanation: %w", err)
-	}
-	l.ids[doc] = id
-	return id, nil
 }
 
 // Waiting sums up what is still to be taken.
