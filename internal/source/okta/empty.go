@@ -3,6 +3,7 @@ package okta
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"longshore/internal/fault"
 )
@@ -20,12 +21,24 @@ func (r *reading) contradicted(ctx context.Context, page listPage, known bool) e
 
 // lookBack is asked before a stream ends. An app without users, say, is nothing odd; but had the credential lost its role
 // on the way, all the answers from then on would be empty, and the stream would end as if that were right.
+// What was empty before an interruption is not known any more, so that a resumed stream is looked into in any case.
 func (r *reading) lookBack(ctx context.Context) error {
-	empty := r.emptied
-	if r.emptied = nil; empty == nil {
-		return nil
+	empty, resumed := r.emptied, r.resumed
+	r.emptied, r.resumed = nil, false
+	switch {
+	case empty != nil:
+		return r.emptyHanded(ctx, empty)
+	case resumed:
+		reason, err := r.client.emptyIsSuspicious(ctx, time.Now(), r.met)
+		if refused := asAPIError(err); refused != nil && (refused.Status == http.StatusForbidden || refused.FeatureAbsent()) {
+			return nil // nothing is known to have been empty
+		}
+		if err != nil || reason == nil {
+			return err
+		}
+		return fault.Errorf(fault.Denied, "what was read before the interruption may lack records: %w", reason).WithHint("%s", reason.Hint)
 	}
-	return r.emptyHanded(ctx, empty)
+	return nil
 }
 
 // emptyHanded is asked when a listing that was just begun has nothing in it: that must not count as an org without

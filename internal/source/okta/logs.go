@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"longshore/internal/fault"
 	"longshore/internal/rawjson"
 )
 
@@ -45,8 +46,10 @@ func readLogs(ctx context.Context, r *reading, from state) error {
 			return err
 		}
 		seen = seen || len(page.records) > 0
-		if ended && !seen && from.Link == "" && l.source.logHistory == logRetention { // in 90 days somebody did something
-			if err := r.emptyHanded(ctx, page.answer); err != nil {
+		if ended && len(page.records) == 0 {
+			// In 90 days somebody did something; and a service app that lost its role sees no event any more.
+			whole := !seen && from.Link == "" && l.source.logHistory == logRetention
+			if err := l.blindEnd(ctx, page.answer, whole); err != nil {
 				return err
 			}
 		}
@@ -54,6 +57,21 @@ func readLogs(ctx context.Context, r *reading, from state) error {
 			return err
 		}
 	}
+}
+
+// blindEnd looks into an empty last page. Where it is all there is, what it means must be known; else only a credential
+// that is known to see nothing matters, and only a service app is answered so.
+func (l *logReading) blindEnd(ctx context.Context, empty *answer, whole bool) error {
+	if whole {
+		return l.emptyHanded(ctx, empty)
+	}
+	if l.client.auth.identity().Kind != KindServiceApp {
+		return nil
+	}
+	if reason, err := l.client.emptyIsSuspicious(ctx, empty.at, l.met); err == nil && reason != nil {
+		return fault.Errorf(fault.Denied, "GET %s: the list is empty, but %w", shown(empty.path), reason).WithHint("%s", reason.Hint)
+	}
+	return nil
 }
 
 // logReading is a reading of the log, with what its state remembers.

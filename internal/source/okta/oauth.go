@@ -172,8 +172,12 @@ func (t *tokens) took(used string) {
 	}
 }
 
+// maxRefusals is how many fresh tokens in a row may be refused: one ends early now and then, an app that is no more
+// gets none that is taken.
+const maxRefusals = 3
+
 // drop gives up a token that Okta refuses, and reports whether another one is worth a try: when this one was taken
-// before, when it has been renewed by now, and once when a fresh one is refused.
+// before, when it has been renewed by now, and a few times when a fresh one is refused.
 func (t *tokens) drop(used string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -184,7 +188,7 @@ func (t *tokens) drop(used string) bool {
 	if t.taken != used {
 		t.refusals++
 	}
-	return t.refusals <= 1
+	return t.refusals <= maxRefusals
 }
 
 func (t *tokens) identity() Identity {
@@ -377,10 +381,13 @@ func (t *tokens) ask(ctx context.Context, scopes []string, skew time.Duration) (
 	for _, text := range []*string{&answer.TokenType, &answer.Error, &answer.Description, &answer.ErrorCode, &answer.ErrorSummary} {
 		*text = scrubbed(*text, secrets)
 	}
+	if response.StatusCode == http.StatusOK && isHTML(response.Header) {
+		return nil, nil, notOkta(response)
+	}
+	if !parsed && len(body) > 0 && !isHTML(response.Header) { // it broke off on the way, as pages do
+		return nil, nil, &noToken{fmt.Errorf("the answer with status %d is no JSON", response.StatusCode)}
+	}
 	if response.StatusCode == http.StatusOK {
-		if !parsed || isHTML(response.Header) {
-			return nil, nil, notOkta(response)
-		}
 		access, err := t.accept(answer, scopes, began)
 		return access, nil, err
 	}

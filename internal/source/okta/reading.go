@@ -37,6 +37,7 @@ type reading struct {
 	gaps      []string        // found since the last page
 	lastState json.RawMessage // of the last page
 	answered  bool            // a parent of this read has answered
+	resumed   bool            // the read goes on where another stopped, which may have met empty lists
 	emptied   *answer         // the last one below a parent that was empty, which nothing contradicts; nil once looked into
 	ending    bool            // the parent read is the stream's last one
 	denied    int             // parents refused in a row

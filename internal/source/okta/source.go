@@ -181,5 +181,6 @@ func (s *Source) read(ctx context.Context, r *reading, name string, from json.Ra
 	case st.Done: // without a bound: nothing says what is known
 		st = state{}
 	}
+	r.resumed = st.Link != "" || st.Parent != "" || st.Phase > 0
 	return spec.read(ctx, r, st)
 }

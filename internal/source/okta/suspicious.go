@@ -13,7 +13,7 @@ import (
 // holds one is known of the time before it was asked alone: a role can be taken away at any time.
 const suspicionLife = 5 * time.Minute
 
-// maxEmptyUsers is how many empty pages of users that lead on are followed: a list that goes on is not empty.
+// maxEmptyUsers is how many empty pages of users that lead on are followed.
 const maxEmptyUsers = 3
 
 // suspicion is what was found out last about lists that come empty.
@@ -56,8 +56,15 @@ func (c *client) seesNothing(ctx context.Context, met func(*answer)) (*fault.Err
 	for request, pages := everyUserPath+"?limit=1", 0; ; pages++ {
 		users, next, err := c.page(ctx, request, "")
 		met(users.answer)
-		if err != nil || len(users.records) > 0 || next != "" && pages >= maxEmptyUsers {
+		if pages > 0 && pages < maxEmptyUsers && cursorRefused(err) {
+			request = everyUserPath + "?limit=1" // the cursor did not last: begin again
+			continue
+		}
+		if err != nil || len(users.records) > 0 {
 			return nil, err
+		}
+		if next != "" && pages >= maxEmptyUsers {
+			return nil, loops(next)
 		}
 		if next == "" {
 			return noUsers(id), nil
