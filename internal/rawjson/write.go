@@ -40,12 +40,12 @@ func OneLine(value []byte) []byte {
 	if bytes.IndexByte(value, '\n') < 0 && bytes.IndexByte(value, '\r') < 0 {
 		return value
 	}
-	return AppendCompact(make([]byte, 0, len(value)), value)
+	return appendCompact(make([]byte, 0, len(value)), value)
 }
 
-// AppendCompact appends a valid JSON value to dst without the white space between its tokens. Unlike json.Compact
+// appendCompact appends a valid JSON value to dst without the white space between its tokens. Unlike json.Compact
 // it escapes nothing, and keeps number text as it is.
-func AppendCompact(dst, value []byte) []byte {
+func appendCompact(dst, value []byte) []byte {
 	inString := false
 	for i := 0; i < len(value); i++ {
 		c := value[i]

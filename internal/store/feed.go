@@ -226,16 +226,7 @@ func (y *Syncs) LastOf(ctx context.Context, connectionID int64, stream string) (
 	if err != nil {
 		return nil, fmt.Errorf("list the objects of %s: %w", stream, err)
 	}
-	defer rows.Close()
-	var keys []string
-	for rows.Next() {
-		var key string
-		if err := rows.Scan(&key); err != nil {
-			return nil, err
-		}
-		keys = append(keys, key)
-	}
-	return keys, rows.Err()
+	return allKeys(rows)
 }
 
 // ChangedLines lists the lines of a run that changed an entity, with what they changed, by object and line.
@@ -265,6 +256,11 @@ func (y *Syncs) FeedObjects(ctx context.Context, connectionID int64, stream stri
 	if err != nil {
 		return nil, fmt.Errorf("list the feed's objects of %s: %w", stream, err)
 	}
+	return allKeys(rows)
+}
+
+// allKeys reads rows of one column, and closes them.
+func allKeys(rows *sql.Rows) ([]string, error) {
 	defer rows.Close()
 	var keys []string
 	for rows.Next() {

@@ -252,11 +252,6 @@ func (s *Source) isChosen(name string) bool {
 // neededScopes are those of the streams that are read without being named.
 func (s *Source) neededScopes() []string { return scopesOf(s.isChosen) }
 
-// ScopesOf returns the OAuth scopes that the named streams need, sorted. Names of no stream need none.
-func ScopesOf(streams ...string) []string {
-	return scopesOf(func(name string) bool { return slices.Contains(streams, name) })
-}
-
 // sharesRequest asks what part of the rate limits Okta grants this client; of API tokens it tells that of all.
 func (c *client) sharesRequest() string {
 	filter := `principalType eq "SSWS_TOKEN"`

@@ -119,6 +119,7 @@ var appTroubles = []trouble{
 // A stream that is read through any trouble is either complete and equal to the org's ledger, or told to be partial with
 // the true reason. It never goes in circles, and the credential reaches no other host.
 func TestChaos(t *testing.T) {
+	t.Parallel()
 	runs := chaosRuns
 	if testing.Short() {
 		runs = 100

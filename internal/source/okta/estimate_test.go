@@ -20,6 +20,7 @@ func planOf(s *Source) (plan []Planned) {
 }
 
 func TestCallsOfRandomOrgsAreForeseen(t *testing.T) {
+	t.Parallel()
 	random := rand.New(rand.NewPCG(3, 14))
 	t.Logf("%8s %8s %10s %10s %8s %12s %12s", "users", "admins", "foreseen", "made", "off by", "foreseen", "took")
 	orgs := 20

@@ -309,6 +309,14 @@ func TestGrantReachesTheLake(t *testing.T) {
 	})
 }
 
+// fewer is n, or a third of it with -short: the race detector makes SQLite slow.
+func fewer(n int) int {
+	if testing.Short() {
+		return n / 3
+	}
+	return n
+}
+
 // churn changes the org in a seeded way: everything that a feed must bring. It returns what was done.
 func (b *feedBench) churn(seed uint64, n int) {
 	b.t.Helper()
@@ -369,7 +377,7 @@ func TestFeedKeepsTheLakeTrue(t *testing.T) {
 				b := newFeedBench(t, emulator.Options{})
 				defer b.close()
 				b.follow(10 * time.Second)
-				b.churn(seed, 90)
+				b.churn(seed, fewer(90))
 				b.follow(time.Minute)
 				b.compare()
 			})

@@ -45,10 +45,8 @@ type Config struct {
 	Logger  *slog.Logger // nil means none
 }
 
-const (
-	// logRetention is how long Okta keeps its System Log.
-	logRetention = 90 * 24 * time.Hour
-)
+// logRetention is how long Okta keeps its System Log.
+const logRetention = 90 * 24 * time.Hour
 
 // Source reads the streams of one org. It is safe for concurrent use; reads at one time share the org's rate limits.
 type Source struct {

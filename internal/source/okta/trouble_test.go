@@ -13,7 +13,12 @@ import (
 
 // A stream that ends well holds what the ledger says, whatever went wrong on the way; else it says that it does not.
 func TestTroubleNeverLooksLikeSuccess(t *testing.T) {
-	for seed := range uint64(3) {
+	t.Parallel()
+	seeds := uint64(3)
+	if testing.Short() {
+		seeds = 1
+	}
+	for seed := range seeds {
 		synctest.Test(t, func(t *testing.T) { inTrouble(t, seed) })
 	}
 }

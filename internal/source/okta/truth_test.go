@@ -87,6 +87,7 @@ func targetsByOne(t *testing.T, pages []pipeline.Page) (list []string) {
 }
 
 func TestEveryStreamHoldsWhatTheLedgerSays(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, everyStreamHoldsWhatTheLedgerSays)
 }
 
@@ -172,6 +173,7 @@ func primaryKey(t *testing.T, stream pipeline.Stream, line string) (key string) 
 }
 
 func TestEveryStreamResumedAtAnyPageHoldsTheSame(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, everyStreamResumedAtAnyPageHoldsTheSame)
 }
 
