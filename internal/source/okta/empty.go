@@ -3,6 +3,7 @@ package okta
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"longshore/internal/fault"
@@ -41,6 +42,18 @@ func (r *reading) lookBack(ctx context.Context) error {
 	return nil
 }
 
+// nothingChanged is asked when a read of changes brings nothing, or ends in an empty page: an org may stand still, but a
+// credential that sees nothing is answered the same. It does see something when the whole listing has any object.
+func (r *reading) nothingChanged(ctx context.Context, empty *answer) error {
+	path, _, _ := strings.Cut(empty.path, "?")
+	page, next, err := r.client.fetchAnew(ctx, path+"?limit=1", "")
+	r.met(page.answer)
+	if err != nil || len(page.records) > 0 || next != "" {
+		return err
+	}
+	return r.emptyHanded(ctx, empty)
+}
+
 // emptyHanded is asked when a listing that was just begun has nothing in it: that must not count as an org without
 // such objects when the credential sees nothing (fault.Denied), and is a gap when that cannot be told.
 func (r *reading) emptyHanded(ctx context.Context, empty *answer) error {
@@ -50,7 +63,7 @@ func (r *reading) emptyHanded(ctx context.Context, empty *answer) error {
 		r.gap("GET %s: the list is empty, and whether this credential would see what is in it cannot be told: %s", shown(request), explained(err))
 		return nil
 	}
-	if err == nil && reason == nil && (state{Link: request}).belongsTo(apiPrefix+"groups") {
+	if err == nil && reason == nil && (state{Link: request}).belongsTo(apiPrefix+"groups") && !strings.Contains(request, "filter=") {
 		r.gap("GET %s: the list is empty, although every org has the group Everyone: this credential sees no group, or the list was cut short", shown(request))
 	}
 	if err != nil || reason == nil {

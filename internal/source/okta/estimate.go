@@ -297,12 +297,14 @@ func (e *estimating) users(ctx context.Context) error {
 // deactivated finds out how many users are deactivated: few are counted, of many the part is measured in pages of
 // users that joined at different times.
 func (e *estimating) deactivated(ctx context.Context) (int, error) {
-	request := e.r.source.deactivatedUsers()
-	page, next, err := e.r.client.page(ctx, request, "")
+	// The read asks for this page again: who is deactivated until then must be in it, because the listing that it reads
+	// first does not have them any more.
+	page, next, err := e.r.client.page(ctx, e.r.source.deactivatedUsers(), "")
+	e.r.met(page.answer)
+	e.extra("users", bucketUsers)
 	if err != nil {
 		return 0, err
 	}
-	e.r.client.kept.put(request, fetched{page: page, next: next})
 	if next == "" {
 		return len(page.records), nil
 	}

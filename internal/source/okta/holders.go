@@ -68,6 +68,7 @@ func (r *reading) visitHolders(ctx context.Context, spec childSpec, from, done s
 	if from.Link != "" {
 		return foreignState()
 	}
+	hole := r.hole
 	ids, last, err := r.holders(ctx)
 	switch {
 	case err != nil || from.Parent != "":
@@ -78,7 +79,7 @@ func (r *reading) visitHolders(ctx context.Context, spec childSpec, from, done s
 	}
 	if errors.Is(err, errNoHolders) {
 		r.client.log.Warn("okta role holders cannot be listed, every user will be asked for roles", "error", explained(err))
-		r.gaps = nil // of the union: asking everyone closes them
+		r.gaps, r.hole = nil, hole // of the union: asking everyone closes them
 		return err
 	}
 	if err != nil {

@@ -24,19 +24,25 @@ const (
 )
 
 // account completes a state with what all states of a read hold: when it began, and the bound up to which everything
-// was known before it. When the read is complete, its beginning is the new bound.
+// was known before it. When the read is complete, its beginning is the new bound. When it left something out the bound
+// stays: the next read must not take for known what nobody has read.
 func (r *reading) account(next state) state {
-	if r.spec.changed == nil { // the log keeps its bound itself
+	if r.spec.Name == logsName { // what a log has lost stays lost, and it keeps its bound itself
 		return next
 	}
-	if r.began == "" {
-		began := r.started.Add(time.Duration(r.client.skew.Load())).UTC().Truncate(time.Second).Add(-cursorGrain)
-		r.began = began.Format(stampLayout)
+	if next.Hole = r.hole; r.spec.changed == nil {
+		return next
+	}
+	if began := r.started.Add(time.Duration(r.client.skew.Load())).UTC().Truncate(time.Second).Add(-cursorGrain).Format(stampLayout); r.began == "" || r.older && began < r.began {
+		r.began = began
 	}
 	bound := r.bound
-	if next.Done {
+	switch {
+	case next.Done && next.Hole:
+		next.Follow = ""
+	case next.Done:
 		bound = r.began
-	} else {
+	default:
 		next.Began = r.began
 	}
 	if r.spec.CursorField == "lastUpdated" {
@@ -70,12 +76,18 @@ func changesOf(path, parameter string, expression func(since string) string) fun
 		// Not sorted by lastUpdated: the order by id stands still, while an object that changes during the read would
 		// move. It is in the next read, which begins before this one.
 		pages := newPager(r.client, "", request, from.Link)
-		seen := seenObjects{}
+		seen, found := seenObjects{}, from.Link != ""
 		for pages.more() {
 			page, err := pages.fetch(ctx)
 			r.met(page.answer)
 			if err != nil {
 				return err
+			}
+			// Nothing at all is what a credential that has lost its role is answered too.
+			if found = found || len(page.records) > 0; pages.hollow || !found && !pages.more() {
+				if err := r.nothingChanged(ctx, page.answer); err != nil {
+					return err
+				}
 			}
 			next := state{Phase: phaseChanged, Link: pages.next, Done: !pages.more()}
 			if err := r.page(page.answer, seen.fresh(page.records), next); err != nil {

@@ -35,7 +35,7 @@ func readLogs(ctx context.Context, r *reading, from state) error {
 		return foreignState()
 	}
 	started := r.client.serverTime(ctx)
-	l := &logReading{reading: r, started: started, latest: from.Latest, bound: from.Published, recent: newRecentUUIDs(from.Recent)}
+	l := &logReading{reading: r, started: started, latest: from.Latest, polled: from.Polled, bound: from.Published, recent: newRecentUUIDs(from.Recent)}
 	seen := false
 	p := &poller{client: r.client, started: started, next: l.begin(from), resumed: from.Link != "", restart: l.restart}
 	for {
@@ -66,6 +66,7 @@ type logReading struct {
 	*reading
 	started time.Time // the org's time when the read began
 	latest  string    // the newest published time seen
+	polled  string    // the org's time when a read last came to the log's end
 	bound   string    // for Airbyte's source: everything before is read
 	recent  *recentUUIDs
 
@@ -81,8 +82,12 @@ func (l *logReading) begin(from state) string {
 		last, err = time.Parse(time.RFC3339, from.Published)
 	}
 	known := err == nil
-	if known && last.Before(oldest) {
-		l.gap("log events between %s and %s are past Okta's retention of 90 days", last.UTC().Format(time.RFC3339), oldest.Format(time.RFC3339))
+	seen := last
+	if polled, err := time.Parse(time.RFC3339, from.Polled); err == nil {
+		seen = laterOf(seen, polled) // a quiet org: there was nothing newer then
+	}
+	if known && seen.Before(oldest) {
+		l.gap("log events between %s and %s are past Okta's retention of 90 days", seen.UTC().Format(time.RFC3339), oldest.Format(time.RFC3339))
 	}
 	if l.bound == "" && known { // a state from before the bound was kept
 		l.bound = last.UTC().Format(wholeLayout)
@@ -150,11 +155,12 @@ func (l *logReading) page(page listPage, next string, ended bool) error {
 	l.recent.turn()
 	if ended {
 		l.nothingMet("")
+		l.polled = l.started.Format(time.RFC3339)
 		if at, err := time.Parse(time.RFC3339, l.latest); err == nil {
 			l.bound = at.UTC().Format(wholeLayout)
 		}
 	}
-	return l.reading.page(page.answer, fresh, state{Link: next, Latest: l.latest, Recent: l.recent.String(), Published: l.bound})
+	return l.reading.page(page.answer, fresh, state{Link: next, Latest: l.latest, Recent: l.recent.String(), Published: l.bound, Polled: l.polled})
 }
 
 // look looks for the events that were the newest ones before a refused cursor.

@@ -21,6 +21,10 @@ const cleanPages = 5
 // cursor gives away.
 const maxEmptyPages = 1000
 
+// maxLooks is how often in a row a listing's last page is asked for again because it is empty: see lookAgain. What is
+// asked for again may name a next page that is empty and the last one once more.
+const maxLooks = 3
+
 // pager walks a listing page by page. It follows both of Okta's styles, the Link header and _links.next of the body,
 // whichever an answer has.
 type pager struct {
@@ -40,6 +44,7 @@ type pager struct {
 	restarts int
 	clean    int
 	empty    int // pages in a row
+	looks    int // since the last page that was not empty
 	guard    loopGuard
 }
 
@@ -80,7 +85,11 @@ func (p *pager) fetch(ctx context.Context) (listPage, error) {
 		page, next, err = p.client.page(ctx, asked, p.key)
 	}
 	if err == nil && next == "" && len(page.records) == 0 && (p.filled || asked != p.first) {
-		page, next, err = p.lookAgain(ctx, page, asked)
+		if p.looks++; p.looks > maxLooks {
+			p.hollow, p.denies = true, asked == p.first
+		} else {
+			page, next, err = p.lookAgain(ctx, page, asked)
+		}
 	}
 	if err != nil {
 		return page, err
@@ -91,7 +100,7 @@ func (p *pager) fetch(ctx context.Context) (listPage, error) {
 		}
 	}
 	if p.empty++; len(page.records) > 0 {
-		p.empty = 0
+		p.empty, p.looks = 0, 0
 	}
 	if p.empty > maxEmptyPages {
 		return page, fault.Errorf(fault.Unavailable, "the listing does not end: %d pages in a row are empty, at %q", p.empty, shown(asked))

@@ -261,7 +261,7 @@ func (p *partitioned) ask(ctx context.Context, c *chain) {
 // take yields a page and goes on behind it. What is left of the range begins at the last user's time of creation, not
 // behind it: others may have been created in the same second.
 func (p *partitioned) take(ctx context.Context, c *chain, page listPage) error {
-	first, last := c.asked.from, c.asked.from
+	first, last := c.asked.from, c.left.from
 	for i, user := range page.records {
 		created, err := time.Parse(time.RFC3339, rawjson.GetString(user, "created"))
 		if err != nil || created.Before(last) || !c.asked.to.IsZero() && !created.Before(c.asked.to) {
@@ -276,6 +276,11 @@ func (p *partitioned) take(ctx context.Context, c *chain, page listPage) error {
 		c.left.from = last
 	}
 	ended := !c.pages.more() || !c.left.to.IsZero() && !c.left.from.Before(c.left.to)
+	if ended && len(page.records) == 0 { // a range may be empty, or the credential has lost its sight
+		if err := p.emptyHanded(ctx, page.answer); err != nil {
+			return err
+		}
+	}
 	if ended {
 		p.chains = slices.DeleteFunc(p.chains, func(other *chain) bool { return other == c })
 	}

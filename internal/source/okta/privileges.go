@@ -136,6 +136,11 @@ func (f *privileges) page(ctx context.Context, page listPage, from, last state) 
 	}
 	begin, child := resumeAt(ids, from)
 	if begin >= len(ids) {
+		if last.Done {
+			if err := f.lookBack(ctx); err != nil {
+				return err
+			}
+		}
 		return f.reading.page(page.answer, nil, last)
 	}
 	now := time.Now().Add(time.Duration(f.client.skew.Load()))

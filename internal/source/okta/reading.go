@@ -26,7 +26,9 @@ type reading struct {
 	source  *Source
 	client  *client
 	spec    streamSpec
-	started time.Time // local clock
+	started time.Time // local clock; earlier when it was given what was read for the run before
+	older   bool      // it was
+	hole    bool      // something could not be read, now or before the state that it began with
 	began   string    // the same by the org's clock, from the first answer on
 	bound   string    // up to which everything was known before; "" for a full read
 	yield   func(pipeline.Page, error) bool
@@ -51,10 +53,14 @@ func (r *reading) met(a *answer) {
 	for status, n := range a.statuses {
 		r.statuses[status] += n
 	}
+	if !a.at.IsZero() && a.at.Before(r.started) { // it tells of the org as it was then
+		r.started, r.older = a.at, true
+	}
 }
 
 // gap notes what cannot be read.
 func (r *reading) gap(format string, args ...any) {
+	r.hole = true
 	r.gaps = append(r.gaps, fmt.Sprintf(format, args...))
 }
 
@@ -148,7 +154,11 @@ func (r *reading) children(ctx context.Context, spec childSpec, from state) erro
 		if err != nil {
 			return fmt.Errorf("list parents: %w", err)
 		}
-		if parents.hollow {
+		if from.Phase == phaseChanged && from.Link == "" && len(page.records) == 0 && !parents.more() {
+			if err := r.nothingChanged(ctx, page.answer); err != nil {
+				return err
+			}
+		} else if parents.hollow {
 			if err := r.emptyHanded(ctx, page.answer); err != nil {
 				return err
 			}

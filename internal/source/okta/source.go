@@ -170,6 +170,12 @@ func (s *Source) read(ctx context.Context, r *reading, name string, from json.Ra
 	}
 	r.hide, r.watch = spec.hide, spec.watch
 	r.spec, r.began, r.bound = spec, st.Began, st.bound()
+	if r.hole = st.Hole && !st.Done; st.Hole && st.Done { // what was left out is read again
+		st.Follow, st.Hole = "", false
+		if r.bound == "" || spec.changed == nil {
+			st = state{}
+		}
+	}
 	ctx = ofRun(forStream(ctx, spec.Name))
 	switch {
 	case st.Done && spec.CursorField == "":

@@ -36,6 +36,8 @@ type state struct {
 	Since   string `json:"s,omitempty"` // of streams that Airbyte reads whole: the bound up to which everything is known
 	Follow  string `json:"f,omitempty"` // roles: the request for the log's events behind those that are accounted for
 	Ranges  string `json:"g,omitempty"` // users listed with several cursors: the ranges that are left, see span
+	Polled  string `json:"w,omitempty"` // logs: the org's time when a read last came to the log's end
+	Hole    bool   `json:"h,omitempty"` // something of this read could not be read: its end is no bound, see account
 	Done    bool   `json:"done,omitempty"`
 
 	LastUpdated string `json:"lastUpdated,omitempty"` // users, groups
@@ -75,7 +77,7 @@ func parseState(data json.RawMessage) (state, error) {
 			return refuse("holds what is no request")
 		}
 	}
-	for _, stamp := range []string{s.Began, s.Since, s.LastUpdated, s.Published} {
+	for _, stamp := range []string{s.Began, s.Since, s.Polled, s.LastUpdated, s.Published} {
 		if _, err := time.Parse(time.RFC3339, stamp); stamp != "" && err != nil {
 			return refuse("holds what is no time")
 		}
@@ -138,18 +140,35 @@ func IsStart(data json.RawMessage) bool {
 }
 
 // ResumeFull returns the state from which a full refresh goes on: the given one when it is of a full refresh under way,
-// else nil, the start. done is a full refresh that is complete. A bound of incremental reads has no say.
+// else nil, the start. done is a full refresh that is complete. A bound of incremental reads has no say. A refresh that
+// left something out begins again, since whoever goes on with it would not tell what is missing.
 func ResumeFull(data json.RawMessage) (from json.RawMessage, done bool) {
 	s, err := parseState(data)
 	switch {
 	case err != nil:
 		return data, false // Read tells what is wrong with it
+	case s.Hole:
+		return nil, false
 	case s.Done && (airbyteDone(data) || hasVersion(data)):
 		return data, true
 	case s.bound() != "" && s.Published == "" || !hasVersion(data):
 		return nil, false
 	}
 	return data, false
+}
+
+// ResumeChanges returns the state from which an incremental read goes on. Like a full refresh, one under way that left
+// something out begins again, at its bound or, without one, at the start.
+func ResumeChanges(data json.RawMessage) json.RawMessage {
+	s, err := parseState(data)
+	switch {
+	case err != nil || !s.Hole || s.Done:
+		return data
+	case s.bound() == "":
+		return nil
+	}
+	s.Done, s.Follow = true, ""
+	return s.encode()
 }
 
 func hasVersion(data json.RawMessage) bool {
@@ -179,7 +198,7 @@ func (s state) belongsTo(path string) bool {
 func (s state) encode() json.RawMessage {
 	s.Version = stateVersion
 	if s.Done {
-		s = state{Version: stateVersion, Done: true, LastUpdated: s.LastUpdated, Published: s.Published, Since: s.Since, Follow: s.Follow}
+		s = state{Version: stateVersion, Done: true, Hole: s.Hole, LastUpdated: s.LastUpdated, Published: s.Published, Since: s.Since, Follow: s.Follow}
 	}
 	var buffer bytes.Buffer
 	encoder := json.NewEncoder(&buffer)

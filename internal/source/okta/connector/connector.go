@@ -129,5 +129,5 @@ func begin(start time.Time, stream, mode string, from json.RawMessage) (json.Raw
 	if okta.IsStart(from) && !start.IsZero() && incremental[stream] == "lastUpdated" {
 		from, _ = json.Marshal(map[string]string{"lastUpdated": start.Format("2006-01-02T15:04:05.000Z")}) // text always marshals
 	}
-	return from, false
+	return okta.ResumeChanges(from), false
 }

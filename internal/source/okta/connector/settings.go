@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode"
 
 	"longshore/internal/fault"
 	"longshore/internal/source/okta"
@@ -206,8 +207,16 @@ func (c credentials) into(config *okta.Config, rotated func(string)) error {
 		config.Refresh = &okta.RefreshToken{ClientID: c.ClientID, ClientSecret: c.ClientSecret, Token: c.RefreshToken, Rotated: rotated}
 		return nil
 	case authPrivateKey:
-		config.ServiceApp = &okta.ServiceApp{ClientID: c.ClientID, PrivateKey: c.PrivateKey, KeyID: c.KeyID, Scopes: strings.Fields(c.Scope), DPoP: c.DPoP}
+		config.ServiceApp = &okta.ServiceApp{ClientID: c.ClientID, PrivateKey: c.PrivateKey, KeyID: c.KeyID, Scopes: c.scopes(), DPoP: c.DPoP}
 		return nil
 	}
 	return fault.Errorf(fault.Invalid, "credentials.auth_type is %q: want %s, %s or %s", c.AuthType, authToken, authRefresh, authPrivateKey)
+}
+
+// scopes are those to ask for; nil for what the streams need.
+func (c credentials) scopes() []string {
+	if list := strings.FieldsFunc(c.Scope, func(r rune) bool { return r == ',' || unicode.IsSpace(r) }); len(list) > 0 {
+		return list
+	}
+	return nil
 }
