@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"sync"
@@ -65,6 +66,8 @@ type FeedStore interface {
 	// Nudges lists the connection's nudges behind the one given that are not settled, in order.
 	Nudges(ctx context.Context, connectionID, after int64, limit int) ([]Nudge, error)
 	SettleNudges(ctx context.Context, ids []int64) error
+	// DropFeed forgets a run of a feed that has brought nothing.
+	DropFeed(ctx context.Context, runID int64) error
 }
 
 // Feed brings changes into the lake as they happen. It is an ordinary run of the connection, of cause CauseFeed, whose
@@ -139,10 +142,20 @@ func (f *Feed) Work(ctx context.Context, connectionID int64, until time.Time) (w
 	}
 	if err := s.work(ctx, until); err != nil {
 		f.forget(connectionID)
+		if fault.Is(err, fault.Denied) || fault.Is(err, fault.Invalid) {
+			err = errors.Join(err, s.giveUp(ctx, err))
+		}
 		s.discard()
 		return 0, fmt.Errorf("feed of %q: %w", st.Connection.Name, err)
 	}
 	return 0, nil
+}
+
+// giveUp ends the run of a feed that cannot go on until a person has mended something, and leaves the log to the runs
+// again: they tell what is wrong with it.
+func (s *feedSession) giveUp(ctx context.Context, cause error) error {
+	err := s.end(ctx, cause)
+	return errors.Join(err, s.feed.Store.SaveFeed(ctx, s.state.Connection.ID, FeedMark{s.logStream, s.state.Position, s.state.CaughtUp, time.Time{}}))
 }
 
 func (f *Feed) forget(connectionID int64) {
@@ -253,8 +266,16 @@ func (s *feedSession) adopt(ctx context.Context) error {
 	engine := &Sync{Source: s.feed.Source, Destination: s.feed.Destination, Store: s.feed.Store, Now: s.feed.Now}
 	for _, st := range s.run.Streams {
 		w := &streamWriter{sync: engine, run: s.run, st: st}
+		// A run has read the log on from where the feed's run stood, while there was no feed at work.
+		ahead := st.Stream == s.logStream && len(s.state.Log) > 0 && !bytes.Equal(st.State, s.state.Log)
 		if err := w.begin(ctx); err != nil {
 			return err
+		}
+		if ahead {
+			w.forget()
+			if err := w.save(ctx, Commit{State: s.state.Log}); err != nil {
+				return err
+			}
 		}
 		// Pages of a worker that was killed: what they were of is durable, or they are that themselves.
 		if err := w.flush(ctx); err != nil {
@@ -311,6 +332,9 @@ func (s *feedSession) look(ctx context.Context) error {
 	if st.Run == nil || st.Run.ID != s.run.ID {
 		return fault.Errorf(fault.Conflict, "run %d of the feed was ended by another worker", s.run.ID)
 	}
+	if st.LogTaken { // the feed had not been heard of for a while, as when the machine slept
+		return fault.Errorf(fault.Conflict, "another run has begun to read the log")
+	}
 	s.rewind(st)
 	if st.Stale || s.feed.Now().Sub(s.run.StartedAt) >= feedRunTime {
 		return s.rollOver(ctx)
@@ -320,8 +344,24 @@ func (s *feedSession) look(ctx context.Context) error {
 
 // rollOver ends the run and begins the next.
 func (s *feedSession) rollOver(ctx context.Context) error {
+	if err := s.end(ctx, nil); err != nil {
+		return err
+	}
+	if err := s.open(ctx); err != nil {
+		return err
+	}
+	return s.adopt(ctx)
+}
+
+// end ends the run. cause is why the log cannot be read on, nil when it can. A run that has brought nothing is forgotten.
+func (s *feedSession) end(ctx context.Context, cause error) error {
 	if err := s.flushLog(ctx); err != nil {
 		return err
+	}
+	if s.broughtNothing() {
+		run := s.run.ID
+		s.run = Run{}
+		return s.feed.Store.DropFeed(ctx, run)
 	}
 	var streams []StreamRun
 	for _, st := range s.run.Streams {
@@ -329,6 +369,10 @@ func (s *feedSession) rollOver(ctx context.Context) error {
 		if w.st.Pages == 0 && w.st.NextPart == 0 && len(w.st.Gaps) == 0 { // nothing came: no manifest either
 			w.st.Status, w.st.FinishedAt = Complete, s.feed.Now()
 			if err := s.feed.Store.SaveStream(ctx, s.run.ID, w.st); err != nil {
+				return err
+			}
+		} else if cause != nil && st.Stream == s.logStream {
+			if err := w.finish(ctx, Partial, message(cause)); err != nil {
 				return err
 			}
 		} else if err := w.finish(ctx, Complete, ""); err != nil {
@@ -341,10 +385,16 @@ func (s *feedSession) rollOver(ctx context.Context) error {
 		return err
 	}
 	s.run = Run{}
-	if err := s.open(ctx); err != nil {
-		return err
+	return nil
+}
+
+func (s *feedSession) broughtNothing() bool {
+	for _, w := range s.writers {
+		if w.st.APIRows > 0 || w.st.NextPart > 0 || len(w.st.Gaps) > 0 {
+			return false
+		}
 	}
-	return s.adopt(ctx)
+	return true
 }
 
 // keep makes durable what a step brought: objects at once, records of the log a little later.

@@ -307,6 +307,14 @@ func (w *streamWriter) flush(ctx context.Context) error {
 	return nil
 }
 
+// forget drops the open batch and what is kept of it.
+func (w *streamWriter) forget() {
+	if w.batch != nil {
+		w.batch.Forget()
+		w.batch = nil
+	}
+}
+
 func (w *streamWriter) discard() {
 	if w.batch != nil {
 		w.batch.Discard()

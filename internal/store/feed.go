@@ -101,6 +101,28 @@ func (y *Syncs) StartFeed(ctx context.Context, c pipeline.Connection, streams []
 	return y.Run(ctx, id)
 }
 
+// DropFeed implements [pipeline.FeedStore]. A run that has objects stays.
+func (y *Syncs) DropFeed(ctx context.Context, runID int64) error {
+	err := y.s.InTx(ctx, func(tx *sql.Tx) error {
+		var objects int
+		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM objects WHERE sync_id = $1`, runID).Scan(&objects); err != nil {
+			return err
+		}
+		if objects > 0 {
+			return fault.Errorf(fault.Internal, "the run has %d objects", objects)
+		}
+		if _, err := tx.ExecContext(ctx, `DELETE FROM sync_streams WHERE sync_id = $1`, runID); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `DELETE FROM syncs WHERE id = $1 AND cause = $2`, runID, pipeline.CauseFeed)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("forget run %d of the feed: %w", runID, err)
+	}
+	return nil
+}
+
 // SaveFeed implements [pipeline.FeedStore].
 func (y *Syncs) SaveFeed(ctx context.Context, connectionID int64, m pipeline.FeedMark) error {
 	_, err := y.s.write.ExecContext(ctx, `INSERT INTO feeds (connection_id, log, position, caught_up, since, alive_until) VALUES ($1, $2, $3, $4, $5, $6)
@@ -214,14 +236,16 @@ func (y *Syncs) PutNudges(ctx context.Context, connectionID int64, delivery stri
 	return fresh, nil
 }
 
-// LastOf lists the objects that hold what is known of a stream: all that were written from its newest whole
-// reading on. A reading with gaps is whole but for what the credential may not read; one that broke off is not.
+// LastOf lists the objects that hold what is known of a stream: all that were written from its newest whole reading but
+// one on. The newest alone would not do: of what went between the two it says nothing, and a feed that was not at work
+// then has still to tell of it. A reading with gaps is whole but for what the credential may not read; one that broke off is not.
 func (y *Syncs) LastOf(ctx context.Context, connectionID int64, stream string) ([]string, error) {
 	rows, err := y.s.read.QueryContext(ctx, `SELECT o.object_key FROM objects o JOIN sync_streams t ON t.sync_id = o.sync_id AND t.stream = o.stream
 		JOIN syncs s ON s.id = o.sync_id
-		WHERE s.connection_id = $1 AND o.stream = $2 AND t.generation >= coalesce((SELECT max(w.generation) FROM sync_streams w JOIN syncs r ON r.id = w.sync_id
+		WHERE s.connection_id = $1 AND o.stream = $2 AND t.generation >= coalesce((SELECT DISTINCT w.generation FROM sync_streams w JOIN syncs r ON r.id = w.sync_id
 			WHERE r.connection_id = $1 AND w.stream = $2 AND w.mode = $3
-				AND (w.status = 'complete' OR w.status = 'partial' AND w.error = json_extract(w.gaps, '$[0]'))), 0) ORDER BY o.id`,
+				AND (w.status = 'complete' OR w.status = 'partial' AND w.error = json_extract(w.gaps, '$[0]'))
+			ORDER BY w.generation DESC LIMIT 1 OFFSET 1), 0) ORDER BY o.id`,
 		connectionID, stream, pipeline.FullRefresh)
 	if err != nil {
 		return nil, fmt.Errorf("list the objects of %s: %w", stream, err)

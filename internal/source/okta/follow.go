@@ -55,13 +55,14 @@ type following struct {
 	hide    map[string]trim // what of each stream's records stays out of the lake
 	effects effectIndex
 	known   *memory
-	folded  bool
+	folded  bool // known holds what the lake tells
 
 	from     state // where the log stood
 	log      *logReading
 	page     *pipeline.Page // the last one that log made
 	next     string         // the request to poll; "" before the first
 	resumed  bool           // next comes from a stored state
+	restarts int            // in a row, because the cursor was refused
 	nextPoll time.Time
 	rewinds  []rewind
 
@@ -77,9 +78,10 @@ type following struct {
 
 // rewind is a second reading of the log, for what its events touch.
 type rewind struct {
-	next  string
-	since time.Time // set while next is ""
+	next  string    // the request to begin with; "" for since
+	since time.Time // also when next is refused
 	mark  int64
+	poll  *poller // nil before the first page
 }
 
 // due is when a touched object is to be read.
@@ -131,8 +133,10 @@ func (s *Source) Follow(opts pipeline.FollowOptions) (pipeline.Following, error)
 	return f, nil
 }
 
-// Rewind implements [pipeline.Following].
+// Rewind implements [pipeline.Following]. What was brought beside, and by what the log does not tell of, is learned from
+// the lake again: else nobody would notice when it goes.
 func (f *following) Rewind(since time.Time, mark int64) {
+	f.folded = false
 	f.rewinds = append(f.rewinds, rewind{since: since, mark: mark})
 }
 
@@ -236,6 +240,9 @@ func (f *following) note(touches []touch) uint64 {
 			f.wantsAll = "an import changed users or groups"
 			continue
 		}
+		if !f.matters(t.of) {
+			continue
+		}
 		if f.pending[t] == nil {
 			f.pending[t] = &due{number: f.number, at: at}
 		}
@@ -276,14 +283,16 @@ func (f *following) poll(ctx context.Context) error {
 	}
 	page, after, err := f.client.page(ctx, f.next, "")
 	f.log.met(page.answer)
-	if f.resumed && cursorRefused(err) {
-		f.next, f.resumed = f.log.restart(), false
+	if cursorRefused(err) && (f.resumed || hasCursor(f.next)) && f.restarts < maxRestarts {
+		f.next, f.resumed, f.restarts = f.log.restart(), false, f.restarts+1
 		return nil // polled at once by the next step
 	}
 	if err != nil {
 		return fmt.Errorf("follow the log: %w", err)
 	}
-	f.resumed = false
+	if f.resumed = false; hasCursor(f.next) {
+		f.restarts = 0
+	}
 	if after == "" {
 		after = f.next
 	}
@@ -300,6 +309,9 @@ func (f *following) poll(ctx context.Context) error {
 	}
 	if count > 0 || after != f.next {
 		copied := *f.page
+		if len(copied.Gaps) > 0 {
+			f.wantsAll = "a part of the log is missing"
+		}
 		f.held = append(f.held, heldBack{number: f.note(touches), page: &copied})
 	}
 	f.next = after
@@ -316,21 +328,16 @@ func (f *following) rewindOnce(ctx context.Context) error {
 		return nil
 	}
 	w := &f.rewinds[0]
-	stored := w.next != ""
-	if w.next == "" {
+	if w.poll == nil {
 		server := f.client.serverTime(ctx)
-		since := server.Add(-time.Since(w.since))
-		if oldest := server.Add(-logRetention); since.Before(oldest) {
-			since = oldest
+		since := f.log.since(laterOf(server.Add(-time.Since(w.since)), server.Add(-logRetention)))
+		w.poll = &poller{client: f.client, started: server, next: since, restart: func() string { return since }}
+		if w.next != "" {
+			w.poll.next, w.poll.resumed = w.next, true
 		}
-		w.next = f.log.since(since)
 	}
-	page, after, err := f.client.page(ctx, w.next, "")
+	page, _, ended, err := w.poll.fetch(ctx)
 	f.log.met(page.answer)
-	if stored && cursorRefused(err) {
-		w.next = ""
-		return nil
-	}
 	if err != nil {
 		return fmt.Errorf("read the log again: %w", err)
 	}
@@ -338,13 +345,10 @@ func (f *following) rewindOnce(ctx context.Context) error {
 	for _, event := range page.records {
 		touches = append(touches, f.effects.touches(event)...)
 	}
-	number := f.note(touches)
-	if len(page.records) == 0 || len(page.records) < limitOf(page.answer.path) || after == "" || cursorKey(after) == cursorKey(w.next) {
+	if number := f.note(touches); ended {
 		f.held = append(f.held, heldBack{number: number, mark: w.mark})
 		f.rewinds = f.rewinds[1:]
-		return nil
 	}
-	w.next = after
 	return nil
 }
 
@@ -415,8 +419,18 @@ func (r *remembered) has(uuid string) bool {
 	return ok
 }
 
-// asGone reports whether an object's answer proves that it is not there any more.
+// asGone reports whether an object's answer proves that it is not there any more: Okta's own word that there is no such
+// object. A path that Okta does not know, or an answer of something that stands before it, is no proof.
 func asGone(err error) bool {
 	refused := asAPIError(err)
-	return refused != nil && (refused.Status == http.StatusNotFound || refused.Status == http.StatusGone) && fault.Is(err, fault.NotFound)
+	if refused == nil || !fault.Is(err, fault.NotFound) {
+		return false
+	}
+	switch refused.Code {
+	case "E0000007", "E0000048":
+		return refused.Status == http.StatusNotFound
+	case "E0000156":
+		return refused.Status == http.StatusGone
+	}
+	return false
 }

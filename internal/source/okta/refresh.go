@@ -3,6 +3,7 @@ package okta
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -29,6 +30,8 @@ const (
 	scanRest = 10
 	// maxListPages bounds the pages of one list below a parent.
 	maxListPages = 1000
+	// maxMembers bounds the members of a group that are read at once, some 50 MB: for more everything is read anew.
+	maxMembers = 20_000
 )
 
 // The streams whose records are read again one by one.
@@ -186,11 +189,15 @@ func (f *following) take(ctx context.Context, g *gathered, u unit, o outcome) er
 		return context.Cause(ctx)
 	}
 	refused := asAPIError(o.err)
+	var many *tooMany
 	switch {
 	case o.err == nil:
+	case errors.As(o.err, &many):
+		f.wantsAll = many.Error()
 	case refused != nil && refused.Status == http.StatusUnauthorized && !refused.FeatureAbsent():
 		return o.err
-	case refused != nil && refused.Status < 500 && refused.Status != http.StatusTooManyRequests && !fault.Is(o.err, fault.Unavailable), u.tries+1 >= maxTries:
+	case refused != nil && refused.Status < 500 && refused.Status != http.StatusTooManyRequests && !fault.Is(o.err, fault.Unavailable),
+		refused == nil && fault.Is(o.err, fault.Denied), u.tries+1 >= maxTries:
 		f.client.log.Warn("a changed object could not be read again: the next full read will tell", "object", u.touch.id, "error", explained(o.err))
 		g.pages = append(g.pages, pipeline.StreamPage{Stream: f.streamOf(u.touch.of), Page: pipeline.Page{
 			EmittedAt: time.Now(), Gaps: []string{explained(o.err)}, Statuses: o.statuses,
@@ -215,20 +222,45 @@ func (f *following) take(ctx context.Context, g *gathered, u unit, o outcome) er
 	return nil
 }
 
-// streamOf is the stream that tells of what could not be read.
+// aspectStreams are the streams that reading an aspect can bring records of, by itself or by what follows from it. The first
+// is the aspect's own.
+var aspectStreams = [ofWhole][]string{
+	ofUser:        {usersStream},
+	ofUserRoles:   {userRolesStream, roleTargetsStream},
+	ofMembership:  {groupMembersStream, userRolesStream},
+	ofUserGroups:  {groupMembersStream},
+	ofUserJoins:   {groupMembersStream},
+	ofGroup:       {groupsStream, groupMembersStream, userRolesStream, groupRolesStream, clientRolesStream, roleTargetsStream},
+	ofGroupRoles:  {groupRolesStream, userRolesStream, roleTargetsStream},
+	ofMembers:     {groupMembersStream, userRolesStream},
+	ofClientRoles: {clientRolesStream, roleTargetsStream},
+	ofRole:        {customRolesStream, permissionsStream},
+	ofAllRoles:    {customRolesStream, permissionsStream},
+	ofAdmins:      {groupsStream},
+	ofSet:         {resourceSetsStream, setResourcesStream, setBindingsStream},
+	ofAllSets:     {resourceSetsStream, setResourcesStream, setBindingsStream},
+}
+
+// matters reports whether anything that is wanted can come of reading an aspect.
+func (f *following) matters(of aspect) bool { return f.streamOf(of) != "" }
+
+// streamOf is the wanted stream that tells of what could not be read, or "".
 func (f *following) streamOf(of aspect) string {
-	name := [...]string{
-		ofUser: usersStream, ofUserRoles: userRolesStream, ofMembership: groupMembersStream, ofUserGroups: groupMembersStream, ofUserJoins: groupMembersStream,
-		ofGroup: groupsStream, ofGroupRoles: groupRolesStream, ofMembers: groupMembersStream, ofClientRoles: clientRolesStream,
-		ofRole: customRolesStream, ofAllRoles: customRolesStream, ofAdmins: groupsStream, ofSet: resourceSetsStream, ofAllSets: resourceSetsStream, ofWhole: usersStream,
-	}[of]
-	return name
+	for _, name := range aspectStreams[of] {
+		if f.wanted[name] {
+			return name
+		}
+	}
+	return ""
 }
 
 // follow notes what follows from a unit, under the unit's number: what waits for the unit waits for it too.
 func (g *gathered) follow(of aspect, ids ...string) {
 	for _, id := range ids {
 		t := touch{of: of, id: id}
+		if !g.f.matters(of) {
+			continue
+		}
 		if d := g.f.pending[t]; d != nil {
 			d.number = min(d.number, g.number)
 			continue
@@ -325,6 +357,42 @@ func (c *calls) all(ctx context.Context, path, key string) (last *answer, record
 	return last, records, false, nil
 }
 
+// tooMany says that a group has more members than are read one by one.
+type tooMany struct{ group string }
+
+func (t *tooMany) Error() string {
+	return fmt.Sprintf("group %s has more than %d members, too many to be read one by one", t.group, maxMembers)
+}
+
+// membersOf reads the members of a group; keep makes of each what is kept of it.
+func (f *following) membersOf(ctx context.Context, c *calls, group string, keep func(user []byte) []byte) (last *answer, members [][]byte, gone bool, err error) {
+	pages := newPager(c.client, "", f.source.listRequest(memberLimit, "groups/"+url.PathEscape(group)+"/users"), "")
+	for pages.more() {
+		page, err := pages.fetch(ctx)
+		c.met(page.answer)
+		if err != nil {
+			return page.answer, nil, page.answer != nil && asGone(err), err
+		}
+		last = page.answer
+		for _, user := range page.records {
+			members = append(members, keep(user))
+		}
+		if len(members) > maxMembers {
+			return last, nil, false, &tooMany{group}
+		}
+	}
+	return last, members, false, nil
+}
+
+// seen returns why an empty list proves nothing: to an app that has lost its admin role Okta shows empty lists.
+func (f *following) seen(ctx context.Context, c *calls, empty *answer) error {
+	reason, err := f.client.emptyIsSuspicious(ctx, empty.at, c.met)
+	if err != nil || reason == nil {
+		return err
+	}
+	return fault.Errorf(fault.Denied, "GET %s: the list is empty, but %w", shown(empty.path), reason).WithHint("%s", reason.Hint)
+}
+
 // listed is a user as listings show it: read by id it comes with more links, and these would make it look changed.
 func listed(user []byte) []byte {
 	self, ok := rawjson.Get(user, "_links", "self")
@@ -363,6 +431,11 @@ func (f *following) readRoles(ctx context.Context, c *calls, stream listStream, 
 	a, records, gone, err := c.all(ctx, stream.path(id), stream.key)
 	if err != nil && !gone {
 		return nil, err
+	}
+	if !gone && len(records) == 0 && (f.known.holds(stream.name, id) || f.known.holds(roleTargetsStream, id)) {
+		if err := f.seen(ctx, c, a); err != nil {
+			return nil, err
+		}
 	}
 	targets, err := f.readTargets(ctx, c, kind, id, records)
 	if err != nil {
@@ -438,7 +511,7 @@ func (f *following) groupsOf(ctx context.Context, c *calls, id string) (a *answe
 		}
 	}
 	if len(groups) == 0 {
-		return a, nil, nil, nil
+		return a, nil, nil, f.seen(ctx, c, a)
 	}
 	b, user, gone, err := c.one(ctx, everyUserPath+"/"+url.PathEscape(id))
 	if gone {
@@ -472,7 +545,7 @@ func (f *following) readMemberships(ctx context.Context, c *calls, u unit) (func
 			} else {
 				records = append(records, noMembership(id, group, a.at))
 			}
-			if f.known.holds(groupRolesStream, group) || slices.Contains(f.known.through(group), id) || f.known.full[groupRolesStream] {
+			if f.known.holds(groupRolesStream, group) || slices.Contains(f.known.through(group), id) || f.known.full[groupRolesStream] || !f.wanted[groupRolesStream] {
 				g.follow(ofUserRoles, id)
 			}
 		}
@@ -547,14 +620,19 @@ func (f *following) readGroupRoles(ctx context.Context, c *calls, u unit) (func(
 	if err != nil && !gone {
 		return nil, err
 	}
+	if !gone && len(records) == 0 && f.known.holds(groupRolesStream, id) {
+		if err := f.seen(ctx, c, a); err != nil {
+			return nil, err
+		}
+	}
 	var members []string
 	if !gone && f.wanted[userRolesStream] {
-		_, users, left, err := c.all(ctx, f.source.listRequest(memberLimit, "groups/"+url.PathEscape(id)+"/users"), "")
+		_, users, left, err := f.membersOf(ctx, c, id, func(user []byte) []byte { return []byte(rawjson.GetString(user, "id")) })
 		if err != nil && !left {
 			return nil, err
 		}
 		for _, user := range users {
-			members = append(members, rawjson.GetString(user, "id"))
+			members = append(members, string(user))
 		}
 	}
 	targets, err := f.readTargets(ctx, c, principalGroup, id, records)
@@ -576,15 +654,20 @@ func (f *following) readMembers(ctx context.Context, c *calls, u unit) (func(*ga
 		return nil, nil
 	}
 	id := u.touch.id
-	a, users, gone, err := c.all(ctx, f.source.listRequest(memberLimit, "groups/"+url.PathEscape(id)+"/users"), "")
+	a, users, gone, err := f.membersOf(ctx, c, id, rawjson.OneLine)
 	if err != nil && !gone {
 		return nil, err
+	}
+	if !gone && len(users) == 0 {
+		if err := f.seen(ctx, c, a); err != nil {
+			return nil, err
+		}
 	}
 	return func(g *gathered) {
 		var ids []string
 		for i, user := range users {
 			ids = append(ids, rawjson.GetString(user, "id"))
-			users[i] = membership(rawjson.OneLine(user), id)
+			users[i] = membership(user, id)
 		}
 		g.bring(groupMembersStream, a, users...)
 		g.scan.group(id, ids, a)
@@ -605,15 +688,21 @@ func (f *following) readSet(ctx context.Context, c *calls, u unit) (func(*gather
 	if err != nil || !f.wanted[setBindingsStream] {
 		return bring, err
 	}
+	set := &answer{at: time.Now(), path: f.source.resourceSetRequest(id, "/bindings")}
 	bindings, err := f.asStream(c, func(r *reading) error {
 		return readMembers(ctx, r, id, newPager(f.client, "roles", f.source.resourceSetRequest(id, "/bindings"), ""), state{}, state{})
 	})
 	if err != nil && !asGone(err) {
 		return nil, err
 	}
+	if err == nil && len(bindings.records) == 0 && f.known.holds(setBindingsStream, id) {
+		if err := f.seen(ctx, c, set); err != nil {
+			return nil, err
+		}
+	}
 	return func(g *gathered) {
 		bring(g)
-		g.bringFound(setBindings, id, &answer{at: time.Now(), path: f.source.resourceSetRequest(id, "/bindings")}, bindings)
+		g.bringFound(setBindings, id, &answer{at: time.Now(), path: set.path}, bindings)
 	}, nil
 }
 
@@ -628,8 +717,14 @@ func (f *following) readWithList(ctx context.Context, c *calls, id, stream, path
 	}
 	b, records := a, [][]byte(nil)
 	if !gone && f.wanted[list.name] {
-		if b, records, _, err = c.all(ctx, list.path(id), list.key); err != nil && !asGone(err) {
+		var left bool
+		if b, records, left, err = c.all(ctx, list.path(id), list.key); err != nil && !left {
 			return nil, err
+		}
+		if !left && len(records) == 0 && f.known.holds(list.name, id) {
+			if err := f.seen(ctx, c, b); err != nil {
+				return nil, err
+			}
 		}
 		records = withMember(records, list.parent, rawjson.AppendString(nil, id))
 	}
