@@ -20,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"longshore/internal/fault"
 )
@@ -75,7 +76,7 @@ type manifest struct {
 func Open(name string) (Pack, error) {
 	text, err := files.ReadFile(name + "/pack.json")
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) {
-		return Pack{}, fault.Errorf(fault.NotFound, "no pack is called %q", name).WithHint("the packs are %q", Names())
+		return Pack{}, fault.Errorf(fault.NotFound, "no pack is called %q", name).WithHint("there is %s", strings.Join(Names(), " and "))
 	}
 	if err != nil {
 		return Pack{}, fmt.Errorf("open pack %q: %w", name, err)

@@ -59,6 +59,20 @@ func runCheck(cmd *cobra.Command, asJSON, credentials bool) error {
 	if err != nil {
 		return err
 	}
+	open := openToRead
+	if _, err := os.Stat(databasePath(cfg.data)); errors.Is(err, os.ErrNotExist) {
+		open = openApp // a check may come before everything else
+	}
+	a, openErr := open(ctx, cfg, newLog(cmd.ErrOrStderr()))
+	if openErr == nil {
+		defer a.Close()
+		if err := a.sameOrg(ctx); err != nil {
+			if credentials {
+				err = errors.Join(a.printKeys(ctx, cmd.OutOrStdout()), err)
+			}
+			return err
+		}
+	}
 	r := checkReport{OK: true}
 	source, org, err := newSource(cfg, newLog(cmd.ErrOrStderr()))
 	if err != nil {
@@ -75,16 +89,10 @@ func runCheck(cmd *cobra.Command, asJSON, credentials bool) error {
 	if r.OK = err == nil && r.Okta.OK(); err != nil {
 		r.OktaErr, r.OktaCure = err.Error(), fault.HintOf(err)
 	}
-	open := openToRead
-	if _, err := os.Stat(databasePath(cfg.data)); errors.Is(err, os.ErrNotExist) {
-		open = openApp // a check may come before everything else
-	}
-	a, err := open(ctx, cfg, newLog(cmd.ErrOrStderr()))
-	if err != nil {
+	if openErr != nil {
 		_ = r.print(cmd.OutOrStdout(), asJSON) // what is known already is worth seeing
-		return err
+		return openErr
 	}
-	defer a.Close()
 	r.Database = "SQLite in " + cfg.data + ": opened and migrated"
 	r.Bucket = a.bucket.Name()
 	if bucket, ok := a.bucket.(*lakes3.Bucket); ok {
@@ -146,8 +154,16 @@ func (r *checkReport) print(w io.Writer, asJSON bool) error {
 	return err
 }
 
-// printCredentials shows what first start showed once.
+// printCredentials shows what first start showed once, and the event hook's URI and secret.
 func (a *app) printCredentials(ctx context.Context, w io.Writer) error {
+	if err := a.printKeys(ctx, w); err != nil {
+		return err
+	}
+	return a.printHook(ctx, w)
+}
+
+// printKeys shows the keys made on first start.
+func (a *app) printKeys(ctx context.Context, w io.Writer) error {
 	id, secret, err := a.apiCredentials(ctx)
 	if err != nil {
 		return err
@@ -155,6 +171,6 @@ func (a *app) printCredentials(ctx context.Context, w io.Writer) error {
 	if a.s3url != "" {
 		fmt.Fprintf(w, "S3 endpoint %s   bucket %s   access key %s   secret key %s\n", a.s3url, a.bucket.Name(), a.s3keys.access, a.s3keys.secret)
 	}
-	fmt.Fprintf(w, "API client id %s   client secret %s\n", id, secret)
-	return a.printHook(ctx, w)
+	_, err = fmt.Fprintf(w, "API client id %s   client secret %s\n", id, secret)
+	return err
 }

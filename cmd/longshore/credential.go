@@ -41,7 +41,7 @@ func oktaConfig(k *koanf.Koanf) (okta.Config, error) {
 		return c, err
 	}
 	if c.LimitOf != "" && c.LimitOf != okta.LimitOfOrg && c.LimitOf != okta.LimitOfClient {
-		return c, fault.Errorf(fault.Invalid, "LONGSHORE_OKTA_LIMIT_OF %q: want org or client, or nothing to find out", c.LimitOf)
+		return c, fault.Errorf(fault.Invalid, "limit setting (--okta-limit-of, LONGSHORE_OKTA_LIMIT_OF) %q: want org or client, or nothing to find out", c.LimitOf)
 	}
 	if names := listOf(k, settingStreams); len(names) > 0 {
 		c.Streams = names
@@ -59,6 +59,10 @@ func oktaConfig(k *koanf.Koanf) (okta.Config, error) {
 
 // addCredential puts the one way to sign in that the settings mean into the source's settings.
 func addCredential(k *koanf.Koanf, c *okta.Config) error {
+	dpop, err := parseDPoP(k.String(settingDPoP))
+	if err != nil {
+		return err
+	}
 	token, id := k.String("okta-token"), k.String("okta-client-id")
 	key, secret, refresh := k.String("okta-private-key"), k.String("okta-client-secret"), k.String("okta-refresh-token")
 	mode, err := modeOf(k.String("okta-authorization-mode"), token, id, key, refresh)
@@ -103,14 +107,19 @@ func addCredential(k *koanf.Koanf, c *okta.Config) error {
 	if scopes := listOf(k, "okta-scopes"); len(scopes) > 0 {
 		c.ServiceApp.Scopes = scopes
 	}
-	switch strings.ToLower(k.String(settingDPoP)) {
-	case "auto", "false":
-	case "always", "true":
-		c.ServiceApp.DPoP = true
-	default:
-		return fault.Errorf(fault.Invalid, "LONGSHORE_OKTA_DPOP %q: want auto or always", k.String(settingDPoP))
-	}
+	c.ServiceApp.DPoP = dpop
 	return nil
+}
+
+// parseDPoP tells whether DPoP is offered before Okta demands it.
+func parseDPoP(text string) (bool, error) {
+	switch strings.ToLower(text) {
+	case "auto", "false":
+		return false, nil
+	case "always", "true":
+		return true, nil
+	}
+	return false, fault.Errorf(fault.Invalid, "DPoP setting (--okta-dpop, LONGSHORE_OKTA_DPOP) %q: want auto or always", text)
 }
 
 // modeOf says how to sign in: as set, or as the credentials given have it.

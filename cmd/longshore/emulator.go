@@ -19,6 +19,7 @@ import (
 )
 
 const (
+	minEmulatedUsers   = 40 // the people of its stories
 	maxEmulatedUsers   = 5_000_000
 	maxEmulatedChanges = 1000 // a second
 )
@@ -102,8 +103,8 @@ All of it can be changed while the org runs, over the control API of --control-l
 // read turns the flags' texts into options.
 func (e *emulatorFlags) read(cmd *cobra.Command) (err error) {
 	o := &e.options
-	if o.Users < 1 || o.Users > maxEmulatedUsers {
-		return fmt.Errorf("--users %d: want a number from 40 to %d", o.Users, maxEmulatedUsers)
+	if o.Users < minEmulatedUsers || o.Users > maxEmulatedUsers {
+		return fmt.Errorf("--users %d: want a number from %d to %d", o.Users, minEmulatedUsers, maxEmulatedUsers)
 	}
 	if o.Days < 1 || o.Days > 90 {
 		return fmt.Errorf("--days %d: want a number from 1 to 90; Okta keeps its log for 90 days", o.Days)

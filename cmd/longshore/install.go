@@ -60,11 +60,7 @@ func (a *app) connection(ctx context.Context) (pipeline.Connection, error) {
 		if c.Name != connectionName {
 			continue
 		}
-		if c.Source != a.orgURL() {
-			return c, fault.Errorf(fault.Conflict, "the data folder %s holds the org %s, not %s", a.cfg.data, c.Source, a.orgURL()).
-				WithHint("use another folder with --data: one folder, one org")
-		}
-		return c, nil
+		return c, a.sameOrg(ctx)
 	}
 	made, err := a.syncs.PutConnection(ctx, pipeline.Connection{Name: connectionName, Source: a.orgURL(), Namespace: namespace, Every: defaultEvery})
 	if err != nil {

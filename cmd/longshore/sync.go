@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -109,7 +110,7 @@ func (a *app) named(ctx context.Context, name string) (pipeline.Connection, erro
 		}
 		names = append(names, c.Name)
 	}
-	return pipeline.Connection{}, fault.Errorf(fault.NotFound, "no connection is called %q", name).WithHint("the connections are %q", names)
+	return pipeline.Connection{}, fault.Errorf(fault.NotFound, "no connection is called %q", name).WithHint("%s", connectionsHint(names))
 }
 
 // tellRun says how a run ended; one that failed is an error.
@@ -127,4 +128,11 @@ func (a *app) tellRun(ctx context.Context, say *sayer, id int64) error {
 		return fmt.Errorf("sync %d failed: %s", run.ID, run.Error)
 	}
 	return nil
+}
+
+func connectionsHint(names []string) string {
+	if len(names) == 0 {
+		return "there is no connection here yet: longshore up makes the one called " + connectionName
+	}
+	return "there is " + strings.Join(names, ", ")
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"database/sql"
@@ -149,8 +150,12 @@ func openToRead(ctx context.Context, cfg config, log *slog.Logger) (_ *app, err 
 			return nil, err
 		}
 		a.s3url = url
+		var name string
+		if name, err = a.embeddedBucket(ctx); err != nil {
+			return nil, err
+		}
 		a.bucket, err = lakes3.Open(ctx, lakes3.Config{
-			Endpoint: url, Region: "us-east-1", Bucket: a.embeddedBucket(), AccessKey: a.s3keys.access,
+			Endpoint: url, Region: "us-east-1", Bucket: name, AccessKey: a.s3keys.access,
 			SecretKey: a.s3keys.secret, PathStyle: true,
 		})
 	} else {
@@ -289,7 +294,11 @@ func (a *app) openBucket(ctx context.Context) error {
 		if a.s3keys, err = a.embeddedKeys(ctx); err != nil {
 			return err
 		}
-		cfg = lakes3.Config{Region: "us-east-1", Bucket: a.embeddedBucket(), AccessKey: a.s3keys.access, SecretKey: a.s3keys.secret, PathStyle: true}
+		name, err := a.embeddedBucket(ctx)
+		if err != nil {
+			return err
+		}
+		cfg = lakes3.Config{Region: "us-east-1", Bucket: name, AccessKey: a.s3keys.access, SecretKey: a.s3keys.secret, PathStyle: true}
 		a.s3, err = s3server.Start(ctx, s3server.Config{
 			Dir: filepath.Join(a.cfg.data, "lake"), Listen: a.cfg.s3Listen, AccessKey: cfg.AccessKey,
 			SecretKey: cfg.SecretKey, Region: cfg.Region,
@@ -316,17 +325,48 @@ func (a *app) openBucket(ctx context.Context) error {
 	return nil
 }
 
-// embeddedBucket is the bucket's name for the org at hand: org-demo, or org- and the org's first label.
-func (a *app) embeddedBucket() string {
-	if a.demo {
-		return demoBucket
-	}
-	u, _, err := okta.ParseOrgURL(a.cfg.oktaURL)
+// embeddedBucket is the bucket's name for the folder's org, or for the settings' where the folder has none yet: org-demo,
+// or org- and the org's first label. So commands that make no Okta call need no Okta settings.
+func (a *app) embeddedBucket(ctx context.Context) (string, error) {
+	held, err := a.heldOrg(ctx)
 	if err != nil {
-		return demoBucket
+		return "", err
+	}
+	org := cmp.Or(held, a.orgURL())
+	u, _, err := okta.ParseOrgURL(org)
+	if org == demoOrg || err != nil {
+		return demoBucket, nil //nolint:nilerr // who opens the org tells of its URL
 	}
 	label, _, _ := strings.Cut(u.Hostname(), ".")
-	return "org-" + strings.ToLower(label)
+	return "org-" + strings.ToLower(label), nil
+}
+
+// heldOrg is the org that the data folder was begun with, or "".
+func (a *app) heldOrg(ctx context.Context) (string, error) {
+	all, err := a.store.Syncs("", time.Now, nil, nil).Connections(ctx)
+	if err != nil {
+		return "", err
+	}
+	for _, c := range all {
+		if c.Name == connectionName {
+			return c.Source, nil
+		}
+	}
+	return "", nil
+}
+
+// sameOrg refuses settings that mean another org than the data folder's.
+func (a *app) sameOrg(ctx context.Context) error {
+	held, err := a.heldOrg(ctx)
+	switch {
+	case err != nil || held == "" || held == a.orgURL():
+		return err
+	case a.demo:
+		return fault.Errorf(fault.Conflict, "the data folder %s holds the org %s, and no Okta settings are given", a.cfg.data, held).
+			WithHint("set OKTA_CLIENT_ORGURL and its credential; for the demo org use another folder with --data: one folder, one org")
+	}
+	return fault.Errorf(fault.Conflict, "the data folder %s holds the org %s, not %s", a.cfg.data, held, a.orgURL()).
+		WithHint("use another folder with --data: one folder, one org")
 }
 
 // embeddedKeys returns the embedded endpoint's keys, made on first start and kept sealed.

@@ -73,7 +73,7 @@ func readCatalog(path string) ([]configured, error) {
 		Streams []configured `json:"streams"`
 	}
 	if err := json.Unmarshal(data, &catalog); err != nil {
-		return nil, fault.Errorf(fault.Invalid, "the catalog file %q is no configured catalog: %w", path, err)
+		return nil, fault.Errorf(fault.Invalid, "the catalog file %q is no configured catalog: want an object with streams", path)
 	}
 	seen := map[string]bool{}
 	for i, s := range catalog.Streams {

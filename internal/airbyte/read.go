@@ -44,9 +44,11 @@ func (r *command) read(ctx context.Context) bool {
 		rows = session.Foresee(ctx, begun)
 	}
 	var failed []string
+	kind := fault.Unavailable
 	for _, s := range streams {
 		if err := s.run(ctx, rows[s.name]); err != nil {
 			failed = append(failed, s.name)
+			kind = worse(kind, fault.KindOf(err), len(failed) == 1)
 		}
 		if ctx.Err() != nil {
 			break
@@ -58,11 +60,20 @@ func (r *command) read(ctx context.Context) bool {
 			WithHint("Nothing is lost: reading goes on from the last state."))
 		return false
 	case len(failed) > 0:
-		r.out.failed("", fault.Errorf(fault.Unavailable, "%d of %d streams are not complete: %s", len(failed), len(catalog), strings.Join(failed, ", ")).
+		r.out.failed("", fault.Errorf(kind, "%d of %d streams are not complete: %s", len(failed), len(catalog), strings.Join(failed, ", ")).
 			WithHint("Each one's own error says why."))
 		return false
 	}
 	return true
+}
+
+// worse is what kind of failure a run has whose streams failed in these ways. As long as one of them may pass with time,
+// so may the run: a platform tries it again. When none may, it is told to ask its user.
+func worse(all, one fault.Kind, first bool) fault.Kind {
+	if first || one == fault.Unavailable {
+		return one
+	}
+	return all
 }
 
 // waits passes on what Environment.Throttled is told.

@@ -43,13 +43,10 @@ func (r Receipt) Print(w io.Writer) error {
 	for _, s := range r.Streams {
 		p.f("  %-24s %s\n", s.Name, verdictLine(s.Verdicts))
 	}
-	p.f("\nEntities\n")
-	for _, b := range r.Blueprints {
-		p.f("  %-24s %d\n", b.Identifier, b.Entities)
-	}
+	p.entities(r.Blueprints)
 	if r.Calls != nil {
 		p.f("\nCalls: %s\n", r.Calls)
-		for _, unsure := range r.Calls.Unsure {
+		for _, unsure := range slices.Compact(slices.Sorted(slices.Values(r.Calls.Unsure))) {
 			p.f("  not foreseen: %s\n", unsure)
 		}
 	}
@@ -116,5 +113,27 @@ type printer struct {
 func (p *printer) f(format string, args ...any) {
 	if p.err == nil {
 		_, p.err = fmt.Fprintf(p.w, format, args...)
+	}
+}
+
+// entities lists the blueprints that have any, and names the others on one line: those of streams that are not chosen.
+func (p *printer) entities(all []Blueprint) {
+	width := 0
+	var none []string
+	for _, b := range all {
+		if b.Entities == 0 {
+			none = append(none, b.Identifier)
+			continue
+		}
+		width = max(width, len(b.Identifier))
+	}
+	p.f("\nEntities\n")
+	for _, b := range all {
+		if b.Entities > 0 {
+			p.f("  %-*s %d\n", width, b.Identifier, b.Entities)
+		}
+	}
+	if len(none) > 0 {
+		p.f("  none of %s\n", strings.Join(none, ", "))
 	}
 }

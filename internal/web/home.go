@@ -18,6 +18,7 @@ import (
 
 type homePage struct {
 	Run      *pipeline.Run // the sync that is shown; nil: all that the lake holds
+	Feed     *feedLine     // the feed that is under way beside it, if there is one
 	Runs     []pipeline.Run
 	Tiles    []runTile
 	Flow     *flow
@@ -33,6 +34,12 @@ type homePage struct {
 	Pending  int64
 	Connects []pipeline.Connection
 	Ghost    *sankey
+}
+
+// feedLine tells of the feed that follows the org.
+type feedLine struct {
+	Run  pipeline.Run
+	Rows int64
 }
 
 // runTile is a sync in the strip of the last ones.
@@ -119,7 +126,7 @@ func (s *site) home(w http.ResponseWriter, r *http.Request) error {
 // chooseRun reads which sync to show: a number, "all", or nothing for the newest.
 func (s *site) chooseRun(ctx context.Context, h *homePage, wanted string) error {
 	var err error
-	if h.Runs, err = s.Syncs.Runs(ctx, runsShown); err != nil {
+	if h.Runs, err = s.Syncs.Runs(ctx, 2*runsShown); err != nil { // about every other one is a feed
 		return err
 	}
 	switch {
@@ -137,6 +144,16 @@ func (s *site) chooseRun(ctx context.Context, h *homePage, wanted string) error 
 	default:
 		h.Run = lastSync(h.Runs)
 	}
+	for _, run := range h.Runs {
+		if wanted == "" && run.Cause == pipeline.CauseFeed && run.Status == pipeline.Running && run.ID != h.Run.ID {
+			h.Feed = &feedLine{Run: run, Rows: rowsOf(run)}
+			break
+		}
+	}
+	h.Runs = slices.DeleteFunc(slices.Clone(h.Runs), func(run pipeline.Run) bool { // the strip is of syncs: feeds would drown them
+		return run.Cause == pipeline.CauseFeed && (h.Run == nil || run.ID != h.Run.ID)
+	})
+	h.Runs = h.Runs[:min(len(h.Runs), runsShown)]
 	var most int64
 	for _, run := range h.Runs {
 		most = max(most, rowsOf(run))
@@ -174,6 +191,14 @@ func lastSync(runs []pipeline.Run) *pipeline.Run {
 		return &runs[0]
 	}
 	return nil
+}
+
+// runWord is what people call a run of this cause.
+func runWord(cause string) string {
+	if cause == pipeline.CauseFeed {
+		return "Feed"
+	}
+	return "Sync"
 }
 
 func rowsOf(run pipeline.Run) (n int64) {

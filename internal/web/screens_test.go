@@ -405,3 +405,27 @@ func TestARunningSyncIsRenewed(t *testing.T) {
 	mustShow(t, "/", body, "still reading", "users, page", "1 object waits", "Syncing…")
 	mustShow(t, "/", get(t, h, "/").Body.String(), "data-live", `<noscript><meta http-equiv="refresh"`)
 }
+
+// A feed is always under way: home is about the last sync, and tells of the feed in a line.
+func TestHomeTellsOfTheFeedBesideTheSync(t *testing.T) {
+	w := newWorld(t, true)
+	conns, err := w.syncs.Connections(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	run, err := w.syncs.StartFeed(t.Context(), conns[0], []pipeline.Stream{{Name: "users"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := w.handler(t)
+	body := get(t, h, "/").Body.String()
+	for want, there := range map[string]bool{"feed</a> brought 0 records": true, fmt.Sprintf(">Sync %d<", run.ID-1): true, fmt.Sprintf("Feed %d", run.ID): false} {
+		if strings.Contains(body, want) != there {
+			t.Errorf("home with a feed under way: %q is on it: %t, want %t", want, !there, there)
+		}
+	}
+	body = get(t, h, fmt.Sprintf("/?sync=%d", run.ID)).Body.String()
+	if want := fmt.Sprintf(">Feed %d<", run.ID); !strings.Contains(body, want) || strings.Contains(body, "</a> brought") {
+		t.Errorf("the feed's own page does not say %q, or tells of itself beside", want)
+	}
+}

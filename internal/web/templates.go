@@ -50,6 +50,7 @@ func (s *site) funcs() template.FuncMap {
 		"when":      func(t any) (moment, error) { return momentOf(t, s.Now()) },
 		"host":      func(url string) string { return strings.TrimPrefix(strings.TrimPrefix(url, "https://"), "http://") },
 		"plural":    plural,
+		"runWord":   runWord,
 		"entityURL": entityURL,
 		"tableURL":  tableURL,
 		"recordURL": recordURL,

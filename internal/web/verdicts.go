@@ -268,7 +268,7 @@ func (s *site) addOptions(ctx context.Context, p *verdictsPage) error {
 	}
 	for _, run := range runs {
 		id := strconv.FormatInt(run.ID, 10)
-		p.Syncs = append(p.Syncs, option{id, fmt.Sprintf("Sync %d, %s", run.ID, run.StartedAt.UTC().Format("2 Jan 15:04")), run.ID == st.SyncID})
+		p.Syncs = append(p.Syncs, option{id, fmt.Sprintf("%s %d, %s", runWord(run.Cause), run.ID, run.StartedAt.UTC().Format("2 Jan 15:04")), run.ID == st.SyncID})
 	}
 	add := func(label string, change func(*verdictState)) { p.Chips = append(p.Chips, chip{label, st.url(change)}) }
 	if st.SyncID != 0 {

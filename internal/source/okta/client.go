@@ -26,7 +26,8 @@ const (
 	maxBodyBytes = 64 << 20
 	// maxRetries is how often a request is sent again before the stream fails.
 	maxRetries = 8
-	// maxFirstRetries is the same for a host that has never answered: a wrong host must not take minutes to tell.
+	// maxFirstRetries is the same for a host that has never answered, or not since a request was given up: a wrong host, or
+	// one that is gone, must not take minutes to tell.
 	maxFirstRetries = 2
 	// maxBrokenRetries is the same for answers that are no JSON, as long as there was no other: a proxy or a wrong host.
 	maxBrokenRetries = 2
@@ -53,7 +54,7 @@ type client struct {
 	log   *slog.Logger
 
 	empty    suspicion
-	answered atomic.Bool  // the host has answered before
+	answered atomic.Bool  // the host has answered before, and since the last request that got no answer was given up
 	sane     atomic.Bool  // and with a whole JSON answer
 	skew     atomic.Int64 // the server's clock less ours, nanoseconds; 0 before the first answer
 
@@ -118,6 +119,9 @@ func (c *client) ask(ctx context.Context, path string, p patience) (*answer, err
 			return a, c.classify(a)
 		}
 		if broken > maxBrokenRetries && !c.sane.Load() || c.givesUp(a, p, try, began) {
+			if a.status == 0 && p.within == 0 {
+				c.answered.Store(false) // what else is asked of a host that is gone must not take minutes each
+			}
 			return a, c.failure(a, err)
 		}
 		c.meter.count(ctx, bucketOf(path), Use{Retried: 1})

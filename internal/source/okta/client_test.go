@@ -482,6 +482,46 @@ func TestUnreachableHosts(t *testing.T) {
 	}
 }
 
+// A host that goes away in the middle is waited for once, not once for every stream that is still to come.
+func TestHostThatGoesAwayIsWaitedForOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		org := sampleOrg()
+		gone := false
+		s := open(t, nil, func(c *Config) {
+			c.HTTPClient = &http.Client{Transport: &leaving{inProcess{org}, &gone}}
+		})
+		if _, err := readAll(t, s, "groups", nil); err != nil {
+			t.Fatal(err)
+		}
+		gone = true
+		for i, most := range []time.Duration{5 * time.Minute, 5 * time.Second, 5 * time.Second} {
+			began := time.Now()
+			_, err := readAll(t, s, "custom_roles", nil)
+			took := time.Since(began)
+			if !fault.Is(err, fault.Unavailable) || took > most || i == 0 && took < 30*time.Second {
+				t.Errorf("stream %d after the host went: %v after %v", i, err, took)
+			}
+		}
+		gone = false
+		if _, err := readAll(t, s, "custom_roles", nil); err != nil {
+			t.Errorf("the host is back: %v", err)
+		}
+	})
+}
+
+// leaving is the way to a host that may be gone.
+type leaving struct {
+	next http.RoundTripper
+	gone *bool
+}
+
+func (l *leaving) RoundTrip(r *http.Request) (*http.Response, error) {
+	if *l.gone {
+		return nil, errors.New("connection refused")
+	}
+	return l.next.RoundTrip(r)
+}
+
 type failing struct{ err error }
 
 func (f failing) RoundTrip(*http.Request) (*http.Response, error) { return nil, f.err }

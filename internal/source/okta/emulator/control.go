@@ -55,12 +55,28 @@ func (o *Org) Control() http.Handler {
 		mux.HandleFunc(pattern, h)
 	}
 	index := slices.Sorted(maps.Keys(routes))
-	mux.HandleFunc("GET /_emu/{$}", steer(func(struct{}) (any, error) { return map[string]any{"routes": index}, nil }))
+	mux.HandleFunc("GET /_emu/{$}", steer(func(struct{}) (any, error) {
+		return map[string]any{"routes": index, "bodies": controlBodies()}, nil
+	}))
 	// A page in a browser must not steer the org that runs beside it.
 	return http.NewCrossOriginProtection().Handler(mux)
 }
 
 const maxControlBytes = 1 << 20
+
+// controlBodies are examples of what the routes take, for who asks at /_emu/.
+func controlBodies() map[string]json.RawMessage {
+	return map[string]json.RawMessage{
+		"PUT /_emu/faults":       json.RawMessage(`{"faults":["/api/v1/users=500/3"]}`),
+		"PUT /_emu/limits":       json.RawMessage(`{"profile":"workforce","share":50,"window":"10s","buckets":{"/logs":20}}`),
+		"PUT /_emu/noise":        json.RawMessage(`{"noise":[{"bucket":"/users","perCent":40}]}`),
+		"POST /_emu/withdrawals": json.RawMessage(`{"client":"SSWS","refuse":true,"scope":"okta.logs.read","role":true,"after":20,"at":"90s"}`),
+		"POST /_emu/nonce":       json.RawMessage(`{"grace":false}`),
+		"POST /_emu/mutate":      json.RawMessage(`[{"what":"grant","user":"00u...","role":"HELP_DESK_ADMIN"},{"what":"join","user":"00u...","group":"00g..."}]`),
+		"POST /_emu/workload":    json.RawMessage(`{"seed":1,"perSecond":2}`),
+		"POST /_emu/clock":       json.RawMessage(`{"advance":"1h30m"}`),
+	}
+}
 
 // steer makes a handler of what takes a JSON body, possibly empty, and answers with a value; 204 for nil.
 func steer[In any](do func(In) (any, error)) http.HandlerFunc {
