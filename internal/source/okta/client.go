@@ -86,7 +86,11 @@ type patience struct {
 // nil when there was one, also beside an error: its statuses belong to the account of the page. Errors: *APIError for
 // a status, fault.Unavailable for a host that cannot be reached, fault.Invalid for one that is no Okta org.
 func (c *client) get(ctx context.Context, path string) (*answer, error) {
-	return c.ask(ctx, path, patience{retries: maxRetries})
+	retries := maxRetries
+	if stream, _ := ctx.Value(streamKey{}).(string); stream == estimateName {
+		retries = maxForeseeRetries
+	}
+	return c.ask(ctx, path, patience{retries: retries})
 }
 
 // ask is get with a patience of its own.
