@@ -423,10 +423,10 @@ func TestSourceOktaReadOfAStreamWithAGapStaysIncompleteWhenItIsTriedAgain(t *tes
 	org.SetFaults(emulator.Faults{{Prefix: "/api/v1/groups/" + group + "/users", Status: 403}})
 	b := newConnectorBench(t, org, "right", `,"share":1`)
 	args := []string{"read", "--config", b.config, "--catalog", b.catalog("full_refresh", "group_members")}
-	v, out := b.run(exitFailed, args...)
+	_, out := b.run(exitFailed, args...)
 	first, states := account(linesOf(t, out))
 	for range 2 {
-		v, out = b.run(exitFailed, append(args, "--state", b.states(states))...)
+		v, out := b.run(exitFailed, append(args, "--state", b.states(states))...)
 		again, next := account(linesOf(t, out))
 		if v.Ends["group_members"] != "INCOMPLETE" || len(again) != len(first) {
 			t.Fatalf("tried again: %v, %d records, want it incomplete with %d", v.Ends, len(again), len(first))
@@ -434,7 +434,7 @@ func TestSourceOktaReadOfAStreamWithAGapStaysIncompleteWhenItIsTriedAgain(t *tes
 		states = next
 	}
 	org.SetFaults(nil)
-	if v, _ = b.run(0, append(args, "--state", b.states(states))...); v.Ends["group_members"] != "COMPLETE" {
+	if v, _ := b.run(0, append(args, "--state", b.states(states))...); v.Ends["group_members"] != "COMPLETE" {
 		t.Errorf("once all may be read: %v", v.Ends)
 	}
 }
