@@ -408,3 +408,33 @@ func TestSourceOktaStoppedByASignalEndsWithWholeLines(t *testing.T) {
 		t.Errorf("exit %d, %v, ends %v, states %s", code, err, v.Ends, v.States)
 	}
 }
+
+// A platform tries a failed read again from the states of the first try: that must not come out as complete.
+func TestSourceOktaReadOfAStreamWithAGapStaysIncompleteWhenItIsTriedAgain(t *testing.T) {
+	org := emulator.New(emulator.Options{Users: 60, Token: "right"})
+	group := ""
+	for line := range org.Truth("group_members") {
+		var member struct{ GroupID string }
+		if err := json.Unmarshal(line, &member); err != nil {
+			t.Fatal(err)
+		}
+		group = member.GroupID
+	}
+	org.SetFaults(emulator.Faults{{Prefix: "/api/v1/groups/" + group + "/users", Status: 403}})
+	b := newConnectorBench(t, org, "right", `,"share":1`)
+	args := []string{"read", "--config", b.config, "--catalog", b.catalog("full_refresh", "group_members")}
+	_, out := b.run(exitFailed, args...)
+	first, states := account(linesOf(t, out))
+	for range 2 {
+		v, out := b.run(exitFailed, append(args, "--state", b.states(states))...)
+		again, next := account(linesOf(t, out))
+		if v.Ends["group_members"] != "INCOMPLETE" || len(again) != len(first) {
+			t.Fatalf("tried again: %v, %d records, want it incomplete with %d", v.Ends, len(again), len(first))
+		}
+		states = next
+	}
+	org.SetFaults(nil)
+	if v, _ := b.run(0, append(args, "--state", b.states(states))...); v.Ends["group_members"] != "COMPLETE" {
+		t.Errorf("once all may be read: %v", v.Ends)
+	}
+}

@@ -27,6 +27,8 @@ type authorizer interface {
 	met(r *http.Request, a *answer) (mended bool)
 	// identity tells whose credential it is.
 	identity() Identity
+	// secret is what goes with requests now, which no message may repeat; "" for nothing.
+	secret() string
 }
 
 // Identity tells how a Source proves who it is. It holds no secret.
@@ -121,6 +123,8 @@ func (t token) authorize(r *http.Request) error {
 
 func (token) met(*http.Request, *answer) bool { return false }
 
+func (t token) secret() string { return string(t) }
+
 func (token) identity() Identity { return Identity{Kind: KindToken} }
 
 // bearer is an OAuth access token that somebody else keeps fresh.
@@ -134,5 +138,7 @@ func (t bearer) authorize(r *http.Request) error {
 }
 
 func (bearer) met(*http.Request, *answer) bool { return false }
+
+func (t bearer) secret() string { return string(t) }
 
 func (bearer) identity() Identity { return Identity{Kind: KindAccessToken} }

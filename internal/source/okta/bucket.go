@@ -263,6 +263,9 @@ func (b *bucket) learn(now time.Time, status int, header http.Header) {
 		b.park(now, wait+rand.N(5*time.Second))
 		return
 	}
+	if b.known && !tooMany && int64(reset) < b.reset-1 && int64(reset) > b.reset-int64(maxPark/time.Second) {
+		return // of the window before: newer answers have told of this one
+	}
 	left := clampPark(time.Duration(int64(reset)-serverNow(now, header).Unix()) * time.Second)
 	if tooMany {
 		if b.rest > 0 && b.used > 1 && b.reset == int64(reset) {

@@ -1,6 +1,7 @@
 package okta
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -86,7 +87,11 @@ type patience struct {
 // nil when there was one, also beside an error: its statuses belong to the account of the page. Errors: *APIError for
 // a status, fault.Unavailable for a host that cannot be reached, fault.Invalid for one that is no Okta org.
 func (c *client) get(ctx context.Context, path string) (*answer, error) {
-	return c.ask(ctx, path, patience{retries: maxRetries})
+	retries := maxRetries
+	if stream, _ := ctx.Value(streamKey{}).(string); stream == estimateName {
+		retries = maxForeseeRetries
+	}
+	return c.ask(ctx, path, patience{retries: retries})
 }
 
 // ask is get with a patience of its own.
@@ -286,7 +291,8 @@ func checkBody(a *answer) error {
 		return fault.Errorf(fault.Invalid, "GET %s: the answer is larger than %d bytes", shown(a.path), maxBodyBytes)
 	}
 	mediaType, _, _ := mime.ParseMediaType(a.header.Get("Content-Type"))
-	if mediaType != "application/json" && !strings.HasSuffix(mediaType, "+json") {
+	named := mediaType == "application/json" || strings.HasSuffix(mediaType, "+json")
+	if !named && (isHTML(a.header) || !looksJSON(a.body) || rawjson.Check(a.body) != nil) {
 		return fault.Errorf(fault.Invalid, "GET %s: the host answers with %q instead of JSON, it is no Okta org", shown(a.path), shown(a.header.Get("Content-Type"))).
 			WithHint("Check the org URL: it is the host that people sign in at, such as https://acme.okta.com. A proxy's sign-in page looks like this too.")
 	}
@@ -296,6 +302,12 @@ func checkBody(a *answer) error {
 		return &brokenError{e.WithHint("A proxy or the wrong host answers in Okta's place: check the org URL, and the proxy if there is one.")}
 	}
 	return nil
+}
+
+// looksJSON reports whether a body begins like a list or an object: a gateway can take away what says that it is JSON.
+func looksJSON(body []byte) bool {
+	body = bytes.TrimSpace(body)
+	return len(body) > 0 && (body[0] == '[' || body[0] == '{')
 }
 
 // brokenError is a 200 that calls itself JSON and is none.

@@ -1,6 +1,7 @@
 package okta
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net/http"
@@ -100,7 +101,7 @@ func classify(a *answer) *APIError {
 
 // classify is classify with the hints that go with the credential at hand.
 func (c *client) classify(a *answer) *APIError {
-	e, id, n := classify(a), c.auth.identity(), accessOf(a.path)
+	e, id, n := classify(a.without(c.auth.secret())), c.auth.identity(), accessOf(a.path)
 	switch {
 	case e.FeatureAbsent() || id.Kind == KindToken && a.status == http.StatusUnauthorized:
 	case a.status == http.StatusUnauthorized && id.Kind == KindAccessToken:
@@ -118,6 +119,22 @@ func (c *client) classify(a *answer) *APIError {
 		e.fault = e.fault.WithHint("Scopes are not enough: the %s also needs %s.", id.Kind, n.needs())
 	}
 	return e
+}
+
+// without is the answer less a secret that the host may have repeated.
+func (a *answer) without(secret string) *answer {
+	if secret == "" || a.status == http.StatusOK {
+		return a
+	}
+	clean := *a
+	clean.body = bytes.ReplaceAll(a.body, []byte(secret), []byte("…"))
+	clean.header = http.Header{}
+	for name, values := range a.header {
+		for _, value := range values {
+			clean.header.Add(name, strings.ReplaceAll(value, secret, "…"))
+		}
+	}
+	return &clean
 }
 
 // lacks reports whether the access token is known to lack a scope.

@@ -25,6 +25,14 @@ const (
 	minLogPages      = 3 // a log of fewer is not sampled
 )
 
+const (
+	// estimateName stands in the place of a stream's name for the calls of an estimate.
+	estimateName = "estimate"
+	// maxForeseeRetries is how often an estimate's request is sent again: what fails longer is for the stream that needs it
+	// to wait for, once.
+	maxForeseeRetries = 2
+)
+
 // assumedLatency is how long an answer takes when none has been timed.
 const assumedLatency = 300 * time.Millisecond
 
@@ -99,7 +107,7 @@ func (s *Source) Estimate(ctx context.Context, plan []Planned) (Estimate, error)
 	for _, p := range plan {
 		e.plan[p.Stream] = p
 	}
-	ctx = ofRun(forStream(ctx, "estimate"))
+	ctx = ofRun(forStream(ctx, estimateName))
 	for _, step := range []func(context.Context) error{e.groups, e.users, e.roles, e.iam, e.apps, e.rest, e.logs} {
 		if err := step(ctx); err != nil {
 			if ctx.Err() != nil || fatal(err) {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"time"
 
 	"longshore/internal/fault"
 	"longshore/internal/rawjson"
@@ -14,6 +15,9 @@ import (
 
 // maxHolders bounds the ids of role holders kept in memory: some 20 MB. An org with more reads all users instead.
 const maxHolders = 1 << 18
+
+// holdersLife is how long a list of holders that was read to explain an empty answer explains others.
+const holdersLife = time.Minute
 
 // The phases of user_role_assignments.
 const (
@@ -92,7 +96,7 @@ func (r *reading) visitHolders(ctx context.Context, spec childSpec, from, done s
 	} else if found {
 		child = from.Child
 	}
-	spec.sure, spec.mayBeEmpty = func(string) bool { return true }, isNobody
+	spec.sure, spec.mayBeEmpty = func(string) bool { return true }, holdsNoMore()
 	if err := r.visit(ctx, spec, ids[begin:], child, state{Phase: from.Phase}, done); err != nil {
 		return err
 	}
@@ -139,6 +143,29 @@ func isNobody(ctx context.Context, r *reading, id string) bool {
 	a, err := r.client.get(ctx, principalPath(principalUser, id))
 	r.met(a)
 	return fault.Is(err, fault.NotFound) || err == nil && rawjson.GetString(a.body, "status") == "DEPROVISIONED"
+}
+
+// holdsNoMore is isNobody, and also explains who is not on the lists of holders any more. They are read anew for that, at
+// most once a minute.
+func holdsNoMore() func(ctx context.Context, r *reading, id string) bool {
+	var ids []string
+	var read time.Time
+	return func(ctx context.Context, r *reading, id string) bool {
+		if isNobody(ctx, r, id) {
+			return true
+		}
+		if read.IsZero() || time.Since(read) > holdersLife {
+			gaps, hole := len(r.gaps), r.hole
+			now, _, err := r.holders(anew(ctx))
+			whole := len(r.gaps) == gaps
+			if r.gaps, r.hole = r.gaps[:gaps], hole; err != nil || !whole {
+				return false
+			}
+			ids, read = now, time.Now()
+		}
+		_, held := slices.BinarySearch(ids, id)
+		return !held
+	}
 }
 
 // holders returns the ids of all users that hold a role, sorted, and the last answer that told of one.
@@ -251,7 +278,7 @@ func (r *reading) groupMembersOf(ctx context.Context, id string, held, known, fi
 			return r.gapOrFail(id, err)
 		}
 		if members.hollow {
-			if err := r.contradicted(ctx, page, members.denies); err != nil {
+			if err := r.contradicted(ctx, page, members.denies && !hasEmptied(ctx, r, id)); err != nil {
 				return err
 			}
 		}

@@ -91,7 +91,11 @@ func splitLink(link string) (host, path string, err error) {
 	if u.RawQuery != "" {
 		path += "?" + u.RawQuery
 	}
-	return strings.ToLower(u.Host), path, nil
+	host = strings.ToLower(u.Host)
+	if usual := map[string]string{"https": ":443", "http": ":80"}[u.Scheme]; usual != "" {
+		host = strings.TrimSuffix(host, usual)
+	}
+	return host, path, nil
 }
 
 // cursorKey is what two requests for the same page have in common, in whatever order and with whatever limit.

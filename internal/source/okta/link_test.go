@@ -36,7 +36,7 @@ func TestLinkTarget(t *testing.T) {
 func TestSplitLink(t *testing.T) {
 	for link, want := range map[string][2]string{
 		"https://Acme.okta.com/api/v1/users?filter=status+eq+%22A%22&after=a%2Fb": {"acme.okta.com", "/api/v1/users?filter=status+eq+%22A%22&after=a%2Fb"},
-		"http://127.0.0.1:80/api/v1/logs?after=1_1":                               {"127.0.0.1:80", "/api/v1/logs?after=1_1"},
+		"http://127.0.0.1:80/api/v1/logs?after=1_1":                               {"127.0.0.1", "/api/v1/logs?after=1_1"},
 		"/api/v1/groups/a%2Fb/users":                                              {"", "/api/v1/groups/a%2Fb/users"},
 	} {
 		host, path, err := splitLink(link)

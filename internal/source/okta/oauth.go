@@ -191,6 +191,15 @@ func (t *tokens) drop(used string) bool {
 	return t.refusals <= maxRefusals
 }
 
+func (t *tokens) secret() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.current == nil {
+		return ""
+	}
+	return t.current.value
+}
+
 func (t *tokens) identity() Identity {
 	id := t.grant.identity()
 	t.mu.Lock()

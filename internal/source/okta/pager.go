@@ -198,10 +198,12 @@ func (c *client) fetchAnew(ctx context.Context, path, key string) (page listPage
 			link = rawjson.GetString(body, "_links", "next", "href")
 		}
 		list, ok := rawjson.Get(body, key)
-		if !ok {
+		if !ok && !isBare(body) {
 			return page, "", fault.Errorf(fault.Invalid, "GET %s: the answer is an object without the list %q", shown(path), key)
 		}
-		body = list
+		if body = list; !ok {
+			body = []byte("null")
+		}
 	}
 	if !rawjson.IsNull(body) {
 		for record, err := range rawjson.Elements(body) {
@@ -220,4 +222,14 @@ func (c *client) fetchAnew(ctx context.Context, path, key string) (page listPage
 		}
 	}
 	return page, next, nil
+}
+
+// isBare reports whether an object has nothing but links: a list that is null can be absent as well.
+func isBare(object []byte) bool {
+	for name := range rawjson.Members(object) {
+		if !rawjson.NameIs(name, "_links") {
+			return false
+		}
+	}
+	return true
 }

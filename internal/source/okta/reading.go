@@ -345,19 +345,6 @@ func (r *reading) fetchChild(ctx context.Context, pages *pager) (page listPage, 
 	return page, true, nil
 }
 
-// isGone reports whether the user, group or app above a request that was answered with 404 is gone itself. Anything
-// else than a plain yes leaves the 404 unexplained.
-func (r *reading) isGone(ctx context.Context, request string) bool {
-	path, _, _ := strings.Cut(strings.TrimPrefix(request, apiPrefix), "?")
-	parts := strings.Split(path, "/")
-	if len(parts) != 3 || !slices.Contains([]string{"users", "groups", "apps"}, parts[0]) {
-		return false
-	}
-	a, err := r.client.get(ctx, apiPrefix+parts[0]+"/"+parts[1])
-	r.met(a)
-	return fault.Is(err, fault.NotFound)
-}
-
 // passOver decides whether a parent that cannot be read is passed over (nil) or ends the stream.
 func (r *reading) passOver(err error) error {
 	refused := asAPIError(err)

@@ -17,7 +17,7 @@ func (s *Source) groupMembers() streamSpec {
 
 func (s *Source) memberSpec() childSpec {
 	return childSpec{
-		parents: s.groupsWithStats(), wanted: hasMembers, filled: countsMembers, member: "groupId",
+		parents: s.groupsWithStats(), wanted: hasMembers, filled: countsMembers, mayBeEmpty: hasEmptied, member: "groupId",
 		path: func(id string) string { return s.listRequest(memberLimit, "groups/"+url.PathEscape(id)+"/users") },
 	}
 }

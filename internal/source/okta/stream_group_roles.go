@@ -15,7 +15,7 @@ func (s *Source) groupRoles() streamSpec {
 }
 
 func (s *Source) groupRoleSpec() childSpec {
-	return childSpec{parents: s.groupsWithStats(), wanted: mayHoldRoles, filled: surelyHoldsRoles, member: "groupId", path: groupRolesPath}
+	return childSpec{parents: s.groupsWithStats(), wanted: mayHoldRoles, filled: surelyHoldsRoles, mayBeEmpty: hasNoRole, member: "groupId", path: groupRolesPath}
 }
 
 func groupRolesPath(id string) string { return apiPrefix + "groups/" + url.PathEscape(id) + "/roles" }

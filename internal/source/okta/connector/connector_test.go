@@ -172,3 +172,16 @@ func TestRefreshTokenThatMovesOnIsPutInItsPlace(t *testing.T) {
 		t.Errorf("%s, %v; want %s", got, err, want)
 	}
 }
+
+func TestScopesAreThoseSetOrWhatTheStreamsNeed(t *testing.T) {
+	for scope, want := range map[string][]string{
+		"": nil, "  ": nil, "okta.users.read okta.groups.read": {"okta.users.read", "okta.groups.read"},
+		"okta.users.read,okta.groups.read, okta.logs.read": {"okta.users.read", "okta.groups.read", "okta.logs.read"},
+	} {
+		c := okta.Config{}
+		err := credentials{AuthType: authPrivateKey, ClientID: "c", Scope: scope}.into(&c, nil)
+		if got := c.ServiceApp.Scopes; err != nil || !slices.Equal(got, want) || (got == nil) != (want == nil) {
+			t.Errorf("%q: %q, %v, want %q", scope, got, err, want)
+		}
+	}
+}
