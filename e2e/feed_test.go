@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"longshore/internal/lake"
+	"longshore/internal/pipeline"
 	"longshore/internal/rawjson"
 	"longshore/internal/source/okta"
 	"longshore/internal/source/okta/emulator"
@@ -210,7 +211,7 @@ func (w *world) truth(kind string) (all []string) {
 	return all
 }
 
-// measure grants and revokes a role, one user after the other, and measures each change's way.
+// measure grants a role to users and takes it from them, and measures each change's way.
 func (w *world) measure() (inLake, inCatalog []time.Duration) {
 	w.t.Helper()
 	holders := strings.Join(w.truth("user_role_assignments"), "")
@@ -220,39 +221,61 @@ func (w *world) measure() (inLake, inCatalog []time.Duration) {
 			users = append(users, id)
 		}
 	}
-	w.news("") // what lies there already
-	for i, user := range users[:grants] {
-		for _, what := range []string{"grant", "revoke"} {
-			time.Sleep(time.Duration(i*370%1000) * time.Millisecond) // changes fall anywhere between two polls
-			began := time.Now()
-			w.mutate(map[string]any{"what": what, "user": user, "role": "REPORT_ADMIN"})
-			lake, catalog := time.Duration(0), time.Duration(0)
-			for lake == 0 || catalog == 0 {
-				if took := time.Since(began); took > time.Minute {
-					w.t.Fatalf("a minute after the %s of %s it has not arrived (lake %s, catalog %s)", what, user, lake, catalog)
-				}
-				if lake == 0 && w.news(user) {
-					lake = time.Since(began)
-				}
-				if catalog == 0 && w.has("okta_role_assignment", "user/"+user+"/REPORT_ADMIN") == (what == "grant") {
-					catalog = time.Since(began)
-				}
-				time.Sleep(20 * time.Millisecond)
-			}
-			inLake, inCatalog = append(inLake, lake), append(inCatalog, catalog)
+	w.news() // what lies there already
+	var open []*change
+	next := 0
+	for began := time.Now(); next < 2*grants || len(open) > 0; time.Sleep(50 * time.Millisecond) {
+		user, what := users[next%grants], "grant"
+		if next >= grants {
+			what = "revoke"
 		}
+		turn := time.Duration(next) * 1370 * time.Millisecond // changes fall anywhere between two polls
+		if next < 2*grants && time.Since(began) >= turn && !slices.ContainsFunc(open, func(c *change) bool { return c.user == user }) {
+			open = append(open, &change{user: user, revoke: what == "revoke", began: time.Now()})
+			w.mutate(map[string]any{"what": what, "user": user, "role": "REPORT_ADMIN"})
+			next++
+		}
+		arrived := w.news()
+		for _, c := range open {
+			if c.lake == 0 && arrived[c.user+fmt.Sprint(c.revoke)] {
+				c.lake = time.Since(c.began)
+			}
+			if c.catalog == 0 && w.has("okta_role_assignment", "user/"+c.user+"/REPORT_ADMIN") == !c.revoke {
+				c.catalog = time.Since(c.began)
+			}
+			if time.Since(c.began) > time.Minute {
+				w.t.Fatalf("after a minute a change has not arrived: %+v", *c)
+			}
+		}
+		open = slices.DeleteFunc(open, func(c *change) bool {
+			if c.lake == 0 || c.catalog == 0 {
+				return false
+			}
+			inLake, inCatalog = append(inLake, c.lake), append(inCatalog, c.catalog)
+			return true
+		})
 	}
 	return inLake, inCatalog
 }
 
-// news reports whether an object of role assignments that was not looked into before tells of a user.
-func (w *world) news(user string) (tells bool) {
+// change is a role that was given or taken, and how long it took to arrive.
+type change struct {
+	user          string
+	revoke        bool
+	began         time.Time
+	lake, catalog time.Duration
+}
+
+// news looks into the objects of role assignments that were not looked into before, and returns the users that they tell
+// of, with whether the role is gone.
+func (w *world) news() map[string]bool {
 	w.t.Helper()
-	for o, err := range w.bucket.List(w.t.Context(), "", "") {
+	arrived := map[string]bool{}
+	for o, err := range w.bucket.List(w.t.Context(), "data/", "") {
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		if w.seen[o.Key] || !strings.Contains(o.Key, "/user_role_assignments/") || !strings.HasSuffix(o.Key, ".gz") {
+		if w.seen[o.Key] || !strings.Contains(o.Key, "/user_role_assignments/") {
 			continue
 		}
 		w.seen[o.Key] = true
@@ -260,10 +283,11 @@ func (w *world) news(user string) (tells bool) {
 			if err != nil {
 				w.t.Fatal(err)
 			}
-			tells = tells || rawjson.GetString(line.Body, "userId") == user
+			_, gone := rawjson.Get(line.Body, pipeline.DeletedMember)
+			arrived[rawjson.GetString(line.Body, "userId")+fmt.Sprint(gone)] = true
 		}
 	}
-	return tells
+	return arrived
 }
 
 // has asks the catalog for an entity.
