@@ -68,7 +68,7 @@ const runsToLearnFrom = 50
 
 // plan is what a run will read, with the counts of the run before.
 func (a *app) plan(ctx context.Context, run pipeline.Run) ([]okta.Planned, error) {
-	before, err := a.syncs.Runs(ctx, runsToLearnFrom)
+	before, err := a.syncs.Own(ctx, runsToLearnFrom)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +80,7 @@ func (a *app) plan(ctx context.Context, run pipeline.Run) ([]okta.Planned, error
 			i := slices.IndexFunc(b.Streams, func(was pipeline.StreamRun) bool {
 				return was.Stream == st.Stream && was.Mode == st.Mode && was.Status == pipeline.Complete
 			})
-			if i >= 0 && b.ID != run.ID && b.Connection.ID == run.Connection.ID {
+			if i >= 0 && b.ID != run.ID && b.Cause != pipeline.CauseFeed && b.Connection.ID == run.Connection.ID {
 				records = append(records, b.Streams[i].APIRows)
 			}
 		}

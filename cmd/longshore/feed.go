@@ -7,7 +7,9 @@ import (
 	"io"
 	"iter"
 	"net/http"
+	"regexp"
 	"strconv"
+	"sync"
 	"time"
 
 	dest "longshore/internal/destination/s3"
@@ -41,14 +43,48 @@ const feedPause = 10 * time.Minute
 func (w *worker) feed(ctx context.Context, connectionID int64, until time.Time) (time.Duration, error) {
 	wait, err := w.follower.Work(ctx, connectionID, until)
 	if fault.Is(err, fault.Denied) || fault.Is(err, fault.Invalid) {
-		w.app.log.Warn("changes cannot be followed: they come with the next full read", "error", err, "hint", fault.HintOf(err), "again in", feedPause)
+		if w.cannotFollow.says(connectionID, err) { // the same is not said every few minutes
+			w.app.log.Warn("changes cannot be followed: they come with the scheduled syncs", "error", err, "hint", fault.HintOf(err))
+		}
 		return feedPause, nil
+	}
+	if err == nil && wait == 0 {
+		w.cannotFollow.forget(connectionID)
 	}
 	if err != nil && ctx.Err() == nil {
 		w.app.log.Warn("following changes was interrupted, and goes on", "error", err, "hint", fault.HintOf(err))
 	}
 	return wait, err
 }
+
+// told remembers what was said of each connection last.
+type told struct {
+	mu   sync.Mutex
+	last map[int64]string
+}
+
+// says reports whether an error is another than the one said last.
+func (t *told) says(connectionID int64, err error) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	text := digits.ReplaceAllString(err.Error(), "#") // cursors and times differ
+	if t.last[connectionID] == text {
+		return false
+	}
+	if t.last == nil {
+		t.last = map[int64]string{}
+	}
+	t.last[connectionID] = text
+	return true
+}
+
+func (t *told) forget(connectionID int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.last, connectionID)
+}
+
+var digits = regexp.MustCompile(`\d+`)
 
 // recallStream yields what the lake knows of a stream, from its newest whole reading on.
 func (a *app) recallStream(ctx context.Context, conn pipeline.Connection, stream string) iter.Seq2[pipeline.Recalled, error] {

@@ -319,3 +319,21 @@ func assignmentIdentifier(r []byte) string {
 	}
 	return strings.Join(parts, "/")
 }
+
+func TestTheSameIsSaidOnce(t *testing.T) {
+	var said told
+	denied := errors.New("403 at 12:00")
+	for i, c := range []struct {
+		connection int64
+		err        error
+		want       bool
+	}{{1, denied, true}, {1, errors.New("403 at 12:10"), false}, {2, denied, true}, {1, errors.New("400"), true}} {
+		if got := said.says(c.connection, c.err); got != c.want {
+			t.Errorf("case %d: said %t, want %t", i, got, c.want)
+		}
+	}
+	said.forget(2)
+	if !said.says(2, denied) {
+		t.Error("after it has worked again, nothing is said of the same error")
+	}
+}

@@ -125,7 +125,7 @@ func (a *app) figures() server.Figures {
 		},
 		EntitiesByBlueprint: a.catalog.Counts,
 		LastSyncs: func(ctx context.Context) ([]server.LastSync, error) {
-			runs, err := a.syncs.Runs(ctx, 50)
+			runs, err := a.syncs.Own(ctx, 50)
 			seen := map[string]bool{}
 			var last []server.LastSync
 			for _, r := range runs {

@@ -199,6 +199,8 @@ type worker struct {
 	also    func(ctx context.Context) error // runs beside the jobs; may be nil
 	trouble trouble
 
+	cannotFollow told
+
 	follower *pipeline.Feed // follows changes while the program keeps running; nil for not at all
 }
 

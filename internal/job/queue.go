@@ -29,6 +29,9 @@ const (
 	// maxFeeds is how many connections one process follows at a time: each waits most of the time.
 	maxFeeds = 16
 
+	// slowPoll is for jobs that are taken up once a minute, or not for minutes.
+	slowPoll = time.Second
+
 	// SQLite has no notifications: this is how soon a job inserted in a transaction is seen.
 	pollInterval = 200 * time.Millisecond
 )
@@ -208,11 +211,11 @@ func (q *Queue) Run(ctx context.Context, h Handlers) error {
 	}
 	if h.Tick != nil {
 		river.AddWorker(workers, &tickWorker{handle: h.Tick})
-		queues[queueTick] = river.QueueConfig{MaxWorkers: 1, FetchCooldown: pollInterval, FetchPollInterval: pollInterval}
+		queues[queueTick] = river.QueueConfig{MaxWorkers: 1, FetchCooldown: pollInterval, FetchPollInterval: slowPoll}
 	}
 	if h.Feed != nil {
 		river.AddWorker(workers, &feedWorker{handle: h.Feed})
-		queues[queueFeed] = river.QueueConfig{MaxWorkers: maxFeeds, FetchCooldown: pollInterval, FetchPollInterval: pollInterval}
+		queues[queueFeed] = river.QueueConfig{MaxWorkers: maxFeeds, FetchCooldown: pollInterval, FetchPollInterval: slowPoll}
 	}
 	if h.Ingest != nil {
 		n := h.IngestWorkers

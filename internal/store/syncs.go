@@ -267,6 +267,12 @@ func (y *Syncs) Run(ctx context.Context, id int64) (pipeline.Run, error) {
 	return runs[0], nil
 }
 
+// Own lists the newest runs that are none of a feed's, at most limit, and before them the newest of the feeds' while it is
+// under way. A feed makes a run an hour, and more beside a schedule: among them the others would not be found.
+func (y *Syncs) Own(ctx context.Context, limit int) ([]pipeline.Run, error) {
+	return y.runs(ctx, `WHERE s.cause <> '`+pipeline.CauseFeed+`' OR s.status = 'running' ORDER BY s.id DESC LIMIT $1`, int64(limit))
+}
+
 // Runs lists the newest runs, at most limit.
 func (y *Syncs) Runs(ctx context.Context, limit int) ([]pipeline.Run, error) {
 	return y.runs(ctx, `ORDER BY s.id DESC LIMIT $1`, int64(limit))

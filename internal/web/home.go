@@ -126,7 +126,7 @@ func (s *site) home(w http.ResponseWriter, r *http.Request) error {
 // chooseRun reads which sync to show: a number, "all", or nothing for the newest.
 func (s *site) chooseRun(ctx context.Context, h *homePage, wanted string) error {
 	var err error
-	if h.Runs, err = s.Syncs.Runs(ctx, 2*runsShown); err != nil { // about every other one is a feed
+	if h.Runs, err = s.Syncs.Own(ctx, runsShown); err != nil {
 		return err
 	}
 	switch {

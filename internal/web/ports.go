@@ -40,7 +40,8 @@ type Ledger interface {
 
 // Syncs is what the screens read of past and present runs.
 type Syncs interface {
-	Runs(ctx context.Context, limit int) ([]pipeline.Run, error) // newest first
+	// Own lists runs, newest first: of feeds' runs only those that are under way.
+	Own(ctx context.Context, limit int) ([]pipeline.Run, error)
 	Run(ctx context.Context, id int64) (pipeline.Run, error)
 	Connections(ctx context.Context) ([]pipeline.Connection, error)
 }

@@ -262,7 +262,7 @@ func (s *site) addOptions(ctx context.Context, p *verdictsPage) error {
 	for _, code := range verdict.All() {
 		p.Codes = append(p.Codes, option{code.String(), explain(code).Label, code == st.Code})
 	}
-	runs, err := s.Syncs.Runs(ctx, runsShown)
+	runs, err := s.Syncs.Own(ctx, runsShown)
 	if err != nil {
 		return err
 	}

@@ -136,6 +136,19 @@ func TestFeedBehindARunThatReadTheLog(t *testing.T) {
 			b.compare()
 			b.eventsOnce()
 		}
+		all, err := b.syncs.Runs(b.t.Context(), 100)
+		b.must(err)
+		own, err := b.syncs.Own(b.t.Context(), 100)
+		b.must(err)
+		feeds := 0
+		for _, run := range own {
+			if run.Cause == pipeline.CauseFeed {
+				feeds++
+			}
+		}
+		if len(own) != 4 || feeds != 1 || len(all) <= len(own) {
+			t.Errorf("of %d runs %d are shown, %d of them the feed's, want 3 and the feed's last", len(all), len(own), feeds)
+		}
 	})
 }
 

@@ -137,6 +137,7 @@ func (h *Hook) take(ctx context.Context, w http.ResponseWriter, r *http.Request,
 		http.Error(w, "too many deliveries at once", http.StatusServiceUnavailable)
 		return
 	}
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(hookTimeout)) // a body that trickles in keeps no place
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxHookBytes))
 	if err != nil {
 		http.Error(w, "the delivery is too large or broke off", http.StatusBadRequest)
