@@ -91,10 +91,14 @@ func (r *Runner) filtered(m *compiled, clause *clause, value []byte) verdict.Det
 	return detail
 }
 
-// excerpt is jq.Excerpt. The clauses of many mappings look at the same value, and so do records of the same object.
+// excerpt is jq.Excerpt. The clauses of many mappings look at the same few values, and so do records of the same object.
 func (r *Runner) excerpt(value []byte) string {
-	if string(value) != r.shown {
-		r.shown = jq.Excerpt(value)
+	for _, shown := range r.shown {
+		if string(value) == shown {
+			return shown
+		}
 	}
-	return r.shown
+	copy(r.shown[1:], r.shown[:])
+	r.shown[0] = jq.Excerpt(value)
+	return r.shown[0]
 }
