@@ -106,6 +106,25 @@ func BenchmarkManyMappings(b *testing.B) {
 	}
 }
 
+// A mapping that does not want a record neither runs the interpreter nor takes memory: a record is mapped with as many
+// allocations under the whole pack as under the cut one.
+func TestUnwantedMappingsTakeNoMemory(t *testing.T) {
+	whole, err := mapping.Compile("okta", oktaPack(t).Mappings, mapping.Options{})
+	must(t, err)
+	cut, err := mapping.Compile("okta", json.RawMessage(fewMappings(t)), mapping.Options{})
+	must(t, err)
+	for _, stream := range fewStreams {
+		records := recordsOf(t, stream, 5)
+		count := func(set *mapping.Set) float64 {
+			r := set.NewRunner()
+			return testing.AllocsPerRun(3, func() { applyAll(t, r, stream, records) }) / float64(10*len(records))
+		}
+		if few, many := count(cut), count(whole); many > few+1 {
+			t.Errorf("%s: a record takes %.1f allocations under %d mappings and %.1f under %d, want as many", stream, many, whole.Len(), few, cut.Len())
+		}
+	}
+}
+
 func applyAll(t testing.TB, r *mapping.Runner, stream string, records []string) {
 	for range 10 {
 		for _, record := range records {

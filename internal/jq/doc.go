@@ -13,7 +13,7 @@
 //   - Of equal keys the last wins. Regular expressions are RE2's: no look-around.
 //
 // The interpreter is gojq, which speaks jq 1.8. It is what a program means; the span look-up for plain paths in span.go
-// is only its speed, and a fuzz target compares the two.
+// and the checks in check.go are only its speed, and fuzz targets compare them.
 //
 // Everything is bounded: the length of an expression, the time of a run, the size and depth of what comes out. The
 // clock is read between the interpreter's steps, so one step that is itself long (a regular expression over a long

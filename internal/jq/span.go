@@ -143,7 +143,15 @@ func firstByte(text []byte) byte {
 	return 0
 }
 
-func trimSpace(text []byte) []byte { return bytes.Trim(text, " \t\r\n") }
+func trimSpace(text []byte) []byte {
+	text = text[skipSpace(text, 0):]
+	for n := len(text); n > 0; n-- {
+		if c := text[n-1]; c != ' ' && c != '\n' && c != '\t' && c != '\r' {
+			return text[:n]
+		}
+	}
+	return nil
+}
 
 // depth returns how deep objects and lists nest in the text, valid JSON or not.
 func depth(text []byte) int {

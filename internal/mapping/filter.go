@@ -31,15 +31,17 @@ func (r *Runner) pass(ctx context.Context, m *compiled) (verdict.Code, verdict.D
 		if string(value) == "true" || len(m.clauses) > 1 && truthy(value) {
 			continue
 		}
-		return verdict.Filtered, r.filtered(m, clause, value), nil
+		return verdict.Filtered, r.told(m, clause, value), nil
 	}
 	return verdict.None, verdict.Detail{}, nil
 }
 
 // answer is what a clause gave in a round.
 type answer struct {
-	round uint64
-	value []byte
+	round  uint64
+	value  []byte
+	told   bool // the detail is made
+	detail verdict.Detail
 }
 
 // ask runs the clause, unless a mapping before this one has asked the same of the same input. A failure is not kept:
@@ -51,7 +53,7 @@ func (r *Runner) ask(ctx context.Context, filter *expression, c *clause) (value 
 	}
 	value, failure, err = r.runProgram(ctx, filter, c.program)
 	if failure == nil && err == nil {
-		*known = answer{r.round, value}
+		known.round, known.value, known.told = r.round, value, false
 	}
 	return value, failure, err
 }
@@ -59,6 +61,18 @@ func (r *Runner) ask(ctx context.Context, filter *expression, c *clause) (value 
 // truthy is jq's rule: anything but null and false, and nothing is not.
 func truthy(value []byte) bool {
 	return value != nil && string(value) != "null" && string(value) != "false"
+}
+
+// told is filtered, made once for the mappings that the same clause turns away.
+func (r *Runner) told(m *compiled, c *clause, value []byte) verdict.Detail {
+	known := &r.answers[c.shared]
+	if known.round != r.round {
+		return r.filtered(m, c, value)
+	}
+	if !known.told {
+		known.detail, known.told = r.filtered(m, c, value), true
+	}
+	return known.detail
 }
 
 // filtered tells of the clause that gave value.
@@ -77,10 +91,14 @@ func (r *Runner) filtered(m *compiled, clause *clause, value []byte) verdict.Det
 	return detail
 }
 
-// excerpt is jq.Excerpt. The clauses of many mappings look at the same value, and so do records of the same object.
+// excerpt is jq.Excerpt. The clauses of many mappings look at the same few values, and so do records of the same object.
 func (r *Runner) excerpt(value []byte) string {
-	if string(value) != r.shown {
-		r.shown = jq.Excerpt(value)
+	for _, shown := range r.shown {
+		if string(value) == shown {
+			return shown
+		}
 	}
-	return r.shown
+	copy(r.shown[1:], r.shown[:])
+	r.shown[0] = jq.Excerpt(value)
+	return r.shown[0]
 }

@@ -24,9 +24,9 @@ type Runner struct {
 	failed *verdict.Detail // the first expression that failed, which decides in strict mode
 	slow   int             // runs of this event that the time limit ended
 
-	answers []answer // of the set's distinct clauses
-	round   uint64   // of the answers that hold for the input as it stands
-	shown   string   // the excerpt that was made last
+	answers []answer  // of the set's distinct clauses
+	round   uint64    // of the answers that hold for the input as it stands
+	shown   [4]string // the excerpts that were made last
 }
 
 // NewRunner returns a Runner for the calling goroutine.
