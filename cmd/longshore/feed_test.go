@@ -30,6 +30,7 @@ import (
 // What changes in the org is in the catalog soon after, by hooks that drop, double and shuffle and the log behind them;
 // what is gone is gone there too.
 func TestCatalogFollowsTheOrg(t *testing.T) {
+	t.Chdir(".") // back again at the end: the S3 endpoint goes elsewhere, and may take long to stop
 	var out bytes.Buffer
 	cmd := &cobra.Command{}
 	cmd.SetOut(&out)

@@ -203,7 +203,11 @@ func TestSourceOktaReadGoesOnFromEachOfItsStates(t *testing.T) {
 	if !strings.Contains(clean, `"estimate":{"name":"users","type":"STREAM","row_estimate":`) {
 		t.Error("no estimate of users is told")
 	}
-	step := max(1, len(ends)/20)
+	resumes := 20
+	if testing.Short() {
+		resumes = 5
+	}
+	step := max(1, len(ends)/resumes)
 	for i := 0; i < len(ends); i += step {
 		taken, states := account(lines[:ends[i]])
 		_, rest := b.run(exitOK, "read", "--config", b.config, "--catalog", catalog, "--state", b.states(states))
@@ -258,7 +262,11 @@ func TestSourceOktaReadTornOffAnywhereIsMadeWholeFromItsLastState(t *testing.T) 
 	catalog := b.catalog("full_refresh", "users", "group_members", "user_role_assignments", "logs")
 	_, clean := b.run(exitOK, "read", "--config", b.config, "--catalog", catalog)
 	want, _ := account(linesOf(t, clean))
-	for i := 1; i < 10; i++ {
+	step := 1
+	if testing.Short() {
+		step = 4
+	}
+	for i := 1; i < 10; i += step {
 		pipe := &tornPipe{left: len(clean) * i / 10}
 		if code := run(t.Context(), []string{"source-okta", "read", "--config", b.config, "--catalog", catalog}, strings.NewReader(""), pipe, io.Discard); code == exitOK {
 			t.Fatalf("torn off after %d bytes: exit 0", pipe.Len())
