@@ -197,7 +197,8 @@ func TestPrintedReceiptTellsOnce(t *testing.T) {
 		SyncID: 1, Calls: &Calls{Unsure: []string{"how many is not known", "how many is not known"}},
 		Blueprints: []Blueprint{{"okta_user", 12}, {"okta_resource_set_binding", 7}, {"okta_device", 0}, {"okta_factor", 0}},
 		Differences: []Difference{
-			{Stream: "users", Hop: HopSource, Why: "401 " + cure}, {Stream: "groups", Hop: HopSource, Why: "401 " + cure},
+			{Stream: "users", Hop: HopSource, Why: "401 " + cure},
+			{Stream: "groups", Hop: HopSource, Why: "401 " + cure},
 			{Stream: "logs", Hop: HopSource, Why: "404 (no such thing)"},
 		},
 	}
