@@ -129,6 +129,7 @@ func TestGapsAndMixturesAreRefused(t *testing.T) {
 		"share":                {map[string]string{"LONGSHORE_OKTA_SHARE": "101"}, "per cent"},
 		"share of a fraction":  {map[string]string{"LONGSHORE_OKTA_SHARE": "0.5"}, "per cent"},
 		"stream":               {map[string]string{"LONGSHORE_OKTA_STREAMS": "+nothing"}, "no stream"},
+		"DPoP of a token":      {map[string]string{base: "acme", "OKTA_CLIENT_TOKEN": "t", "LONGSHORE_OKTA_DPOP": "never"}, "auto or always"},
 		"limit":                {map[string]string{"LONGSHORE_OKTA_LIMIT_OF": "me"}, "org or client"},
 		"DPoP":                 {map[string]string{base: "acme", "OKTA_CLIENT_CLIENTID": "0oa1", "OKTA_CLIENT_PRIVATEKEY": key, "LONGSHORE_OKTA_DPOP": "maybe"}, "auto or always"},
 		"an org that is none":  {map[string]string{base: "https://", "OKTA_CLIENT_TOKEN": "t"}, "org URL"},

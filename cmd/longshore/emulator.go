@@ -233,7 +233,7 @@ func (e *emulatorFlags) run(cmd *cobra.Command) error {
 	ctx := cmd.Context()
 	if insecure, _ := cmd.Flags().GetBool("insecure"); !insecure {
 		if err := loopbackOnly(e.listen); err != nil {
-			return err
+			return &usageError{err}
 		}
 	}
 	listener, err := listenAt(ctx, e.listen, "--listen")

@@ -256,6 +256,22 @@ func TestReadThatIsStoppedEndsWell(t *testing.T) {
 	}
 }
 
+// A run is worth another try as long as one of its streams is.
+func TestRunFailsAsItsStreamsDid(t *testing.T) {
+	for want, kinds := range map[fault.Kind][]fault.Kind{
+		fault.Denied:      {fault.Denied, fault.Denied},
+		fault.Unavailable: {fault.Denied, fault.Unavailable, fault.Denied},
+	} {
+		got := fault.Unavailable
+		for i, kind := range kinds {
+			got = worse(got, kind, i == 0)
+		}
+		if got != want {
+			t.Errorf("streams that failed with %v make a run of kind %v, want %v", kinds, got, want)
+		}
+	}
+}
+
 // cut is a pipe whose reader goes away after some bytes.
 type cut struct{ left int }
 

@@ -67,8 +67,18 @@ func (r Receipt) Print(w io.Writer) error {
 		p.f("\nEvery number adds up.\n")
 	} else {
 		p.f("\nNot everything adds up:\n")
+		cures := map[string]bool{}
 		for _, d := range r.Differences {
-			p.f("  %s\n", d)
+			what, cure := d.String(), ""
+			if d.Hop == HopSource {
+				what, cure = cutCure(what)
+			}
+			if cures[cure] {
+				cure = " (as above)"
+			} else if cure != "" {
+				cures[cure] = true
+			}
+			p.f("  %s%s\n", what, cure)
 		}
 	}
 	if p.err != nil {
@@ -136,4 +146,23 @@ func (p *printer) entities(all []Blueprint) {
 	if len(none) > 0 {
 		p.f("  none of %s\n", strings.Join(none, ", "))
 	}
+}
+
+// cutCure parts a text from the parenthesis that it ends with, which says what to do: a token that was revoked fails every
+// stream, and its cure is read once.
+func cutCure(text string) (what, cure string) {
+	depth := 0
+	for i := len(text) - 1; i > 0 && strings.HasSuffix(text, ")"); i-- {
+		switch text[i] {
+		case ')':
+			depth++
+		case '(':
+			depth--
+		}
+		if depth == 0 {
+			what = strings.TrimRight(text[:i], " ")
+			return what, text[len(what):]
+		}
+	}
+	return text, ""
 }

@@ -189,3 +189,29 @@ func TestCallsAreToldInALine(t *testing.T) {
 		t.Errorf("%d calls made, the streams account for 1200", r.Calls.Made)
 	}
 }
+
+// What is the same for many streams or blueprints is told once.
+func TestPrintedReceiptTellsOnce(t *testing.T) {
+	cure := "(The token is wrong or expired (30 days without use). Make a new one.)"
+	r := Receipt{
+		SyncID: 1, Calls: &Calls{Unsure: []string{"how many is not known", "how many is not known"}},
+		Blueprints: []Blueprint{{"okta_user", 12}, {"okta_resource_set_binding", 7}, {"okta_device", 0}, {"okta_factor", 0}},
+		Differences: []Difference{
+			{Stream: "users", Hop: HopSource, Why: "401 " + cure},
+			{Stream: "groups", Hop: HopSource, Why: "401 " + cure},
+			{Stream: "logs", Hop: HopSource, Why: "404 (no such thing)"},
+		},
+	}
+	var out strings.Builder
+	if err := r.Print(&out); err != nil {
+		t.Fatal(err)
+	}
+	for want, times := range map[string]int{
+		cure: 1, "groups: " + HopSource + ": 401 (as above)\n": 1, "404 (no such thing)\n": 1, "how many is not known": 1,
+		"  okta_user                 12\n": 1, "  okta_resource_set_binding 7\n": 1, "  none of okta_device, okta_factor\n": 1,
+	} {
+		if got := strings.Count(out.String(), want); got != times {
+			t.Errorf("%q is there %d times, want %d:\n%s", want, got, times, out.String())
+		}
+	}
+}

@@ -419,13 +419,13 @@ func TestHomeTellsOfTheFeedBesideTheSync(t *testing.T) {
 	}
 	h := w.handler(t)
 	body := get(t, h, "/").Body.String()
-	for want, there := range map[string]bool{"feed</a> brought 0 records": true, fmt.Sprintf(">Sync %d<", run.ID-1): true, fmt.Sprintf("Feed %d", run.ID): false} {
+	for want, there := range map[string]bool{"feed</a> follows Okta": true, fmt.Sprintf(">Sync %d<", run.ID-1): true, fmt.Sprintf("Feed %d", run.ID): false} {
 		if strings.Contains(body, want) != there {
 			t.Errorf("home with a feed under way: %q is on it: %t, want %t", want, !there, there)
 		}
 	}
 	body = get(t, h, fmt.Sprintf("/?sync=%d", run.ID)).Body.String()
-	if want := fmt.Sprintf(">Feed %d<", run.ID); !strings.Contains(body, want) || strings.Contains(body, "</a> brought") {
+	if want := fmt.Sprintf(">Feed %d<", run.ID); !strings.Contains(body, want) || strings.Contains(body, "</a> follows") {
 		t.Errorf("the feed's own page does not say %q, or tells of itself beside", want)
 	}
 }
