@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,7 +12,7 @@ import (
 )
 
 // grant is who holds which role over what.
-type grant struct{ userOf, groupOf, viaGroup, role, resourceSet string }
+type grant struct{ userOf, groupOf, clientOf, viaGroup, role, resourceSet string }
 
 // Every role assignment in the demo org's own ledger is one entity with its principal, role and resource set, and there
 // is no other; no relation waits for what is there.
@@ -26,17 +27,18 @@ func TestEveryAssignmentOfTheLedgerIsAnEntity(t *testing.T) {
 		var e struct {
 			Blueprint, Identifier string
 			Relations             struct {
-				User, Group, ViaGroup, Role string
-				ResourceSet                 string `json:"resource_set"`
+				User, Group, Client, ViaGroup, Role string
+				ResourceSet                         string `json:"resource_set"`
 			}
 		}
 		must(t, json.Unmarshal([]byte(line), &e))
 		if e.Blueprint != "okta_role_assignment" {
 			continue
 		}
-		g := grant{e.Relations.User, e.Relations.Group, e.Relations.ViaGroup, e.Relations.Role, e.Relations.ResourceSet}
-		if (g.userOf == "") == (g.groupOf == "") || g.role == "" {
-			t.Errorf("%s has user %q, group %q and role %q, want one principal and a role", e.Identifier, g.userOf, g.groupOf, g.role)
+		g := grant{e.Relations.User, e.Relations.Group, e.Relations.Client, e.Relations.ViaGroup, e.Relations.Role, e.Relations.ResourceSet}
+		principals := slices.DeleteFunc([]string{g.userOf, g.groupOf, g.clientOf}, func(id string) bool { return id == "" })
+		if len(principals) != 1 || g.role == "" {
+			t.Errorf("%s has user %q, group %q, service app %q and role %q, want one principal and a role", e.Identifier, g.userOf, g.groupOf, g.clientOf, g.role)
 		}
 		got[g]++
 	}
@@ -60,14 +62,14 @@ func ledger(t *testing.T) map[grant]int {
 	t.Helper()
 	org := emulator.New(emulator.Options{BaseURL: emulator.DefaultBaseURL})
 	all := map[grant]int{}
-	for _, stream := range []string{"user_role_assignments", "group_role_assignments"} {
+	for _, stream := range []string{"user_role_assignments", "group_role_assignments", "client_role_assignments"} {
 		for text := range org.Truth(stream) {
 			var a struct {
-				Type, Role, UserID, GroupID, PrincipalType, PrincipalID string
-				ResourceSet                                             string `json:"resource-set"`
+				Type, Role, UserID, GroupID, ClientID, PrincipalType, PrincipalID string
+				ResourceSet                                                       string `json:"resource-set"`
 			}
 			must(t, json.Unmarshal(text, &a))
-			g := grant{userOf: a.UserID, groupOf: a.GroupID, role: a.Type, resourceSet: a.ResourceSet}
+			g := grant{userOf: a.UserID, groupOf: a.GroupID, clientOf: a.ClientID, role: a.Type, resourceSet: a.ResourceSet}
 			if a.Type == "CUSTOM" {
 				g.role = a.Role
 			}
