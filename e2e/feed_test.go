@@ -224,7 +224,9 @@ func (w *world) measure() (inLake, inCatalog []time.Duration) {
 	w.news() // what lies there already
 	var open []*change
 	next := 0
-	for began := time.Now(); next < 2*grants || len(open) > 0; time.Sleep(50 * time.Millisecond) {
+	look := time.NewTicker(50 * time.Millisecond) // the lake and the catalog are another process's: they are looked at until they tell
+	defer look.Stop()
+	for began := time.Now(); next < 2*grants || len(open) > 0; <-look.C {
 		user, what := users[next%grants], "grant"
 		if next >= grants {
 			what = "revoke"
@@ -309,13 +311,20 @@ func (w *world) has(blueprint, identifier string) bool {
 func (w *world) settle() {
 	w.t.Helper()
 	w.mutate(map[string]any{"workload": map[string]any{"seed": 4, "changes": 80}})
-	differ := ""
-	for end := time.Now().Add(40 * time.Second); time.Now().Before(end); time.Sleep(500 * time.Millisecond) {
-		if differ = w.differ(); differ == "" {
+	look, end := time.NewTicker(500*time.Millisecond), time.After(40*time.Second)
+	defer look.Stop()
+	for {
+		differ := w.differ()
+		if differ == "" {
+			return
+		}
+		select {
+		case <-look.C:
+		case <-end:
+			w.t.Errorf("the catalog differs from the org: %s", differ)
 			return
 		}
 	}
-	w.t.Errorf("the catalog differs from the org: %s", differ)
 }
 
 func (w *world) differ() string {

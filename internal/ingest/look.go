@@ -71,25 +71,7 @@ func Search(ctx context.Context, bucket lake.Bucket, objects []Object, needle st
 }
 
 func searchOne(ctx context.Context, bucket lake.Bucket, o Object, needle []byte, yield func(Object, RecordLine) bool) (more bool, err error) {
-	body, _, err := bucket.Get(ctx, o.Key)
-	if err != nil {
-		return true, err
-	}
-	defer body.Close()
-	r, err := lake.OpenReader(body, lake.ReaderOptions{})
-	if err != nil {
-		return true, err
-	}
-	for {
-		line, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			return true, nil
-		}
-		if err != nil {
-			return true, err
-		}
-		if line.Err == nil && bytes.Contains(line.Body, needle) && !yield(o, keep(line)) {
-			return false, nil
-		}
-	}
+	return lake.EachRecord(ctx, bucket, o.Key, func(line lake.Line) bool {
+		return !bytes.Contains(line.Body, needle) || yield(o, keep(line))
+	})
 }

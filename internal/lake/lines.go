@@ -15,7 +15,7 @@ import (
 func Lines(ctx context.Context, b Bucket, keys []string) iter.Seq2[Line, error] {
 	return func(yield func(Line, error) bool) {
 		for _, key := range keys {
-			more, err := linesOf(ctx, b, key, yield)
+			more, err := EachRecord(ctx, b, key, func(line Line) bool { return yield(line, nil) })
 			if err != nil && !fault.Is(err, fault.NotFound) {
 				yield(Line{}, fmt.Errorf("read %s: %w", key, err))
 				return
@@ -27,7 +27,8 @@ func Lines(ctx context.Context, b Bucket, keys []string) iter.Seq2[Line, error] 
 	}
 }
 
-func linesOf(ctx context.Context, b Bucket, key string, yield func(Line, error) bool) (more bool, err error) {
+// EachRecord gives each line of an object that holds a record. more is false when each wants no further one.
+func EachRecord(ctx context.Context, b Bucket, key string, each func(Line) bool) (more bool, err error) {
 	body, _, err := b.Get(ctx, key)
 	if err != nil {
 		return true, err
@@ -45,7 +46,7 @@ func linesOf(ctx context.Context, b Bucket, key string, yield func(Line, error) 
 		if err != nil {
 			return true, err
 		}
-		if line.Err == nil && !yield(line, nil) {
+		if line.Err == nil && !each(line) {
 			return false, nil
 		}
 	}

@@ -250,7 +250,7 @@ func (y *Syncs) LastOf(ctx context.Context, connectionID int64, stream string) (
 	if err != nil {
 		return nil, fmt.Errorf("list the objects of %s: %w", stream, err)
 	}
-	return allKeys(rows)
+	return column[string](rows)
 }
 
 // ChangedLines lists the lines of a run that changed an entity, with what they changed, by object and line.
@@ -280,19 +280,19 @@ func (y *Syncs) FeedObjects(ctx context.Context, connectionID int64, stream stri
 	if err != nil {
 		return nil, fmt.Errorf("list the feed's objects of %s: %w", stream, err)
 	}
-	return allKeys(rows)
+	return column[string](rows)
 }
 
-// allKeys reads rows of one column, and closes them.
-func allKeys(rows *sql.Rows) ([]string, error) {
+// column reads rows of one column, and closes them.
+func column[T any](rows *sql.Rows) ([]T, error) {
 	defer rows.Close()
-	var keys []string
+	var all []T
 	for rows.Next() {
-		var key string
-		if err := rows.Scan(&key); err != nil {
+		var value T
+		if err := rows.Scan(&value); err != nil {
 			return nil, err
 		}
-		keys = append(keys, key)
+		all = append(all, value)
 	}
-	return keys, rows.Err()
+	return all, rows.Err()
 }

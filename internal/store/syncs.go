@@ -393,16 +393,7 @@ func (y *Syncs) WithoutReceipt(ctx context.Context) ([]int64, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list syncs: %w", err)
 	}
-	defer rows.Close()
-	var ids []int64
-	for rows.Next() {
-		var id int64
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		ids = append(ids, id)
-	}
-	return ids, rows.Err()
+	return column[int64](rows)
 }
 
 // SaveReceipt keeps a run's receipt; an earlier one is replaced.

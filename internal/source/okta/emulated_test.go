@@ -59,7 +59,7 @@ func TestServiceAppReadsTheStandInOrg(t *testing.T) {
 		"short lived":   {app: emulator.App{DPoP: true}, change: func(o *emulator.Options) { o.OAuth.TokenLife = time.Second }},
 		"error bodies":  {app: emulator.App{DPoP: true}, change: func(o *emulator.Options) { o.OAuth.ErrorBodies = true }},
 		"tokens that end": {app: emulator.App{DPoP: true}, change: func(o *emulator.Options) {
-			o.Faults = append(o.Faults, emulator.Fault{Prefix: apiPrefix, Every: 7, ExpireToken: true})
+			o.Faults = append(o.Faults, emulator.Fault{Prefix: apiPrefix, Every: 29, ExpireToken: true})
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
