@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"regexp"
-	"slices"
 	"sync"
 	"time"
 
@@ -53,6 +52,7 @@ func (x *calculation) derive(d *deriving, name string, nodes []*node) error {
 		}
 		return nil
 	}
+	own := d.model.plan(nodes[0].Blueprint).byName[name].own
 	var in jq.Input
 	r := d.model.rules[nodes[0].Blueprint]
 	for _, n := range nodes {
@@ -60,7 +60,7 @@ func (x *calculation) derive(d *deriving, name string, nodes []*node) error {
 			n.fail(name, "time", "the calculations of this page have taken too long")
 			continue
 		}
-		in.SetText(n.answer(r))
+		in.SetText(n.answer(r, own))
 		begun := time.Now()
 		value, err := program.Run(d.ctx, &in)
 		d.spent += time.Since(begun)
@@ -112,8 +112,8 @@ func kindOf(value []byte) string {
 	return "number"
 }
 
-// answer writes the entity as it is answered, with the derived properties that it has so far.
-func (n *node) answer(r *rules) []byte {
+// answer writes the entity as it is answered, with those of its derived properties.
+func (n *node) answer(r *rules, own []string) []byte {
 	out := make([]byte, 0, 256+len(n.Properties)+len(n.Relations))
 	out = appendMember(append(out, '{'), "identifier", appendText(nil, n.Identifier))
 	out = appendMember(out, "title", appendText(nil, n.title()))
@@ -129,24 +129,19 @@ func (n *node) answer(r *rules) []byte {
 		out = appendMember(out, name, orNull(n.meta("$"+name)))
 	}
 	out = append(appendText(append(out, ','), "properties"), ':')
-	out = append(out, n.answerProperties(r)...)
+	out = append(out, n.answerProperties(r, own)...)
 	out = append(appendText(append(out, ','), "relations"), ':')
 	return append(append(out, n.answerRelations(r)...), '}')
 }
 
-func (n *node) answerProperties(r *rules) []byte {
+func (n *node) answerProperties(r *rules, own []string) []byte {
 	out := []byte{'{'}
 	stored := make(map[string][]byte, len(r.Properties))
 	members(n.Properties, func(name string, value []byte) { stored[name] = value })
 	for _, p := range r.Properties {
 		out = appendMember(out, p.Name, orNull(stored[p.Name]))
 	}
-	names := make([]string, 0, len(n.values))
-	for name := range n.values {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
+	for _, name := range own {
 		out = appendMember(out, name, orNull(n.values[name]))
 	}
 	return append(out, '}')
