@@ -80,6 +80,10 @@ type Config struct {
 	Ledger   Ledger
 	Syncs    Syncs
 
+	Organization Organization
+	Teams        Teams
+	Integrations Integrations
+
 	OrgName   string           // "" means Longshore
 	PublicURL string           // origin for the webhooks' url; "" takes the request's own
 	Log       *slog.Logger     // nil means none
@@ -116,6 +120,24 @@ func (a *API) table() router {
 	t.open("POST /ingest/{key}", a.postCall)
 
 	t.add("GET /v1/organization", a.getOrganization)
+	t.add("PUT /v1/organization", a.putOrganization)
+	t.add("PATCH /v1/organization", a.patchOrganization)
+	t.add("GET /v1/organization/secrets", a.getSecrets)
+	t.add("POST /v1/organization/secrets", a.postSecret)
+	t.add("GET /v1/organization/secrets/{secret}", a.getSecret)
+	t.add("PATCH /v1/organization/secrets/{secret}", a.patchSecret)
+	t.add("DELETE /v1/organization/secrets/{secret}", a.deleteSecret)
+	t.add("GET /v1/users", a.getUsers)
+	t.add("GET /v1/users/{email}", a.getUser)
+	t.add("GET /v1/teams", a.getTeams)
+	t.add("POST /v1/teams", a.postTeam)
+	t.add("GET /v1/teams/{team}", a.getTeam)
+	t.add("PUT /v1/teams/{team}", a.putTeam)
+	t.add("PATCH /v1/teams/{team}", a.patchTeam)
+	t.add("DELETE /v1/teams/{team}", a.deleteTeam)
+	t.add("GET /v1/kafka-credentials", a.getKafkaCredentials)
+	t.add("GET /v1/actions", getNone("actions"))
+	t.add("GET /v1/sidebars/{sidebar}", a.getSidebar)
 	t.add("GET /v1/audit-log", a.getAuditLog)
 	t.add("GET /v1/migrations/{id}", a.getMigration)
 
@@ -149,6 +171,8 @@ func (a *API) table() router {
 	t.add("PUT /v1/webhooks/{webhook}", a.putWebhook)
 	t.add("PATCH /v1/webhooks/{webhook}", a.patchWebhook)
 	t.add("DELETE /v1/webhooks/{webhook}", a.deleteWebhook)
+
+	a.integrationRoutes(&t)
 
 	t.add("GET /v1/longshore/verdicts", a.getVerdicts)
 	t.add("GET /v1/longshore/records", a.getRecords)
