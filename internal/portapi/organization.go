@@ -63,6 +63,29 @@ type Organization interface {
 	User(ctx context.Context, email string) (org.User, error)
 }
 
+// organizationRoutes are the routes of the organisation, its people, and what exporters ask for and never find.
+func (a *API) organizationRoutes(t *router) {
+	t.add("GET /v1/organization", a.getOrganization, needRead)
+	t.add("PUT /v1/organization", a.putOrganization, needAdmin)
+	t.add("PATCH /v1/organization", a.patchOrganization, needAdmin)
+	t.add("GET /v1/organization/secrets", a.getSecrets, needAdmin)
+	t.add("POST /v1/organization/secrets", a.postSecret, needAdmin)
+	t.add("GET /v1/organization/secrets/{secret}", a.getSecret, needAdmin)
+	t.add("PATCH /v1/organization/secrets/{secret}", a.patchSecret, needAdmin)
+	t.add("DELETE /v1/organization/secrets/{secret}", a.deleteSecret, needAdmin)
+	t.add("GET /v1/users", a.getUsers, needRead)
+	t.add("GET /v1/users/{email}", a.getUser, needRead)
+	t.add("GET /v1/teams", a.getTeams, needRead)
+	t.add("POST /v1/teams", a.postTeam, needModel)
+	t.add("GET /v1/teams/{team}", a.getTeam, needRead)
+	t.add("PUT /v1/teams/{team}", a.putTeam, needModel)
+	t.add("PATCH /v1/teams/{team}", a.patchTeam, needModel)
+	t.add("DELETE /v1/teams/{team}", a.deleteTeam, needModel)
+	t.add("GET /v1/kafka-credentials", a.getKafkaCredentials, needRead)
+	t.add("GET /v1/actions", getNone("actions"), needRead)
+	t.add("GET /v1/sidebars/{sidebar}", a.getSidebar, needRead)
+}
+
 // getOrganization answers GET /v1/organization. There are no feature flags, ever: they switch clients onto paths that
 // are not served.
 func (a *API) getOrganization(w http.ResponseWriter, r *request) error {
