@@ -324,43 +324,6 @@ func reparse(b Blueprint) (Blueprint, error) {
 	return n, err
 }
 
-// retarget changes the target of relations and aggregations in a document.
-func retarget(doc json.RawMessage, from, to string) (json.RawMessage, error) {
-	list, err := ordered(doc)
-	if err != nil {
-		return nil, err
-	}
-	changed := false
-	for _, name := range []string{"relations", "aggregationProperties"} {
-		raw, ok := lookup(list, name)
-		if !ok {
-			continue
-		}
-		entries, err := ordered(raw)
-		if err != nil {
-			return nil, err
-		}
-		hit := false
-		for i := range entries {
-			entry, err := ordered(entries[i].Value)
-			if err != nil {
-				return nil, err
-			}
-			if target, _ := lookup(entry, "target"); unquote(target) == from {
-				entries[i].Value = render(withMember(entry, "target", appendText(nil, to)))
-				hit = true
-			}
-		}
-		if hit {
-			list, changed = withMember(list, name, render(entries)), true
-		}
-	}
-	if !changed {
-		return doc, nil
-	}
-	return render(list), nil
-}
-
 // hasDependents is Port's refusal to delete what others need.
 func hasDependents(format string, args ...any) error {
 	return fault.Errorf(fault.Conflict, format, args...).WithCode("has_dependents", nil)
