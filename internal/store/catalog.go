@@ -396,6 +396,9 @@ func (t *catalogTx) RenameBlueprint(ctx context.Context, from, to string) error 
 			return err
 		}
 	}
+	if err := t.renameInWebhooks(ctx, from, to); err != nil {
+		return err
+	}
 	return t.renew(ctx)
 }
 
