@@ -94,6 +94,10 @@ type View interface {
 	Pending(ctx context.Context, samples int) (PendingReport, error)
 	// Each calls fn with every entity of the blueprint in order of identifier, chunk by chunk.
 	Each(ctx context.Context, blueprint string, chunk int, fn func([]Entity) error) error
+	// Document returns one document, or fault.NotFound.
+	Document(ctx context.Context, key DocumentKey) (Document, error)
+	// Documents returns the documents of a kind that belong to a blueprint ("" for those of none), ordered by identifier.
+	Documents(ctx context.Context, kind, blueprint string) ([]Document, error)
 }
 
 // Tx reads and writes in one transaction. Its View sees what it has written.
@@ -101,9 +105,9 @@ type Tx interface {
 	View
 	// PutBlueprint creates or replaces Identifier, Doc and the times, and renews the token.
 	PutBlueprint(ctx context.Context, b Blueprint) error
-	// RenameBlueprint gives a blueprint and all that names it another identifier; documents excepted.
+	// RenameBlueprint gives a blueprint and all that names it another identifier, but for what stands within documents.
 	RenameBlueprint(ctx context.Context, from, to string) error
-	// DeleteBlueprint removes a blueprint that has no entities.
+	// DeleteBlueprint removes a blueprint that has no entities, and the documents that belong to it.
 	DeleteBlueprint(ctx context.Context, id string) error
 	// DeleteEntities removes every entity of the blueprint without tombstones: the lake may bring them back.
 	DeleteEntities(ctx context.Context, blueprint string) (int64, error)
@@ -124,6 +128,10 @@ type Tx interface {
 	Rename(ctx context.Context, key Key, to string) error
 	// AddHistory appends audit entries.
 	AddHistory(ctx context.Context, entries []AuditEntry) error
+	// PutDocument adds a document without a secret, or replaces its content and the time and actor of its change.
+	PutDocument(ctx context.Context, doc Document) error
+	// DeleteDocument removes a document, if it is there.
+	DeleteDocument(ctx context.Context, key DocumentKey) error
 }
 
 // AuditEntry is one change of a blueprint or an entity. Before and After are JSON objects of the changed members alone.

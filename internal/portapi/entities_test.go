@@ -109,7 +109,7 @@ func TestRefusals(t *testing.T) {
 		{"unknown blueprint", "POST", "/v1/blueprints/nope/entities", `{}`, 404, "not_found"},
 		{"unknown blueprint's list", "GET", "/v1/blueprints/nope/entities", ``, 404, "not_found"},
 		{"unknown route", "GET", "/v1/kafka-credentials", ``, 404, "not_found"},
-		{"method", "PATCH", "/v1/organization", `{}`, 405, "method_not_allowed"},
+		{"method", "PATCH", "/v1/audit-log", `{}`, 405, "method_not_allowed"},
 		{"too large", "POST", users, `{"x": "` + strings.Repeat("a", 1<<20) + `"}`, 413, "bad_request"},
 		{"bulk of 21", "POST", users + "/bulk", `{"entities": [` + strings.Repeat("{},", 20) + `{}]}`, 422, "invalid_request"},
 		{"bulk of nothing", "POST", users + "/bulk", `{}`, 422, "invalid_request"},
