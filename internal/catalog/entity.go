@@ -55,7 +55,9 @@ type Entity struct {
 	Team       json.RawMessage
 	Properties json.RawMessage
 	Relations  json.RawMessage
-	Flags      []Flag // rules it breaks, when written leniently
+	Derived    json.RawMessage // object of mirror, calculation and aggregation properties that have a value
+	Scorecards json.RawMessage // object of level and rules by scorecard; nil when they were not asked for
+	Flags      []Flag          // rules it breaks, when written leniently
 	Lane       Lane
 	Version    Version
 	Origin     Origin
