@@ -10,16 +10,12 @@ import (
 
 // relation reads a relation's value: what the entity's JSON holds; for an inverse one, who points back.
 func (q *query) relation(s catalog.Subject) subject {
-	key := q.bind(q.sql.keyArg(s.Name))
-	if s.Rel == nil {
-		return q.member("e.relations", q.keyText(key))
-	}
 	var r subject
-	if s.Rel.InverseOf != "" {
+	if s.Rel != nil && s.Rel.InverseOf != "" {
 		r = q.inverse(s.Rel)
 	} else {
-		r = q.member("e.relations", q.keyText(key))
-		if s.Rel.Many {
+		r = q.member("e.relations", q.text(q.sql.keyArg(s.Name)))
+		if s.Rel != nil && s.Rel.Many {
 			r.text, r.millis = none, none
 		}
 	}
@@ -28,8 +24,6 @@ func (q *query) relation(s catalog.Subject) subject {
 	}
 	return r
 }
-
-func (q *query) keyText(mark string) string { return "CAST(" + mark + " AS TEXT)" }
 
 // pointing compares a relation with identifiers by the index of who points where; "" is for other conditions.
 func (q *query) pointing(r catalog.Rule) string {

@@ -421,10 +421,13 @@ func (q *query) scalar(text, num, truth, millis string, values []catalog.Value) 
 		case catalog.TextValue:
 			if text == none && v.IsTime { // a column of instants
 				times = append(times, q.integer(v.Time))
-			} else {
+			} else if text != none {
 				texts = append(texts, q.text(v.Text))
 			}
 		case catalog.NumberValue:
+			if num == none {
+				continue // a parameter without a use has no type
+			}
 			nums = append(nums, q.number(v.Number))
 		case catalog.BoolValue:
 			truths = append(truths, map[bool]string{true: "1", false: "0"}[v.Bool])
