@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"hash/fnv"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -259,21 +260,29 @@ func (s *searching) decide(list []Entity) ([]bool, error) {
 	if err := s.deriveAs(s.ctx, s.view, s.model, list, how); err != nil {
 		return nil, err
 	}
+	return matching(s.ctx, s.view, s.model, list, &s.query, s.lowered)
+}
+
+// matching says which of the entities match, whose derived properties are filled in.
+func matching(ctx context.Context, v View, m *model, list []Entity, query *Rule, low lowered) ([]bool, error) {
 	ids := make([]int64, len(list))
 	for i, e := range list {
 		ids[i] = e.ID
 	}
-	m := matcher{graph: s.model, known: map[*Rule]map[int64]bool{}}
-	for r, rule := range s.remote {
-		found, err := s.view.Matching(s.ctx, ids, rule)
-		if err != nil {
-			return nil, err
+	judge := matcher{graph: m, known: map[*Rule]map[int64]bool{}}
+	for r, rule := range low.remote {
+		judge.known[r] = map[int64]bool{}
+		for part := range slices.Chunk(ids, residualPage) {
+			found, err := v.Matching(ctx, part, rule)
+			if err != nil {
+				return nil, err
+			}
+			maps.Copy(judge.known[r], found)
 		}
-		m.known[r] = found
 	}
 	out := make([]bool, len(list))
 	for i := range list {
-		out[i] = m.matches(&s.query, &list[i])
+		out[i] = judge.matches(query, &list[i])
 	}
 	return out, nil
 }
