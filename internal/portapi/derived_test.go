@@ -69,3 +69,15 @@ func (endless) Blueprints(context.Context) ([]catalog.Blueprint, error) {
 func (endless) CountEntities(_ context.Context, blueprint string) (int64, error) {
 	return map[string]int64{"b": 1, "c": 1}[blueprint], nil
 }
+
+func TestAggregateRoutes(t *testing.T) {
+	h := newDerivedHouse(t)
+	h.call("POST", "/v1/entities/aggregate", `{"func": "count", "query": {"combinator": "and", "rules": [{"property": "$blueprint", "operator": "=", "value": "okta_user"}]}}`).want(200, "").is("2", "result")
+	h.call("POST", "/v1/entities/aggregate", `{"func": "countValues", "property": "text"}`).want(200, "").is(`{" of ":1,"ADMIN of Ann":1}`, "result")
+	h.call("POST", "/v1/entities/aggregate", `{"func": "nonsense"}`).want(422, "invalid_request")
+	h.call("POST", "/v1/entities/aggregate-over-time", `{"blueprint": "role", "timeRange": {"preset": "today", "timeZone": "UTC"}, "timeInterval": "day", "aggregationType": "countEntities", "func": "count"}`).
+		want(200, "").is(`[{"date":"2026-01-05T00:00:00.000Z","count":2}]`, "result", "data")
+	h.call("POST", "/v1/entities/aggregate-over-time", `{"blueprint": "nope", "timeRange": {"preset": "today"}, "timeInterval": "day", "aggregationType": "countEntities", "func": "count"}`).want(404, "not_found")
+	h.call("POST", "/v1/entities/properties-history", `{"blueprintIdentifier": "role", "entityIdentifier": "r1", "propertyNames": ["kind"], "timeRange": {"preset": "today"}, "timeInterval": "day"}`).
+		want(200, "").is(`[{"date":"2026-01-05T00:00:00.000Z","kind":"ADMIN"}]`, "result", "data")
+}
