@@ -116,7 +116,7 @@ func csvRows(out *bufio.Writer, columns []tableColumn) (put func(catalog.Entity)
 			return err
 		}
 		row := make([]string, len(columns))
-		properties, relations := membersOf(e.Properties), membersOf(e.Relations)
+		properties, relations := valuesOf(e), membersOf(e.Relations)
 		for i, c := range columns {
 			switch c.Field {
 			case "$title":
