@@ -1,10 +1,6 @@
 package catalog
 
-import (
-	"strings"
-
-	"longshore/internal/fault"
-)
+import "longshore/internal/fault"
 
 // maxRelationMatches bounds what a search given as a relation's value may find (Port's limit).
 const maxRelationMatches = 100
@@ -85,7 +81,7 @@ func (b *batch) strict(rec *record, c *Change, d *draft) error {
 		case found[ref.Target] || ref.Target == rec.key:
 		case b.rules[ref.Target.Blueprint] == nil:
 			return missing("Blueprint", ref.Target.Blueprint)
-		case !c.CreateMissingRelated || strings.HasPrefix(ref.Target.Blueprint, "_"):
+		case !c.CreateMissingRelated || IsSystem(ref.Target.Blueprint):
 			return missing("Entity", ref.Target.Identifier)
 		}
 	}
@@ -109,7 +105,7 @@ func (b *batch) createMissing(r *rules, c *Change, d *draft) error {
 	}
 	for _, ref := range refs {
 		self := Key{c.Blueprint, c.Identifier}
-		if found[ref.Target] || ref.Target == self || b.rules[ref.Target.Blueprint] == nil || strings.HasPrefix(ref.Target.Blueprint, "_") {
+		if found[ref.Target] || ref.Target == self || b.rules[ref.Target.Blueprint] == nil || IsSystem(ref.Target.Blueprint) {
 			continue
 		}
 		err := b.side(&Change{

@@ -125,6 +125,7 @@ func (a *API) table() router {
 	t.add("GET /v1/blueprints", a.getBlueprints)
 	t.add("POST /v1/blueprints", a.postBlueprint)
 	t.add("POST /v1/blueprints/entities/datasource-entities", a.postDatasourceEntities)
+	t.add("GET /v1/blueprints/system/{blueprint}/structure", a.getStructure)
 	t.add("GET /v1/blueprints/{blueprint}", a.getBlueprint)
 	t.add("PUT /v1/blueprints/{blueprint}", a.putBlueprint)
 	t.add("PATCH /v1/blueprints/{blueprint}", a.patchBlueprint)

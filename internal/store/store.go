@@ -94,7 +94,7 @@ func (s *Store) migrate(ctx context.Context) error {
 	if _, err := p.Up(ctx); err != nil {
 		return fmt.Errorf("bring the schema of %s from %d to %d: %w", s.path, current, target, err)
 	}
-	return nil
+	return s.seed(ctx)
 }
 
 // checkSchema demands that the schema is up to date.
