@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"longshore/internal/auth"
@@ -91,6 +92,7 @@ type API struct {
 	Config
 	routes router
 	origin *http.CrossOriginProtection
+	pool   *sync.Pool
 }
 
 // New returns the handler of /v1/* and /ingest/*.
@@ -104,7 +106,7 @@ func New(cfg Config) *API {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	a := &API{Config: cfg, origin: http.NewCrossOriginProtection()}
+	a := &API{Config: cfg, origin: http.NewCrossOriginProtection(), pool: newPool()}
 	a.routes = a.table()
 	return a
 }
@@ -183,5 +185,15 @@ func (a *API) authenticated(w http.ResponseWriter, r *http.Request, names map[st
 	if !who.Machine && a.origin.Check(r) != nil {
 		return &statusError{status: http.StatusForbidden, code: "cross_origin", message: "a page of another origin may not do this with a browser's session"}
 	}
-	return route.handle(w, &request{Request: r, names: names, who: who})
+	req := &request{Request: r, names: names, who: who}
+	// A browser's answers stay as they are: what an attacker's page can make it ask for must not tell by its length.
+	if !who.Machine || !accepts(r) {
+		return route.handle(w, req)
+	}
+	p := &packer{ResponseWriter: w, pool: a.pool}
+	if err := route.handle(p, req); err != nil {
+		return err // nothing was begun
+	}
+	p.Close()
+	return nil
 }
