@@ -212,13 +212,6 @@ func (b *batch) release(rec *record, c *Change) error {
 	return nil
 }
 
-func (b *batch) relationOf(blueprint, relation string) *Relation {
-	if r := b.rules[blueprint]; r != nil {
-		return r.relations[relation]
-	}
-	return nil
-}
-
 func (b *batch) releaseFrom(target Key, n ReferrerCount, rel *Relation, c *Change) error {
 	const page = 500
 	for after := int64(0); ; {
