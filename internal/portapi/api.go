@@ -36,6 +36,7 @@ type Catalog interface {
 	CountEntities(ctx context.Context, blueprint string) (int64, error)
 	Write(ctx context.Context, change catalog.Change) (catalog.Result, error)
 	WriteAll(ctx context.Context, changes []catalog.Change) ([]catalog.Result, error)
+	WriteEach(ctx context.Context, changes []catalog.Change) ([]catalog.Result, error)
 	Entity(ctx context.Context, blueprint, identifier string) (catalog.Entity, error)
 	Search(ctx context.Context, req catalog.SearchRequest) (catalog.SearchPage, error)
 	CountMatches(ctx context.Context, req catalog.SearchRequest) (int64, error)
