@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"longshore/internal/auth"
@@ -98,6 +99,7 @@ type API struct {
 	Config
 	routes router
 	origin *http.CrossOriginProtection
+	pool   *sync.Pool
 }
 
 // New returns the handler of /v1/* and /ingest/*.
@@ -111,7 +113,7 @@ func New(cfg Config) *API {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	a := &API{Config: cfg, origin: http.NewCrossOriginProtection()}
+	a := &API{Config: cfg, origin: http.NewCrossOriginProtection(), pool: newPool()}
 	a.routes = a.table()
 	return a
 }
@@ -199,5 +201,15 @@ func (a *API) authenticated(w http.ResponseWriter, r *http.Request, names map[st
 	if err := route.demand(who); err != nil {
 		return err
 	}
-	return route.handle(w, &request{Request: r.WithContext(auth.With(r.Context(), who)), names: names, who: who})
+	req := &request{Request: r.WithContext(auth.With(r.Context(), who)), names: names, who: who}
+	// A browser's answers stay as they are: what an attacker's page can make it ask for must not tell by its length.
+	if !who.Machine || !accepts(r) {
+		return route.handle(w, req)
+	}
+	p := &packer{ResponseWriter: w, pool: a.pool}
+	if err := route.handle(p, req); err != nil {
+		return err // nothing was begun
+	}
+	p.Close()
+	return nil
 }
