@@ -66,14 +66,14 @@ func addTeams(ctx context.Context, v View, m *model, entities []Entity, depth in
 			}
 		}
 		for at, i := range places {
-			entities[i].Team = teamsOf(owners[at])
+			entities[i].Team = inheritedTeam(owners[at])
 		}
 	}
 	return nil
 }
 
-// teamsOf returns the teams of several entities, each once, nil for none.
-func teamsOf(owners []Entity) json.RawMessage {
+// inheritedTeam returns the teams of several entities, each once, nil for none.
+func inheritedTeam(owners []Entity) json.RawMessage {
 	var names []string
 	for _, o := range owners {
 		list, _ := texts(o.Team)
