@@ -236,6 +236,11 @@ func (b *batch) releaseFrom(target Key, n ReferrerCount, rel *Relation, c *Chang
 			if b.leaving[k] {
 				continue
 			}
+			if rec, err := b.record(k); err != nil {
+				return err
+			} else if !rec.there {
+				continue // it went a moment ago, by another relation
+			}
 			if rel.Required && !c.DeleteDependents {
 				return fault.Errorf(fault.Conflict, "entity %q of %q has dependents: %q of %q needs it by relation %q", target.Identifier,
 					target.Blueprint, k.Identifier, k.Blueprint, rel.Name).
