@@ -19,6 +19,7 @@ import (
 	"longshore/internal/catalog"
 	"longshore/internal/ingest"
 	"longshore/internal/lake"
+	"longshore/internal/org"
 	"longshore/internal/portapi"
 	"longshore/internal/server"
 	"longshore/internal/store"
@@ -98,7 +99,9 @@ func newHouse(t testing.TB, s *store.Store) *house {
 		Credentials: []auth.Credential{{ClientID: clientID, ClientSecret: clientSecret}}, Key: bytes.Repeat([]byte{1}, 32), OrgID: "org_1", Now: c.now,
 	})
 	must(err)
+	about := org.New(s.Documents(seal, c.now), things, c.now)
 	api := portapi.New(portapi.Config{
+		Organization: about, Teams: about, Integrations: about,
 		Keeper: keeper, Catalog: things, Webhooks: objects, Ledger: objects,
 		Receiver: ingest.NewReceiver(objects, folder, lake.GuideLayout(), c.now, log), Syncs: s.Syncs("lake", c.now, nil, nil),
 		PublicURL: origin, Now: c.now,
