@@ -170,7 +170,7 @@ func openToRead(ctx context.Context, cfg config, log *slog.Logger) (_ *app, err 
 
 // openDatabase opens the data folder's database and keys alone, beside the process that works on it if there is one.
 func openDatabase(ctx context.Context, cfg config, log *slog.Logger) (_ *app, err error) {
-	if _, err := os.Stat(databasePath(cfg.data)); errors.Is(err, os.ErrNotExist) {
+	if cfg.isNew() {
 		return nil, fault.Errorf(fault.NotFound, "there is no catalog in %s yet", cfg.data).WithHint("run longshore up first, or name the folder with --data")
 	}
 	a := newApp(cfg, log)
@@ -186,10 +186,10 @@ func openDatabase(ctx context.Context, cfg config, log *slog.Logger) (_ *app, er
 	case !inUse(err):
 		return nil, err
 	}
-	if a.seal, err = openKeys(cfg.data); err != nil {
+	if a.seal, err = openKeys(cfg); err != nil {
 		return nil, err
 	}
-	if a.store, err = open(ctx, databasePath(cfg.data)); err != nil {
+	if a.store, err = open(ctx, cfg.databaseAt()); err != nil {
 		return nil, err
 	}
 	a.entities = a.store.Catalog()
