@@ -27,8 +27,8 @@ type SearchRequest struct {
 	Sort      []Sort          // then by blueprint and identifier; none means by those alone
 	Limit     int             // 0 means 200, at most 1000
 	From      string          // SearchPage.Next of the page before; "" for the first
-	Reading                   // how the entities are wanted
 	Asker     string          // identifier of the _user entity that asks; "" for a machine
+	Reading                   // how the entities are wanted
 }
 
 // Sort is one key of an order. Entities without a value come last, either way round.
@@ -249,9 +249,15 @@ func (s *searching) each(most int, fn func(e Entity, match bool) bool, given fun
 	}
 }
 
-// decide says which entities match. It fills in what they are judged by.
+// decide says which entities match. What they are judged by is filled into copies of them.
 func (s *searching) decide(list []Entity) ([]bool, error) {
-	if err := s.derive(s.ctx, s.view, s.model, list); err != nil {
+	list = slices.Clone(list)
+	if err := s.addInverses(s.ctx, s.view, s.model, list); err != nil {
+		return nil, err
+	}
+	how := Reading{Only: []string{}}
+	eachSubject(s.query, func(name string) { how.Only = append(how.Only, name) })
+	if err := s.deriveAs(s.ctx, s.view, s.model, list, how); err != nil {
 		return nil, err
 	}
 	ids := make([]int64, len(list))
