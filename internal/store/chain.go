@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"database/sql"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
@@ -79,7 +78,7 @@ func (s *Store) AuditHead(ctx context.Context) (AuditHead, error) {
 // VerifyAudit walks the chain of the audit log from its beginning and stops at the first row that does not fit. A head
 // that was kept elsewhere must be part of it; nil for none.
 func (s *Store) VerifyAudit(ctx context.Context, kept *AuditHead) (AuditReport, error) {
-	tx, err := s.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	tx, err := s.read.BeginTx(ctx, s.engine.view)
 	if err != nil {
 		return AuditReport{}, fmt.Errorf("begin reading: %w", err)
 	}

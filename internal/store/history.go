@@ -19,7 +19,7 @@ func (t *catalogTx) AddHistory(ctx context.Context, entries []catalog.AuditEntry
 	if len(entries) == 0 {
 		return nil
 	}
-	const width = 17
+	const columns kinds = "iitttttttt" + "iitttt" + "b"
 	var link chainLink
 	var last int64
 	var hash []byte
@@ -27,10 +27,10 @@ func (t *catalogTx) AddHistory(ctx context.Context, entries []catalog.AuditEntry
 		return err
 	}
 	copy(link.hash[:], hash)
-	args := make([]any, 0, width*min(len(entries), 1024))
+	args := make([]any, 0, len(columns)*min(len(entries), 1024))
 	send := func() error {
 		defer func() { args = args[:0] }()
-		return t.inRows(ctx, `INSERT INTO history (`+historyColumns+`, hash) VALUES %s`, width, args)
+		return t.inRows(ctx, `INSERT INTO history (`+historyColumns+`, hash) VALUES %s`, columns, args)
 	}
 	for i := range entries {
 		e := &entries[i]
