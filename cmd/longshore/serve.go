@@ -12,6 +12,7 @@ import (
 	"longshore/internal/auth"
 	"longshore/internal/fault"
 	"longshore/internal/ingest"
+	organization "longshore/internal/org"
 	"longshore/internal/pipeline"
 	"longshore/internal/portapi"
 	"longshore/internal/server"
@@ -35,7 +36,9 @@ func (a *app) doors(ctx context.Context, w *worker) (s *server.Server, signIn st
 	if err != nil {
 		return nil, "", err
 	}
+	things := organization.New(a.store.Documents(a.seal, time.Now), a.catalog, time.Now)
 	api := portapi.New(portapi.Config{
+		Organization: things, Teams: things, Integrations: things,
 		Keeper: keeper, Catalog: a.catalog, Webhooks: a.objects, Ledger: a.objects, Syncs: a.syncs, Log: a.log,
 		Receiver: ingest.NewReceiver(a.objects, a.bucket, a.layout, time.Now, a.log),
 	})

@@ -73,6 +73,14 @@ type View interface {
 	Count(ctx context.Context, req Find) (int64, error)
 	// Inverse returns, for each target identifier, the sorted identifiers of the blueprint's entities whose relation names it.
 	Inverse(ctx context.Context, blueprint, relation, target string, identifiers []string) (map[string][]string, error)
+	// Entities returns those of the identifiers that are there and match the rule, in no order, without what tells how
+	// they were written: Flags, Lane, Version and Origin.
+	Entities(ctx context.Context, blueprint string, identifiers []string, rule Rule) ([]Entity, error)
+	// Linked calls fn for each entity of the link, in no order, with the identifier that it names: once for each it
+	// names. Entities are as those of Entities. An error of fn ends it and is returned, wrapped.
+	Linked(ctx context.Context, link Link, fn func(target string, e Entity) error) error
+	// LinkCounts returns how many entities of the link name each identifier; those that nobody names are left out.
+	LinkCounts(ctx context.Context, link Link) (map[string]int64, error)
 	// Referrers returns up to limit entities with an id above after whose relation names the target, in order of id.
 	Referrers(ctx context.Context, target Key, blueprint, relation string, after int64, limit int) ([]Entity, error)
 	// ReferrerCounts returns who points at the target, how often.
@@ -128,6 +136,15 @@ type ReferrerCount struct {
 	Blueprint string
 	Relation  string
 	Count     int64
+}
+
+// Link chooses the entities of Blueprint that match Rule and whose relation names one of the identifiers, which are those
+// of entities of the blueprint Target.
+type Link struct {
+	Blueprint, Relation string
+	Target              string
+	Identifiers         []string
+	Rule                Rule
 }
 
 // PendingReport is the relations that wait for their targets.

@@ -27,6 +27,9 @@ type Catalog interface {
 	CreateBlueprint(ctx context.Context, doc json.RawMessage, w catalog.Writer) (catalog.Blueprint, error)
 	ReplaceBlueprint(ctx context.Context, id string, doc json.RawMessage, w catalog.Writer) (catalog.Blueprint, error)
 	PatchBlueprint(ctx context.Context, id string, doc json.RawMessage, w catalog.Writer) (catalog.Blueprint, error)
+	RenameProperty(ctx context.Context, blueprint, from, to string, w catalog.Writer) (catalog.Blueprint, error)
+	RenameMirror(ctx context.Context, blueprint, from, to string, w catalog.Writer) (catalog.Blueprint, error)
+	RenameRelation(ctx context.Context, blueprint, from, to string, w catalog.Writer) (catalog.Blueprint, error)
 	DeleteBlueprint(ctx context.Context, id string, w catalog.Writer) error
 	DeleteAllEntities(ctx context.Context, id string, deleteBlueprint bool, w catalog.Writer) (int64, error)
 	CountEntities(ctx context.Context, blueprint string) (int64, error)
@@ -80,6 +83,10 @@ type Config struct {
 	Ledger   Ledger
 	Syncs    Syncs
 
+	Organization Organization
+	Teams        Teams
+	Integrations Integrations
+
 	OrgName   string           // "" means Longshore
 	PublicURL string           // origin for the webhooks' url; "" takes the request's own
 	Log       *slog.Logger     // nil means none
@@ -116,7 +123,7 @@ func (a *API) table() router {
 	t.open("POST /v1/auth/access_token", a.postAccessToken)
 	t.open("POST /ingest/{key}", a.postCall)
 
-	t.add("GET /v1/organization", a.getOrganization, needRead)
+	a.organizationRoutes(&t)
 	t.add("GET /v1/audit-log", a.getAuditLog, needRead)
 	t.add("GET /v1/migrations/{id}", a.getMigration, needRead)
 
@@ -129,6 +136,9 @@ func (a *API) table() router {
 	t.add("DELETE /v1/blueprints/{blueprint}", a.deleteBlueprint, needModel)
 	t.add("DELETE /v1/blueprints/{blueprint}/all-entities", a.deleteAllEntities, needModel)
 	t.add("GET /v1/blueprints/{blueprint}/entities-count", a.getEntitiesCount, needRead)
+	t.add("PATCH /v1/blueprints/{blueprint}/properties/{name}/rename", a.renameProperty, needModel)
+	t.add("PATCH /v1/blueprints/{blueprint}/mirror/{name}/rename", a.renameMirror, needModel)
+	t.add("PATCH /v1/blueprints/{blueprint}/relations/{name}/rename", a.renameRelation, needModel)
 
 	t.add("GET /v1/blueprints/{blueprint}/entities", a.getEntities, needRead)
 	t.add("POST /v1/blueprints/{blueprint}/entities", a.postEntity, needUpsert)
@@ -150,6 +160,8 @@ func (a *API) table() router {
 	t.add("PUT /v1/webhooks/{webhook}", a.putWebhook, needAdmin)
 	t.add("PATCH /v1/webhooks/{webhook}", a.patchWebhook, needAdmin)
 	t.add("DELETE /v1/webhooks/{webhook}", a.deleteWebhook, needAdmin)
+
+	a.integrationRoutes(&t)
 
 	t.add("GET /v1/longshore/verdicts", a.getVerdicts, needRecords)
 	t.add("GET /v1/longshore/records", a.getRecords, needRecords)

@@ -22,6 +22,7 @@ import (
 	"longshore/internal/catalog"
 	"longshore/internal/ingest"
 	"longshore/internal/lake"
+	"longshore/internal/org"
 	"longshore/internal/portapi"
 	"longshore/internal/server"
 	"longshore/internal/store"
@@ -88,7 +89,9 @@ func newHouse(t *testing.T) *house {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
+	things := org.New(s.Documents(seal, now), h.catalog, now)
 	api := portapi.New(portapi.Config{
+		Organization: things, Teams: things, Integrations: things,
 		Keeper: h.keeper, Catalog: h.catalog, Webhooks: h.objects, Ledger: h.objects,
 		Receiver: ingest.NewReceiver(h.objects, h.bucket, lake.GuideLayout(), now, log), Syncs: s.Syncs("lake", now, nil, nil),
 		PublicURL: "http://longshore.example", Now: now,

@@ -381,6 +381,9 @@ func (t *catalogTx) RenameBlueprint(ctx context.Context, from, to string) error 
 	if err := t.renamedInHistory(ctx, name{blueprint: to}, name{blueprint: from}); err != nil {
 		return err
 	}
+	if err := t.renameInWebhooks(ctx, from, to); err != nil {
+		return err
+	}
 	return t.renew(ctx)
 }
 
