@@ -58,7 +58,7 @@ func (t *catalogTx) AddHistory(ctx context.Context, entries []catalog.AuditEntry
 // History implements catalog.View.
 func (t *catalogTx) History(ctx context.Context, f catalog.HistoryFilter) ([]catalog.AuditEntry, error) {
 	w := where{}
-	if err := t.named(ctx, &w, f); err != nil {
+	if err := t.underNames(ctx, &w, f); err != nil {
 		return nil, err
 	}
 	if f.Kind != "" {
@@ -206,8 +206,8 @@ type name struct {
 // maxNames bounds the former names that are looked through.
 const maxNames = 32
 
-// named adds that the blueprint and the identifier are the filter's, or were what these are now at that time.
-func (t *catalogTx) named(ctx context.Context, w *where, f catalog.HistoryFilter) error {
+// underNames adds that the blueprint and the identifier are the filter's, or were what these are now at that time.
+func (t *catalogTx) underNames(ctx context.Context, w *where, f catalog.HistoryFilter) error {
 	switch {
 	case f.Blueprint == "" && f.Identifier == "":
 		return nil
@@ -264,7 +264,7 @@ func (t *catalogTx) formerNames(ctx context.Context, now name) ([]name, error) {
 			return nil, err
 		}
 		var since sql.NullInt64
-		err = t.row(ctx, `SELECT max(until) FROM history_names WHERE old_blueprint = $1 AND old_identifier = $2 AND until < $3`,
+		err = t.row(ctx, `SELECT max(until) FROM history_names WHERE old_blueprint = $1 AND (old_identifier = $2 OR old_identifier = '') AND until < $3`,
 			[]any{n.blueprint, n.identifier, n.until}, &since)
 		if err != nil {
 			return nil, err
