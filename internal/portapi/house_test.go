@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"longshore/internal/access"
 	"longshore/internal/auth"
 	"longshore/internal/catalog"
 	"longshore/internal/ingest"
@@ -43,6 +44,7 @@ type house struct {
 	objects *store.Objects
 	bucket  *faulty
 	catalog *catalog.Catalog
+	guard   *access.Guard
 	queued  [][2]int64
 }
 
@@ -90,9 +92,12 @@ func newHouse(t *testing.T) *house {
 	}
 	log := slog.New(slog.DiscardHandler)
 	things := org.New(s.Documents(seal, now), h.catalog, now)
+	h.guard = &access.Guard{
+		Catalog: h.catalog, Documents: s.Documents(seal, now), Teams: things.TeamsOf, Reads: access.NewReads(h.catalog, now),
+	}
 	api := portapi.New(portapi.Config{
 		Organization: things, Teams: things, Integrations: things,
-		Keeper: h.keeper, Catalog: h.catalog, Webhooks: h.objects, Ledger: h.objects,
+		Keeper: h.keeper, Catalog: h.guard, Permissions: h.guard, Credentials: h.clients, Webhooks: h.objects, Ledger: h.objects,
 		Receiver: ingest.NewReceiver(h.objects, h.bucket, lake.GuideLayout(), now, log), Syncs: s.Syncs("lake", now, nil, nil),
 		PublicURL: "http://longshore.example", Now: now,
 	})
