@@ -318,7 +318,7 @@ func (b *batch) upsert(rec *record, c *Change) (Result, error) {
 		}
 	}
 	if c.Rename != "" && c.Rename != c.Identifier {
-		if rec, err = b.rename(rec, c.Rename); err != nil {
+		if rec, err = b.rename(rec, c); err != nil {
 			return result, err
 		}
 		result.Identifier = c.Rename

@@ -278,8 +278,9 @@ func without(relations []byte, name, identifier string) []byte {
 	return value
 }
 
-// rename gives the entity another identifier and returns its record under it.
-func (b *batch) rename(rec *record, to string) (*record, error) {
+// rename gives the entity the identifier that the change wants and returns its record under it.
+func (b *batch) rename(rec *record, c *Change) (*record, error) {
+	to := c.Rename
 	if !legalEntityID(to) {
 		return nil, invalidRequest("entity identifier %q: want 1 to %d letters, digits or @_.+:\\/=-", to, maxEntityID)
 	}
@@ -303,7 +304,7 @@ func (b *batch) rename(rec *record, to string) (*record, error) {
 	}
 	if rec.rules.history {
 		b.history = append(b.history, AuditEntry{
-			At: b.now, Kind: "entity", Action: "UPDATE", Blueprint: key.Blueprint, Identifier: to,
+			At: b.now, Kind: "entity", Action: "UPDATE", Blueprint: key.Blueprint, Identifier: to, Actor: c.Actor, Source: c.Source, RunID: c.RunID,
 			Before: textMember("identifier", rec.key.Identifier), After: textMember("identifier", to),
 		})
 	}

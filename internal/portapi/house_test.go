@@ -46,6 +46,7 @@ type house struct {
 	catalog *catalog.Catalog
 	guard   *access.Guard
 	queued  [][2]int64
+	at      time.Time // now
 }
 
 // theTime is when everything in these tests happens.
@@ -68,7 +69,8 @@ func TestMain(m *testing.M) { os.Exit(storetest.Main(m)) }
 
 func newHouse(t *testing.T) *house {
 	t.Helper()
-	now := func() time.Time { return theTime }
+	h := &house{t: t, at: theTime}
+	now := func() time.Time { return h.at }
 	s := storetest.Open(t)
 	seal, err := store.OpenSealer(filepath.Join(t.TempDir(), "keys.json"))
 	if err != nil {
@@ -78,7 +80,7 @@ func newHouse(t *testing.T) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &house{t: t, store: s, bucket: &faulty{Bucket: folder}}
+	h.store, h.bucket = s, &faulty{Bucket: folder}
 	h.objects = s.Objects(seal, now, func(_ context.Context, _ *sql.Tx, object, pass int64) error {
 		h.queued = append(h.queued, [2]int64{object, pass})
 		return nil
