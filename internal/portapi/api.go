@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"longshore/internal/auth"
@@ -35,6 +36,7 @@ type Catalog interface {
 	CountEntities(ctx context.Context, blueprint string) (int64, error)
 	Write(ctx context.Context, change catalog.Change) (catalog.Result, error)
 	WriteAll(ctx context.Context, changes []catalog.Change) ([]catalog.Result, error)
+	WriteEach(ctx context.Context, changes []catalog.Change) ([]catalog.Result, error)
 	Entity(ctx context.Context, blueprint, identifier string) (catalog.Entity, error)
 	Search(ctx context.Context, req catalog.SearchRequest) (catalog.SearchPage, error)
 	CountMatches(ctx context.Context, req catalog.SearchRequest) (int64, error)
@@ -102,6 +104,7 @@ type API struct {
 	routes   router
 	refusals refusals
 	origin   *http.CrossOriginProtection
+	pool     *sync.Pool
 }
 
 // New returns the handler of /v1/* and /ingest/*.
@@ -115,7 +118,7 @@ func New(cfg Config) *API {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	a := &API{Config: cfg, origin: http.NewCrossOriginProtection()}
+	a := &API{Config: cfg, origin: http.NewCrossOriginProtection(), pool: newPool()}
 	a.routes = a.table()
 	return a
 }
@@ -134,6 +137,7 @@ func (a *API) table() router {
 	t.add("GET /v1/blueprints", a.getBlueprints, needRead)
 	t.add("POST /v1/blueprints", a.postBlueprint, needModel)
 	t.add("POST /v1/blueprints/entities/datasource-entities", a.postDatasourceEntities, needRead)
+	t.add("GET /v1/blueprints/system/{blueprint}/structure", a.getStructure, needRead)
 	t.add("GET /v1/blueprints/{blueprint}", a.getBlueprint, needRead)
 	t.add("PUT /v1/blueprints/{blueprint}", a.putBlueprint, needModel)
 	t.add("PATCH /v1/blueprints/{blueprint}", a.patchBlueprint, needModel)
@@ -206,5 +210,15 @@ func (a *API) authenticated(w http.ResponseWriter, r *http.Request, names map[st
 	if !who.Machine && a.origin.Check(r) != nil {
 		return &statusError{status: http.StatusForbidden, code: "cross_origin", message: "a page of another origin may not do this with a browser's session"}
 	}
-	return a.enter(w, &request{Request: r, names: names, who: who}, route)
+	req := &request{Request: r, names: names, who: who}
+	// A browser's answers stay as they are: what an attacker's page can make it ask for must not tell by its length.
+	if !who.Machine || !accepts(r) {
+		return a.enter(w, req, route)
+	}
+	p := &packer{ResponseWriter: w, pool: a.pool}
+	if err := a.enter(p, req, route); err != nil {
+		return err // nothing was begun
+	}
+	p.Close()
+	return nil
 }

@@ -103,7 +103,7 @@ func TestWritesNeedTheirPermission(t *testing.T) {
 
 	h.permit("svc", `{"update":{"roles":["Admin"]},"updateProperties":{"status":{"roles":["Admin"]}}}`)
 	put("pay", `"properties":{"status":"up"}`).want(403, "missing_permissions").is(`"entities.updateProperties.status"`, "details", "missing")
-	put("pay", `"properties":{"status":"down","cost":7}`).want(200, "") // the status is what it was
+	put("pay", `"properties":{"status":"down","cost":7}`).want(200, "")                                                                  // the status is what it was
 	h.call("PUT", "/v1/blueprints/svc/entities/pay", `{"title":"Pay","properties":{"cost":7}}`, editor).want(403, "missing_permissions") // would clear it
 	h.call("PATCH", "/v1/blueprints/svc/entities/pay", `{"title":"Pay"}`, editor).want(200, "")
 	h.permit("svc", `{"updateProperties":{"$title":{"roles":["Admin"]},"$identifier":{"roles":["Admin"]}}}`)
