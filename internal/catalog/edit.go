@@ -261,7 +261,7 @@ func (e *edit) audit(action string, before, after []Field) {
 	}
 	entry := AuditEntry{
 		At: e.b.now, Kind: "entity", Action: action, Blueprint: e.rec.key.Blueprint, Identifier: e.rec.key.Identifier,
-		Actor: e.change.Actor, Source: e.change.Source, Origin: e.change.Origin,
+		Actor: e.change.Actor, Source: e.change.Source, RunID: e.change.RunID, Origin: e.change.Origin,
 	}
 	if action != "CREATE" {
 		entry.Before = fieldsJSON(before)

@@ -565,19 +565,6 @@ func (c *Catalog) ReferrersBy(ctx context.Context, target Key, blueprint, relati
 	return list, err
 }
 
-// History returns audit entries, newest first.
-func (c *Catalog) History(ctx context.Context, filter HistoryFilter) (list []AuditEntry, err error) {
-	if filter.Limit <= 0 {
-		filter.Limit = 100
-	}
-	filter.Limit = min(filter.Limit, maxPage)
-	err = c.store.InView(ctx, func(v View) (err error) {
-		list, err = v.History(ctx, filter)
-		return err
-	})
-	return list, err
-}
-
 // Pending returns the relations that wait for their targets.
 func (c *Catalog) Pending(ctx context.Context, samples int) (report PendingReport, err error) {
 	err = c.store.InView(ctx, func(v View) (err error) {
