@@ -47,6 +47,7 @@ func TestGuardsKeepMeaning(t *testing.T) {
 		if err != nil {
 			continue
 		}
+		query = translated(query)
 		bare, bareErr := gojq.Compile(query, compilerOptions...)
 		kept, keptErr := gojq.Compile(guarded(query), compilerOptions...)
 		if (bareErr == nil) != (keptErr == nil) {

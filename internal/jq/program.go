@@ -66,7 +66,7 @@ func Compile(expr string, opts Options) (*Program, error) {
 }
 
 func compileQuery(query *gojq.Query, opts Options) (*Program, error) {
-	code, err := gojq.Compile(guarded(query), compilerOptions...)
+	code, err := gojq.Compile(guarded(translated(query)), compilerOptions...)
 	if err != nil {
 		return nil, err
 	}
