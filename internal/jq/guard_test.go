@@ -48,8 +48,9 @@ func TestGuardsKeepMeaning(t *testing.T) {
 			continue
 		}
 		query = translated(query)
-		bare, bareErr := gojq.Compile(query, compilerOptions...)
-		kept, keptErr := gojq.Compile(guarded(query), compilerOptions...)
+		options := append(regexFunctions(), compilerOptions...)
+		bare, bareErr := gojq.Compile(query, options...)
+		kept, keptErr := gojq.Compile(guarded(query), options...)
 		if (bareErr == nil) != (keptErr == nil) {
 			t.Errorf("%s: compiles with error %v, guarded with %v", expr, bareErr, keptErr)
 		}

@@ -1,6 +1,7 @@
 package jq
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/itchyny/gojq"
@@ -69,12 +70,22 @@ func translated(q *gojq.Query) *gojq.Query {
 			own[def.Name] = true
 		}
 	}, func(*gojq.Term) {})
+	regex := false
 	walkQuery(copied, func(*gojq.Query) {}, func(t *gojq.Term) {
 		if t.Type == gojq.TermTypeFunc && !own[t.Func.Name] {
 			translate(t)
+			regex = regex || t.Func != nil && (matching[t.Func.Name] || t.Func.Name == "split" && len(t.Func.Args) == 2)
 		}
 	})
+	if regex {
+		copied.FuncDefs = append(slices.Clip(regexPrelude), copied.FuncDefs...)
+	}
 	return copied
+}
+
+// matching are the functions that regexPrelude defines.
+var matching = map[string]bool{
+	"match": true, "test": true, "capture": true, "scan": true, "splits": true, "sub": true, "gsub": true,
 }
 
 func translate(t *gojq.Term) {
