@@ -146,10 +146,17 @@ func (b *batch) matches(blueprint string, raw []byte, limit int) ([]string, erro
 	if err != nil {
 		return nil, err
 	}
+	low, err := b.lower(&rule, blueprint)
+	if err != nil {
+		return nil, err
+	}
+	if low.residual {
+		return nil, invalidRequest("a query in a relation or an identifier cannot look at what is calculated: mirror, calculation and aggregation properties, scorecards")
+	}
 	if err := b.flush(); err != nil {
 		return nil, err
 	}
-	found, _, err := b.tx.Search(b.ctx, Find{Blueprint: blueprint, Rule: rule, Limit: limit})
+	found, _, err := b.tx.Search(b.ctx, Find{Blueprint: blueprint, Rule: low.rule, Limit: limit})
 	ids := make([]string, len(found))
 	for i, e := range found {
 		ids[i] = e.Identifier
@@ -235,6 +242,11 @@ func (b *batch) releaseFrom(target Key, n ReferrerCount, rel *Relation, c *Chang
 			k := Key{e.Blueprint, e.Identifier}
 			if b.leaving[k] {
 				continue
+			}
+			if rec, err := b.record(k); err != nil {
+				return err
+			} else if !rec.there {
+				continue // it went a moment ago, by another relation
 			}
 			if rel.Required && !c.DeleteDependents {
 				return fault.Errorf(fault.Conflict, "entity %q of %q has dependents: %q of %q needs it by relation %q", target.Identifier,

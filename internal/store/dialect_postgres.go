@@ -1,0 +1,55 @@
+package store
+
+import "strings"
+
+// postgres reads JSON kept as TEXT too: as json, not jsonb, which alters numbers and refuses large ones.
+var postgres = dialect{
+	key:    func(name string) string { return "'" + strings.ReplaceAll(name, "'", "''") + "'" },
+	keyArg: func(name string) string { return strings.ReplaceAll(name, "\x00", "") },
+	text: func(c, k string) string {
+		return "CASE " + pgType(c, k) + " WHEN 'string' THEN " + pgText(c, k) + " END"
+	},
+	num: func(c, k string) string {
+		return "CASE " + pgType(c, k) + " WHEN 'number' THEN longshore_number(" + pgText(c, k) + ") END"
+	},
+	truth: func(c, k string) string {
+		return "CASE " + pgType(c, k) + " WHEN 'boolean' THEN CASE " + pgText(c, k) + " WHEN 'true' THEN 1 ELSE 0 END END"
+	},
+	json: func(c, k string) string {
+		return "CASE WHEN " + pgType(c, k) + " IN ('array','object') THEN " + pgText(c, k) + " END"
+	},
+	isText:  func(c, k string) string { return pgType(c, k) + " = 'string'" },
+	isList:  func(c, k string) string { return pgType(c, k) + " = 'array'" },
+	there:   func(c, k string) string { return pgType(c, k) + " <> 'null'" },
+	indexed: func(c, k string) string { return "left(" + pgText(c, k) + ", 300) COLLATE \"C\"" },
+	cut:     func(text string) string { return "left(" + text + ", 300)" },
+	elements: func(c, k string) string {
+		return "json_array_elements(CASE " + pgType(c, k) + " WHEN 'array' THEN " + pgValue(c, k) + " ELSE '[]' END) AS el(value)"
+	},
+	elementText:  "CASE json_typeof(el.value) WHEN 'string' THEN el.value #>> '{}' END",
+	elementNum:   "CASE json_typeof(el.value) WHEN 'number' THEN longshore_number(el.value #>> '{}') END",
+	elementTruth: "CASE json_typeof(el.value) WHEN 'boolean' THEN CASE el.value #>> '{}' WHEN 'true' THEN 1 ELSE 0 END END",
+	millis:       func(text string) string { return "longshore_millis(" + text + ")" },
+	position:     func(text, part string) string { return "strpos(" + text + ", " + part + ")" },
+	suffix: func(text, ending string) string {
+		return "(right(" + text + ", length(" + ending + ")) = " + ending + ")"
+	},
+	binary:       ` COLLATE "C"`,
+	placeholders: func(query string) string { return query },
+}
+
+func pgValue(c, k string) string {
+	if k == "" {
+		return "(" + c + ")::json"
+	}
+	return "((" + c + ")::json -> " + k + ")"
+}
+
+func pgType(c, k string) string { return "json_typeof(" + pgValue(c, k) + ")" }
+
+func pgText(c, k string) string {
+	if k == "" {
+		return "((" + c + ")::json #>> '{}')"
+	}
+	return "((" + c + ")::json ->> " + k + ")"
+}
