@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"path/filepath"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -14,9 +14,12 @@ import (
 	"longshore/internal/catalog"
 	"longshore/internal/fault"
 	"longshore/internal/store"
+	"longshore/internal/store/storetest"
 )
 
-// bench is a catalog over a new SQLite database, with a clock that ticks a second a look.
+func TestMain(m *testing.M) { os.Exit(storetest.Main(m)) }
+
+// bench is a catalog over a new database, with a clock that ticks a second a look.
 type bench struct {
 	*catalog.Catalog
 	t     testing.TB
@@ -25,15 +28,7 @@ type bench struct {
 
 func newBench(t testing.TB, blueprints ...string) *bench {
 	t.Helper()
-	s, err := store.Open(context.Background(), filepath.Join(t.TempDir(), "longshore.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	s := storetest.Open(t)
 	var ticks atomic.Int64
 	now := func() time.Time { return time.UnixMilli(1_700_000_000_000 + 1000*ticks.Add(1)) }
 	b := &bench{t: t, store: s.Catalog()}

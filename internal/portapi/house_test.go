@@ -25,6 +25,7 @@ import (
 	"longshore/internal/portapi"
 	"longshore/internal/server"
 	"longshore/internal/store"
+	"longshore/internal/store/storetest"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -58,18 +59,12 @@ func (f *faulty) Put(ctx context.Context, key string, body io.ReadSeeker, n int6
 	return f.Bucket.Put(ctx, key, body, n, o)
 }
 
+func TestMain(m *testing.M) { os.Exit(storetest.Main(m)) }
+
 func newHouse(t *testing.T) *house {
 	t.Helper()
 	now := func() time.Time { return theTime }
-	s, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "longshore.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	s := storetest.Open(t)
 	seal, err := store.OpenSealer(filepath.Join(t.TempDir(), "keys.json"))
 	if err != nil {
 		t.Fatal(err)

@@ -6,7 +6,6 @@ import (
 	"database/sql"
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -40,22 +39,23 @@ func (c *Catalog) Tx(tx *sql.Tx) catalog.Tx { return c.view(tx) }
 
 // InView implements catalog.Store.
 func (c *Catalog) InView(ctx context.Context, fn func(catalog.View) error) error {
-	tx, err := c.store.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	tx, err := c.store.read.BeginTx(ctx, c.store.engine.view)
 	if err != nil {
-		return fmt.Errorf("begin reading: %w", err)
+		return fmt.Errorf("begin reading: %w", c.store.Explain(err))
 	}
 	defer tx.Rollback() // it has only read
-	return fn(c.view(tx))
+	return c.store.Explain(fn(c.view(tx)))
 }
 
 func (c *Catalog) view(tx *sql.Tx) *catalogTx {
-	return &catalogTx{Catalog: c, tx: tx, sql: &sqlite, statements: map[string]*sql.Stmt{}}
+	return &catalogTx{Catalog: c, tx: tx, engine: c.store.engine, sql: c.store.engine.dialect, statements: map[string]*sql.Stmt{}}
 }
 
 // catalogTx is the catalog in one transaction.
 type catalogTx struct {
 	*Catalog
 	tx         *sql.Tx
+	engine     *engine
 	sql        *dialect
 	statements map[string]*sql.Stmt // prepared; the transaction's end closes them
 	known      *names               // as of this transaction, nil when not read
@@ -72,11 +72,30 @@ type names struct {
 
 type relationName struct{ blueprint, name string }
 
-// chunkRows is how many rows a multi-row statement takes, chunkKeys how many keys a look-up.
-const (
-	chunkRows = 32
-	chunkKeys = 256
-)
+// chunkKeys is how many keys a look-up takes.
+const chunkKeys = 256
+
+func (t *catalogTx) run(ctx context.Context, query string, args []any) (sql.Result, error) {
+	if !t.engine.prepares {
+		return t.tx.ExecContext(ctx, query, args...)
+	}
+	s, err := t.prepare(ctx, query) //nolint:sqlclosecheck // the transaction's end closes it
+	if err != nil {
+		return nil, err
+	}
+	return s.ExecContext(ctx, args...)
+}
+
+func (t *catalogTx) query(ctx context.Context, query string, args []any) (*sql.Rows, error) {
+	if !t.engine.prepares {
+		return t.tx.QueryContext(ctx, query, args...)
+	}
+	s, err := t.prepare(ctx, query) //nolint:sqlclosecheck // the transaction's end closes it
+	if err != nil {
+		return nil, err
+	}
+	return s.QueryContext(ctx, args...)
+}
 
 // prepare returns the statement, prepared once a transaction.
 func (t *catalogTx) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
@@ -92,11 +111,7 @@ func (t *catalogTx) prepare(ctx context.Context, query string) (*sql.Stmt, error
 }
 
 func (t *catalogTx) exec(ctx context.Context, query string, args ...any) (int64, error) {
-	s, err := t.prepare(ctx, query) //nolint:sqlclosecheck // the transaction's end closes it
-	if err != nil {
-		return 0, err
-	}
-	r, err := s.ExecContext(ctx, args...)
+	r, err := t.run(ctx, query, args)
 	if err != nil {
 		return 0, fmt.Errorf("run %q: %w", short(query), err)
 	}
@@ -105,11 +120,7 @@ func (t *catalogTx) exec(ctx context.Context, query string, args ...any) (int64,
 
 // each runs a query and calls scan for each row.
 func (t *catalogTx) each(ctx context.Context, query string, args []any, scan func(*sql.Rows) error) error {
-	s, err := t.prepare(ctx, query) //nolint:sqlclosecheck // the transaction's end closes it
-	if err != nil {
-		return err
-	}
-	rows, err := s.QueryContext(ctx, args...)
+	rows, err := t.query(ctx, query, args)
 	if err != nil {
 		return fmt.Errorf("run %q: %w", short(query), err)
 	}
@@ -124,11 +135,15 @@ func (t *catalogTx) each(ctx context.Context, query string, args []any, scan fun
 
 // row reads the one row of a query.
 func (t *catalogTx) row(ctx context.Context, query string, args []any, into ...any) error {
-	s, err := t.prepare(ctx, query) //nolint:sqlclosecheck // the transaction's end closes it
-	if err != nil {
-		return err
+	found := false
+	err := t.each(ctx, query, args, func(r *sql.Rows) error {
+		found = true
+		return r.Scan(into...)
+	})
+	if err == nil && !found {
+		return sql.ErrNoRows
 	}
-	return s.QueryRowContext(ctx, args...).Scan(into...)
+	return err
 }
 
 // any reports whether a query has a row.
@@ -144,25 +159,6 @@ func short(query string) string {
 	return query[:min(len(query), maxChars)]
 }
 
-// tuples writes n groups of width placeholders: ($1,$2),($3,$4).
-func tuples(n, width int) string {
-	var b strings.Builder
-	for i := range n * width {
-		switch {
-		case i == 0:
-			b.WriteByte('(')
-		case i%width == 0:
-			b.WriteString("),(")
-		default:
-			b.WriteByte(',')
-		}
-		b.WriteByte('$')
-		b.WriteString(strconv.Itoa(i + 1))
-	}
-	b.WriteByte(')')
-	return b.String()
-}
-
 // list writes n placeholders from first on: ($2,$3,$4).
 func list(first, n int) string {
 	var b strings.Builder
@@ -176,18 +172,6 @@ func list(first, n int) string {
 	}
 	b.WriteByte(')')
 	return b.String()
-}
-
-// inRows runs an insert of width columns for all args, at most chunkRows rows at a time. query has %s for the rows.
-func (t *catalogTx) inRows(ctx context.Context, query string, width int, args []any) error {
-	for len(args) > 0 {
-		n := min(len(args)/width, chunkRows)
-		if _, err := t.exec(ctx, fmt.Sprintf(query, tuples(n, width)), args[:n*width]...); err != nil {
-			return err
-		}
-		args = args[n*width:]
-	}
-	return nil
 }
 
 // Token implements catalog.View.
@@ -434,37 +418,4 @@ func (t *catalogTx) DeleteEntities(ctx context.Context, blueprint string) (int64
 		}
 	}
 	return n, nil
-}
-
-// DropFields implements catalog.Tx.
-func (t *catalogTx) DropFields(ctx context.Context, blueprint string, properties, relations []string) error {
-	id, err := t.blueprintID(ctx, blueprint)
-	if err != nil {
-		return err
-	}
-	remove := func(column string, keys []string) error {
-		for _, k := range keys {
-			_, err := t.exec(ctx, `UPDATE entities SET `+column+` = json_remove(`+column+`, `+path(k)+`)
-				WHERE blueprint_id = $1 AND json_type(`+column+`, `+path(k)+`) IS NOT NULL`, id)
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	if err := errors.Join(remove("properties", properties), remove("relations", relations)); err != nil {
-		return err
-	}
-	for _, r := range relations {
-		number, err := t.relationID(ctx, blueprint, r)
-		if err != nil {
-			return err
-		}
-		for _, table := range []string{"relations", "pending_relations"} {
-			if _, err := t.exec(ctx, `DELETE FROM `+table+` WHERE relation_id = $1`, number); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }

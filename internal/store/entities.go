@@ -43,32 +43,18 @@ func (s *saving) row(k catalog.Key, e *catalog.Entity) []any {
 	}
 }
 
+const rowKinds kinds = "ittttttititt"
+
 const rowColumns = `blueprint_id, identifier, title, icon, team, properties, relations, created_at, created_by, updated_at, updated_by, source`
 
 // insertNew adds entities and learns their ids.
 func (s *saving) insertNew(batch []catalog.Saved) error {
-	const width = 12
 	type place struct {
 		blueprint  int64
 		identifier string
 	}
 	var args []any
 	places := map[place]int{}
-	send := func() error {
-		if len(args) == 0 {
-			return nil
-		}
-		query := `INSERT INTO entities (` + rowColumns + `) VALUES ` + tuples(len(args)/width, width) + ` RETURNING id, blueprint_id, identifier`
-		err := s.each(s.ctx, query, args, func(r *sql.Rows) error {
-			var id int64
-			var p place
-			err := r.Scan(&id, &p.blueprint, &p.identifier)
-			batch[places[p]].State.ID = id
-			return err
-		})
-		args = args[:0]
-		return err
-	}
 	for i := range batch {
 		b := &batch[i]
 		if b.State.ID != 0 || b.Remove || b.Entity == nil {
@@ -79,13 +65,14 @@ func (s *saving) insertNew(batch []catalog.Saved) error {
 		s.counts[s.names.blueprints[b.Key.Blueprint]]++
 		s.created = append(s.created, b.Key)
 		b.Entity.ID = -1 // inserted here: not for updateChanged
-		if len(args) == chunkRows*width {
-			if err := send(); err != nil {
-				return err
-			}
-		}
 	}
-	return send()
+	return s.eachOfRows(s.ctx, `INSERT INTO entities (`+rowColumns+`) VALUES %s RETURNING id, blueprint_id, identifier`, rowKinds, args, func(r *sql.Rows) error {
+		var id int64
+		var p place
+		err := r.Scan(&id, &p.blueprint, &p.identifier)
+		batch[places[p]].State.ID = id
+		return err
+	})
 }
 
 func (s *saving) updateChanged(batch []catalog.Saved) error {
@@ -102,12 +89,12 @@ func (s *saving) updateChanged(batch []catalog.Saved) error {
 	}
 	return s.inRows(s.ctx, `INSERT INTO entities (id, `+rowColumns+`) VALUES %s ON CONFLICT (id) DO UPDATE SET title = excluded.title,
 		icon = excluded.icon, team = excluded.team, properties = excluded.properties, relations = excluded.relations, created_at = excluded.created_at,
-		created_by = excluded.created_by, updated_at = excluded.updated_at, updated_by = excluded.updated_by, source = excluded.source`, 13, args)
+		created_by = excluded.created_by, updated_at = excluded.updated_at, updated_by = excluded.updated_by, source = excluded.source`, "i"+rowKinds, args)
 }
 
 func (s *saving) putHeads(batch []catalog.Saved) error {
-	const width = 11
-	args := make([]any, 0, width*len(batch))
+	const columns kinds = "iiiiiiiibtt"
+	args := make([]any, 0, len(columns)*len(batch))
 	for i := range batch {
 		b := &batch[i]
 		if b.Remove || b.State.ID == 0 {
@@ -137,7 +124,7 @@ func (s *saving) putHeads(batch []catalog.Saved) error {
 	return s.inRows(s.ctx, `INSERT INTO entity_heads (entity_id, writer_id, generation, extracted_at, key_id, line, object_id, origin_line, digest, flags, older)
 		VALUES %s ON CONFLICT (entity_id) DO UPDATE SET writer_id = excluded.writer_id, generation = excluded.generation, extracted_at = excluded.extracted_at,
 		key_id = excluded.key_id, line = excluded.line, object_id = excluded.object_id, origin_line = excluded.origin_line, digest = excluded.digest,
-		flags = excluded.flags, older = excluded.older`, width, args)
+		flags = excluded.flags, older = excluded.older`, columns, args)
 }
 
 func text(v any) (string, error) {
@@ -197,21 +184,36 @@ func (s *saving) bury(batch []catalog.Saved) error {
 		if err != nil {
 			return err
 		}
-		for _, k := range s.created {
-			if !buried {
-				break
-			}
-			if _, err := s.exec(s.ctx, `DELETE FROM tombstones WHERE blueprint_id = $1 AND identifier = $2`, s.names.blueprints[k.Blueprint], k.Identifier); err != nil {
+		if buried {
+			if err := s.unbury(); err != nil {
 				return err
 			}
 		}
 	}
 	if err := s.inRows(s.ctx, `INSERT INTO tombstones (blueprint_id, identifier, writer_id, generation, extracted_at, key_id, line, entity_id) VALUES %s
 		ON CONFLICT (blueprint_id, identifier) DO UPDATE SET writer_id = excluded.writer_id, generation = excluded.generation,
-		extracted_at = excluded.extracted_at, key_id = excluded.key_id, line = excluded.line`, 8, stones); err != nil {
+		extracted_at = excluded.extracted_at, key_id = excluded.key_id, line = excluded.line`, "itiiiiii", stones); err != nil {
 		return err
 	}
 	return s.putTexts(s.ctx, s.texts)
+}
+
+// unbury takes away the tombstones of what was created.
+func (s *saving) unbury() error {
+	places, err := s.places(s.ctx, s.created)
+	if err != nil {
+		return err
+	}
+	for blueprint, at := range places {
+		err := inChunks(s.created, at, func(marks string, args []any, _ map[string]int) error {
+			_, err := s.exec(s.ctx, `DELETE FROM tombstones WHERE blueprint_id = $1 AND identifier IN `+marks, append([]any{blueprint}, args...)...)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // dropRows removes relation rows that are no more, and makes wait those that pointed at what was deleted.
@@ -268,7 +270,7 @@ func (s *saving) addRows(batch []catalog.Saved) error {
 		return nil
 	}
 	const insert = ` (target_blueprint_id, target_identifier, relation_id, entity_id) VALUES %s ON CONFLICT DO NOTHING`
-	if err := s.inRows(s.ctx, `INSERT INTO relations`+insert, width, rows); err != nil {
+	if err := s.inRows(s.ctx, `INSERT INTO relations`+insert, "itii", rows); err != nil {
 		return err
 	}
 	found, err := s.Present(s.ctx, targets)
@@ -281,7 +283,7 @@ func (s *saving) addRows(batch []catalog.Saved) error {
 			waiting = append(waiting, rows[i*width:(i+1)*width]...)
 		}
 	}
-	return s.inRows(s.ctx, `INSERT INTO pending_relations`+insert, width, waiting)
+	return s.inRows(s.ctx, `INSERT INTO pending_relations`+insert, "itii", waiting)
 }
 
 // maxHealed bounds how many healed relations one Save names; all heal.

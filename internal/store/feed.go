@@ -244,7 +244,7 @@ func (y *Syncs) LastOf(ctx context.Context, connectionID int64, stream string) (
 		JOIN syncs s ON s.id = o.sync_id
 		WHERE s.connection_id = $1 AND o.stream = $2 AND t.generation >= coalesce((SELECT DISTINCT w.generation FROM sync_streams w JOIN syncs r ON r.id = w.sync_id
 			WHERE r.connection_id = $1 AND w.stream = $2 AND w.mode = $3
-				AND (w.status = 'complete' OR w.status = 'partial' AND w.error = json_extract(w.gaps, '$[0]'))
+				AND (w.status = 'complete' OR w.status = 'partial' AND w.error = `+y.s.engine.firstGap+`)
 			ORDER BY w.generation DESC LIMIT 1 OFFSET 1), 0) ORDER BY o.id`,
 		connectionID, stream, pipeline.FullRefresh)
 	if err != nil {

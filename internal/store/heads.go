@@ -57,7 +57,7 @@ func (t *catalogTx) putTexts(ctx context.Context, texts map[int64]string) error 
 	for id, body := range texts {
 		args = append(args, id, body)
 	}
-	return t.inRows(ctx, `INSERT INTO texts (id, body) VALUES %s ON CONFLICT (id) DO NOTHING`, 2, args)
+	return t.inRows(ctx, `INSERT INTO texts (id, body) VALUES %s ON CONFLICT (id) DO NOTHING`, "it", args)
 }
 
 // text reads an interned text.

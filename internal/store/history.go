@@ -11,11 +11,11 @@ import (
 
 // AddHistory implements catalog.Tx.
 func (t *catalogTx) AddHistory(ctx context.Context, entries []catalog.AuditEntry) error {
-	const width = 11
-	args := make([]any, 0, width*min(len(entries), 1024))
+	const columns kinds = "ittttttiitt"
+	args := make([]any, 0, len(columns)*min(len(entries), 1024))
 	send := func() error {
 		defer func() { args = args[:0] }()
-		return t.inRows(ctx, `INSERT INTO history (at, kind, action, blueprint, identifier, actor, source, object_id, line, before, after) VALUES %s`, width, args)
+		return t.inRows(ctx, `INSERT INTO history (at, kind, action, blueprint, identifier, actor, source, object_id, line, before, after) VALUES %s`, columns, args)
 	}
 	for _, e := range entries {
 		args = append(args, millis(e.At), e.Kind, e.Action, e.Blueprint, e.Identifier, e.Actor, e.Source, e.Origin.ObjectID, e.Origin.Line, nullable(e.Before), nullable(e.After))

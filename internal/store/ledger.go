@@ -63,7 +63,7 @@ func (l *ledgerWriter) saveCounts(ctx context.Context, tx *sql.Tx, objectID int6
 			args = append(args, k.mapping, int(k.code), k.detail, l.counts[k].n, l.counts[k].firstLine)
 		}
 		if _, err := tx.ExecContext(ctx, `INSERT INTO verdict_counts (object_id, mapping, code, detail_id, n, first_line) VALUES `+values.String()+`
-			ON CONFLICT (object_id, mapping, code, detail_id) DO UPDATE SET n = n + excluded.n`, args...); err != nil {
+			ON CONFLICT (object_id, mapping, code, detail_id) DO UPDATE SET n = verdict_counts.n + excluded.n`, args...); err != nil {
 			return fmt.Errorf("count verdicts: %w", err)
 		}
 	}

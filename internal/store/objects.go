@@ -180,7 +180,8 @@ func objectWhere(f ingest.ObjectFilter) (string, []any) {
 		clause += " AND state IN (" + list + ")"
 	}
 	if f.Prefix != "" {
-		add("instr(object_key, $%d) = 1", f.Prefix)
+		args = append(args, f.Prefix)
+		clause += fmt.Sprintf(" AND substr(object_key, 1, length(CAST($%[1]d AS TEXT))) = $%[1]d", len(args))
 	}
 	if !f.Since.IsZero() {
 		add("found_at >= $%d", f.Since.UnixMilli())

@@ -233,7 +233,7 @@ func (q *query) condition(r catalog.Rule) string {
 			return "((" + s.text + ") IS NOT NULL)"
 		}
 		v := q.text(r.Values[0].Text)
-		return "(substr(" + s.text + ", -length(" + v + ")) = " + v + ")"
+		return "(length(" + s.text + ") >= length(" + v + ") AND substr(" + s.text + ", length(" + s.text + ") - length(" + v + ") + 1) = " + v + ")"
 	}
 	panic("store: a rule with an operator that nobody compiles")
 }
@@ -290,11 +290,13 @@ func (q *query) scalar(text, num, truth, millis string, values []catalog.Value) 
 		case catalog.TextValue:
 			if strings.HasPrefix(millis, "e.") && v.IsTime { // a column of instants
 				times = append(times, q.bind(v.Time))
-			} else {
+			} else if text != none { // a parameter without a use has no type
 				texts = append(texts, q.text(v.Text))
 			}
 		case catalog.NumberValue:
-			nums = append(nums, "CAST("+q.bind(v.Number)+" AS REAL)")
+			if num != none {
+				nums = append(nums, "CAST("+q.bind(v.Number)+" AS DOUBLE PRECISION)")
+			}
 		case catalog.BoolValue:
 			truths = append(truths, map[bool]string{true: "1", false: "0"}[v.Bool])
 		}
@@ -339,7 +341,10 @@ func (q *query) in(s subject, values []catalog.Value) string {
 
 func (q *query) compare(s subject, operator string, v catalog.Value) string {
 	if v.Kind == catalog.NumberValue {
-		return "(" + s.num + " " + operator + " CAST(" + q.bind(v.Number) + " AS REAL))"
+		if s.num == none {
+			return "1 = 0"
+		}
+		return "(" + s.num + " " + operator + " CAST(" + q.bind(v.Number) + " AS DOUBLE PRECISION))"
 	}
 	return "(" + s.millis + " " + operator + " " + q.bind(v.Time) + ")"
 }
@@ -347,7 +352,7 @@ func (q *query) compare(s subject, operator string, v catalog.Value) string {
 // sortTerms are the expressions of one sort: rank, number, text; "" for one that is the same for every entity.
 func (q *query) sortTerms(field string) [3]string {
 	if field == "$createdAt" || field == "$updatedAt" {
-		return [3]string{"", "CAST(" + q.subject(catalog.Subject{Name: field}).millis + " AS REAL)", ""}
+		return [3]string{"", "CAST(" + q.subject(catalog.Subject{Name: field}).millis + " AS DOUBLE PRECISION)", ""}
 	}
 	kind := catalog.ValueProperty
 	if field[0] == '$' {

@@ -7,94 +7,112 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
-	"os"
-	"path/filepath"
-	"runtime"
+	"strings"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/pressly/goose/v3"
-	driver "modernc.org/sqlite" // registers "sqlite", pure Go
-	sqlite3 "modernc.org/sqlite/lib"
 
 	"longshore/internal/fault"
 )
 
-//go:embed migrations/sqlite/*.sql
+//go:embed migrations/sqlite/*.sql migrations/postgres/*.sql
 var migrations embed.FS
 
 // Store is the database. It is safe for concurrent use.
 type Store struct {
-	write *sql.DB // one connection: SQLite has one writer
-	read  *sql.DB
-	path  string
+	write  *sql.DB // SQLite: one connection, for it has one writer
+	read   *sql.DB
+	name   string // for messages: a path, or where the server is; never a password
+	engine *engine
+	turn   chan struct{} // PostgreSQL: one transaction of this process at a time asks for the writers' lock
+	listen *pgxpool.Pool // PostgreSQL: of connections that wait for notifications
 }
 
-// Open opens or creates the SQLite database at path and brings its schema up to this program's version.
-// Errors: fault.Invalid when the database was written by a newer program or is no database, fault.Denied when
-// the folder cannot be written.
-func Open(ctx context.Context, path string) (*Store, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, fault.Errorf(fault.Denied, "create the data folder: %w", err).
-			WithHint("choose a folder that you can write with --data or LONGSHORE_DATA")
-	}
-	// Made here, the file is its owner's alone.
-	if f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600); err == nil {
-		_ = f.Close()
-	}
-	return open(ctx, path, (*Store).migrate)
+// engine is what differs between the databases outside the SQL of searches.
+type engine struct {
+	name       string // as people know it
+	dialect    *dialect
+	goose      goose.Dialect
+	migrations string         // folder
+	view       *sql.TxOptions // of a transaction that reads one state
+	prepares   bool           // statements are worth preparing in each transaction: the driver keeps none
+	arrays     bool           // many rows travel as one array a column
+	lock       string         // statement that makes a transaction the only one that writes; "" where it is that anyway
+	lockOpenly string         // the same, for a transaction that may idle for long
+	moveSyncs  string         // statement that moves the counter of run ids on to $1
+	firstGap   string         // expression: the first element of w.gaps
+	explain    func(s *Store, err error) error
 }
 
-// Attach opens the database at path beside the process that works on it, and leaves its schema alone.
-// Errors: fault.Invalid when the schema is not this program's.
-func Attach(ctx context.Context, path string) (*Store, error) {
-	return open(ctx, path, (*Store).checkSchema)
-}
-
-func open(ctx context.Context, path string, prepare func(*Store, context.Context) error) (*Store, error) {
-	s := &Store{path: path}
-	var err error
-	if s.write, err = sql.Open("sqlite", dsn(path, false)); err != nil {
-		return nil, fmt.Errorf("open database %s: %w", path, err)
+// Open opens the database and brings its schema up to this program's version. where is the path of a SQLite file, made
+// when there is none, or the URL of a PostgreSQL database (postgres:// or postgresql://), which must be there.
+// Errors: fault.Invalid when the database was written by a newer program, is none, or its server is too old;
+// fault.Denied when the folder cannot be written or the server refuses the user; fault.NotFound when the server has no
+// such database; fault.Unavailable when it does not answer.
+func Open(ctx context.Context, where string) (*Store, error) {
+	s, err := connect(ctx, where, true)
+	if err != nil {
+		return nil, err
 	}
-	s.write.SetMaxOpenConns(1)
-	if s.read, err = sql.Open("sqlite", dsn(path, true)); err != nil {
-		return nil, fmt.Errorf("open database %s: %w", path, err)
-	}
-	s.read.SetMaxOpenConns(max(4, runtime.NumCPU()))
-	if err := prepare(s, ctx); err != nil {
+	if err := s.migrate(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
 
-// dsn is the connection string. page_size only matters when the file is created; WAL with synchronous NORMAL survives
-// a killed process whole, and a power cut loses at most the last transactions, never their order.
-func dsn(path string, readOnly bool) string {
-	q := url.Values{}
-	for _, p := range []string{
-		"busy_timeout(15000)", "page_size(16384)", "journal_mode(WAL)", "synchronous(NORMAL)", "foreign_keys(ON)",
-		"cache_size(-65536)", "temp_store(MEMORY)",
-	} {
-		q.Add("_pragma", p)
+// Attach opens the database beside the process that works on it, and leaves its schema alone.
+// Errors: those of Open; fault.Invalid when the schema is not this program's.
+func Attach(ctx context.Context, where string) (*Store, error) {
+	s, err := connect(ctx, where, false)
+	if err != nil {
+		return nil, err
 	}
-	if readOnly {
-		q.Add("_pragma", "query_only(ON)")
-	} else {
-		q.Set("_txlock", "immediate")
+	if err := s.checkSchema(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
 	}
-	return "file:" + (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath() + "?" + q.Encode()
+	return s, nil
 }
 
-// migrate brings the schema up to date.
+// IsURL tells the URL of a PostgreSQL database from the path of a SQLite file.
+func IsURL(where string) bool {
+	return strings.HasPrefix(where, "postgres://") || strings.HasPrefix(where, "postgresql://")
+}
+
+func connect(ctx context.Context, where string, create bool) (*Store, error) {
+	if IsURL(where) {
+		return connectPostgres(ctx, where)
+	}
+	return connectSQLite(where, create)
+}
+
+// migrate brings the schema up to date. Of several processes that start at once, one does it.
 func (s *Store) migrate(ctx context.Context) error {
-	p, current, target, err := s.versions(ctx)
+	return s.alone(ctx, func() error {
+		p, current, target, err := s.versions(ctx)
+		if err != nil || current == target {
+			return err
+		}
+		if _, err := p.Up(ctx); err != nil {
+			return s.Explain(fmt.Errorf("bring the schema of %s from %d to %d: %w", s.name, current, target, err))
+		}
+		return nil
+	})
+}
+
+// alone runs fn while no other process does so on this database.
+func (s *Store) alone(ctx context.Context, fn func() error) error {
+	if s.engine.lock == "" {
+		return fn()
+	}
+	tx, err := s.write.BeginTx(ctx, nil)
 	if err != nil {
-		return err
+		return s.Explain(err)
 	}
-	if _, err := p.Up(ctx); err != nil {
-		return fmt.Errorf("bring the schema of %s from %d to %d: %w", s.path, current, target, err)
+	defer tx.Rollback() // it only holds the lock
+	if _, err := tx.ExecContext(ctx, s.engine.lockOpenly); err != nil {
+		return s.Explain(err)
 	}
-	return nil
+	return fn()
 }
 
 // checkSchema demands that the schema is up to date.
@@ -104,7 +122,7 @@ func (s *Store) checkSchema(ctx context.Context) error {
 		return err
 	}
 	if current < target {
-		return fault.Errorf(fault.Invalid, "the data in %s is being worked on by an older Longshore (schema %d, this program's is %d)", s.path, current, target).
+		return fault.Errorf(fault.Invalid, "the data in %s is being worked on by an older Longshore (schema %d, this program's is %d)", s.name, current, target).
 			WithHint("stop the older one first, or use its program")
 	}
 	return nil
@@ -112,26 +130,37 @@ func (s *Store) checkSchema(ctx context.Context) error {
 
 // versions tells the schema's version and this program's, and refuses a newer one.
 func (s *Store) versions(ctx context.Context) (p *goose.Provider, current, target int64, err error) {
-	dir, err := fs.Sub(migrations, "migrations/sqlite")
+	dir, err := fs.Sub(migrations, s.engine.migrations)
 	if err != nil {
 		return nil, 0, 0, err
 	}
-	if p, err = goose.NewProvider(goose.DialectSQLite3, s.write, dir); err != nil {
+	if p, err = goose.NewProvider(s.engine.goose, s.write, dir); err != nil {
 		return nil, 0, 0, fmt.Errorf("read migrations: %w", err)
 	}
 	if current, target, err = p.GetVersions(ctx); err != nil {
-		return nil, 0, 0, fault.Errorf(fault.Invalid, "read the schema version of %s: %w", s.path, err).
+		if told := s.Explain(err); fault.KindOf(told) != fault.Internal {
+			return nil, 0, 0, told
+		}
+		return nil, 0, 0, fault.Errorf(fault.Invalid, "read the schema version of %s: %w", s.name, err).
 			WithHint("is this a Longshore database? Choose another --data folder, or restore a backup")
 	}
 	if current > target {
-		return nil, 0, 0, fault.Errorf(fault.Invalid, "the data in %s was written by a newer Longshore (schema %d, this program knows %d)", s.path, current, target).
+		return nil, 0, 0, fault.Errorf(fault.Invalid, "the data in %s was written by a newer Longshore (schema %d, this program knows %d)", s.name, current, target).
 			WithHint("run that newer version, or choose another --data folder")
 	}
 	return p, current, target, nil
 }
 
 // Close closes the database.
-func (s *Store) Close() error { return errors.Join(s.write.Close(), s.read.Close()) }
+func (s *Store) Close() error {
+	if s.listen != nil {
+		s.listen.Close()
+	}
+	if s.read == s.write {
+		return s.write.Close()
+	}
+	return errors.Join(s.write.Close(), s.read.Close())
+}
 
 // Ping says whether the database answers.
 func (s *Store) Ping(ctx context.Context) error {
@@ -141,20 +170,40 @@ func (s *Store) Ping(ctx context.Context) error {
 	return nil
 }
 
-// Writer is the pool of the one writing connection, for the job queue that shares the database.
+// Name tells people which database it is: its kind and where it is, without a password.
+func (s *Store) Name() string { return s.engine.name + " in " + s.name }
+
+// Writer is the pool of writing connections, for the job queue that shares the database. SQLite has one.
 func (s *Store) Writer() *sql.DB { return s.write }
 
 // Reader is the pool of reading connections.
 func (s *Store) Reader() *sql.DB { return s.read }
 
-// InTx runs fn in one write transaction: all of it is kept when fn returns nil, none of it otherwise.
-// fn must use tx alone: the writing connection is taken, any other write would wait for ever.
+// Listener is the pool of connections on which the job queue waits for word of new jobs; nil for SQLite, which has none.
+func (s *Store) Listener() *pgxpool.Pool { return s.listen }
+
+// InTx runs fn in one write transaction: all of it is kept when fn returns nil, none of it otherwise. No two of them
+// run at a time, whatever process they are of, so that fn may decide on what it has read.
+// fn must use tx alone: any other write would wait for ever.
 func (s *Store) InTx(ctx context.Context, fn func(tx *sql.Tx) error) error {
+	if s.turn != nil {
+		select {
+		case s.turn <- struct{}{}:
+			defer func() { <-s.turn }()
+		case <-ctx.Done():
+			return fmt.Errorf("begin transaction: %w", ctx.Err())
+		}
+	}
 	tx, err := s.write.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("begin transaction: %w", s.Explain(err))
 	}
 	defer tx.Rollback() // after Commit it does nothing
+	if s.engine.lock != "" {
+		if _, err := tx.ExecContext(ctx, s.engine.lock); err != nil {
+			return fmt.Errorf("begin transaction: %w", s.Explain(err))
+		}
+	}
 	if err := fn(tx); err != nil {
 		return s.Explain(err)
 	}
@@ -169,16 +218,8 @@ const DiskFull = "disk_full"
 
 // Explain gives the database's errors that an operator can mend their kind and hint; others, and nil, stay as they are.
 func (s *Store) Explain(err error) error {
-	var e *driver.Error
-	if !errors.As(err, &e) || fault.KindOf(err) != fault.Internal {
+	if err == nil || fault.KindOf(err) != fault.Internal {
 		return err
 	}
-	switch e.Code() & 0xff {
-	case sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR:
-		return fault.Errorf(fault.Unavailable, "the database %s cannot be written: %w", s.path, err).WithCode(DiskFull, nil).
-			WithHint("make room on that disk, or check it; nothing is lost: start again and it goes on where it stopped")
-	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN:
-		return fault.Errorf(fault.Denied, "the database %s cannot be written: %w", s.path, err).WithHint("check the rights of the data folder")
-	}
-	return err
+	return s.engine.explain(s, err)
 }

@@ -3,19 +3,18 @@ package store
 import (
 	"context"
 	"database/sql"
-	"path/filepath"
 	"testing"
 
 	"longshore/internal/fault"
 )
 
 func TestOpenRefusesNewerSchema(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "longshore.db")
+	path := newDatabase(t)
 	s, err := Open(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.write.Exec(`INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)`); err != nil {
+	if _, err := s.write.Exec(`INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, '1')`); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
@@ -28,7 +27,7 @@ func TestOpenRefusesNewerSchema(t *testing.T) {
 }
 
 func TestInTxKeepsNothingOnError(t *testing.T) {
-	s, err := Open(t.Context(), filepath.Join(t.TempDir(), "longshore.db"))
+	s, err := Open(t.Context(), newDatabase(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -91,6 +91,10 @@ func (y *Syncs) Recall(ctx context.Context, connectionID int64, seen []Seen) err
 		if last == 0 {
 			return nil
 		}
+		if move := y.s.engine.moveSyncs; move != "" {
+			_, err := tx.ExecContext(ctx, move, last)
+			return err
+		}
 		// The counter of run ids moves on only when a row is written.
 		if _, err := tx.ExecContext(ctx, `INSERT INTO syncs (id, connection_id, started_at, status, cause) VALUES ($1, $2, 0, 'cancelled', 'recall')`, last, connectionID); err != nil {
 			return err

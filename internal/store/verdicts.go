@@ -68,13 +68,16 @@ func (b *Objects) VerdictSums(ctx context.Context, f ingest.VerdictFilter) (map[
 }
 
 // VerdictGroups returns the verdicts that the filter chooses, grouped by stream, mapping, code and explanation, the
-// most frequent first, at most limit. The sample is of the newest object: SQLite takes the bare columns from the row that
-// has the one maximum.
+// most frequent first, at most limit. The sample is of the newest object.
 func (b *Objects) VerdictGroups(ctx context.Context, f ingest.VerdictFilter, limit int) ([]ingest.VerdictGroup, error) {
 	where, args := verdictWhere(f)
-	rows, err := b.read.QueryContext(ctx, fmt.Sprintf(`SELECT o.stream, o.webhook, c.mapping, c.code, c.detail_id, coalesce(d.doc, '{}'), sum(c.n), max(o.id),
-		o.object_key, c.first_line FROM verdict_counts c JOIN objects o ON o.id = c.object_id LEFT JOIN verdict_details d ON d.id = c.detail_id `+where+`
-		GROUP BY o.stream, o.webhook, c.mapping, c.code, c.detail_id ORDER BY sum(c.n) DESC, o.stream, c.mapping LIMIT %d`, limit), args...)
+	rows, err := b.read.QueryContext(ctx, fmt.Sprintf(`WITH g AS (SELECT o.stream, o.webhook, c.mapping, c.code, c.detail_id, sum(c.n) AS n, max(o.id) AS newest
+			FROM verdict_counts c JOIN objects o ON o.id = c.object_id `+where+`
+			GROUP BY o.stream, o.webhook, c.mapping, c.code, c.detail_id ORDER BY sum(c.n) DESC, o.stream, c.mapping LIMIT %d)
+		SELECT g.stream, g.webhook, g.mapping, g.code, g.detail_id, coalesce(d.doc, '{}'), g.n, g.newest, o.object_key, c.first_line FROM g
+		JOIN objects o ON o.id = g.newest
+		JOIN verdict_counts c ON c.object_id = g.newest AND c.mapping = g.mapping AND c.code = g.code AND c.detail_id = g.detail_id
+		LEFT JOIN verdict_details d ON d.id = g.detail_id ORDER BY g.n DESC, g.stream, g.mapping`, limit), args...)
 	if err != nil {
 		return nil, fmt.Errorf("group verdicts: %w", err)
 	}
@@ -274,7 +277,7 @@ func (m *placeMatcher) inGroup(ctx context.Context, c ingest.Cell) (bool, error)
 func (b *Objects) WaitingByStream(ctx context.Context, syncID int64) (map[string]int64, error) {
 	rows, err := b.read.QueryContext(ctx, `SELECT o.stream, count(DISTINCT p.entity_id) FROM pending_relations p
 		JOIN entity_heads h ON h.entity_id = p.entity_id JOIN objects o ON o.id = h.object_id
-		WHERE h.flags IS NULL AND ($1 = 0 OR o.sync_id = $1) GROUP BY o.stream`, syncID)
+		WHERE h.flags IS NULL AND (CAST($1 AS BIGINT) = 0 OR o.sync_id = $1) GROUP BY o.stream`, syncID)
 	if err != nil {
 		return nil, fmt.Errorf("count waiting records: %w", err)
 	}

@@ -57,22 +57,6 @@ func (c *clock) move(d time.Duration) {
 	c.at = c.at.Add(d)
 }
 
-// each runs a test on every database.
-func each(t *testing.T, run func(t *testing.T, s *store.Store)) {
-	t.Run("sqlite", func(t *testing.T) {
-		s, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "longshore.db"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			if err := s.Close(); err != nil {
-				t.Error(err)
-			}
-		})
-		run(t, s)
-	})
-}
-
 // newHouse builds everything as cmd does, and signs in.
 func newHouse(t testing.TB, s *store.Store) *house {
 	t.Helper()
