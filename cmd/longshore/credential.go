@@ -1,192 +1,271 @@
 package main
 
 import (
-	"errors"
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
 	"io"
-	"math"
-	"os"
 	"strconv"
 	"strings"
+	"text/tabwriter"
+	"time"
 
-	"github.com/knadh/koanf/v2"
+	"github.com/spf13/cobra"
 
+	"longshore/internal/auth"
 	"longshore/internal/fault"
-	"longshore/internal/source/okta"
-	"longshore/internal/source/okta/emulator"
 )
 
-// maxKeyFileBytes is far above a JWK set of some keys.
-const maxKeyFileBytes = 64 << 10
+// firstCredential is the title of the credential that is made on first start.
+const firstCredential = "made on first start"
 
-// The modes of OKTA_CLIENT_AUTHORIZATIONMODE, as Okta's own libraries name them. A refresh token has none.
-const (
-	modeToken      = "ssws"
-	modeKey        = "privatekey"
-	modeBearer     = "bearer"
-	modeAssertion  = "jwt"
-	modeRefresh    = "refresh"
-	modeUnset      = ""
-	settingDPoP    = "okta-dpop"
-	settingShare   = "okta-share"
-	settingLimitOf = "okta-limit-of"
-	settingStreams = "streams"
-)
+func newCredential() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "credential",
+		Short: "list, add, disable and rotate API credentials",
+		Long: `Credentials let machines call the APIs. Each has a role:
 
-// oktaConfig reads what the Okta source needs to know, and refuses gaps and mixtures. Without any credential it is the
-// demo org's.
-func oktaConfig(k *koanf.Koanf) (okta.Config, error) {
-	c := okta.Config{OrgURL: strings.TrimSpace(k.String("okta-url")), LimitOf: k.String(settingLimitOf)}
-	var err error
-	if c.Share, err = parseShare(k.String(settingShare)); err != nil {
-		return c, err
+  admin   everything; may sign in to the screens too
+  editor  reads, and writes entities
+  viewer  reads
+  ingest  writes entities by upsert and bulk, and reads nothing
+
+A secret is printed once, when it is made. A longshore that is running takes changes over within a second: the tokens of a
+credential that is disabled, has expired or got another secret end with it.`,
+		Example: "  longshore credential list\n  longshore credential add --role viewer --title dashboards --expires 90d\n  longshore credential rotate client_ABC",
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	if c.LimitOf != "" && c.LimitOf != okta.LimitOfOrg && c.LimitOf != okta.LimitOfClient {
-		return c, fault.Errorf(fault.Invalid, "limit setting (--okta-limit-of, LONGSHORE_OKTA_LIMIT_OF) %q: want org or client, or nothing to find out", c.LimitOf)
-	}
-	if names := listOf(k, settingStreams); len(names) > 0 {
-		c.Streams = names
-	}
-	if err := addCredential(k, &c); err != nil {
-		return c, err
-	}
-	validated := c
-	if c.OrgURL == "" {
-		validated.OrgURL, validated.Token = demoOrg, emulator.DefaultToken
-	}
-	_, err = okta.Open(validated) // tells now what is wrong, before anything is made
-	return c, err
+	cmd.PersistentFlags().Bool("json", false, "print JSON")
+	cmd.AddCommand(newCredentialList(), newCredentialAdd(), newCredentialDisable(true), newCredentialDisable(false), newCredentialRotate())
+	return cmd
 }
 
-// addCredential puts the one way to sign in that the settings mean into the source's settings.
-func addCredential(k *koanf.Koanf, c *okta.Config) error {
-	dpop, err := parseDPoP(k.String(settingDPoP))
+// withClients opens the data folder, alone or beside the process that works on it, and gives fn its credentials.
+func withClients(cmd *cobra.Command, fn func(a *app, clients *auth.Clients) error) (err error) {
+	cfg, err := loadConfig(cmd)
 	if err != nil {
 		return err
 	}
-	token, id := k.String("okta-token"), k.String("okta-client-id")
-	key, secret, refresh := k.String("okta-private-key"), k.String("okta-client-secret"), k.String("okta-refresh-token")
-	mode, err := modeOf(k.String("okta-authorization-mode"), token, id, key, refresh)
+	a, err := openDatabase(cmd.Context(), cfg, newLog(cmd.ErrOrStderr()))
 	if err != nil {
 		return err
 	}
-	missing := func(what, variable string) error {
-		return fault.Errorf(fault.Invalid, "%s is missing to sign in to Okta", what).WithHint("Set %s.", variable)
+	defer a.Close()
+	clients, err := a.clients(cmd.Context())
+	if err != nil {
+		return err
 	}
+	return fn(a, clients)
+}
+
+// wireCredential is a credential as it is printed: never with what its secret is told by.
+type wireCredential struct {
+	ID        string     `json:"id"`
+	Role      auth.Role  `json:"role"`
+	Title     string     `json:"title,omitempty"`
+	User      string     `json:"user,omitempty"`
+	State     string     `json:"state"` // active, disabled, expired, settings
+	CreatedAt *time.Time `json:"createdAt"`
+	CreatedBy string     `json:"createdBy,omitempty"`
+	LastUsed  *time.Time `json:"lastUsed"`
+	Expires   *time.Time `json:"expires"`
+	RotatedAt *time.Time `json:"rotatedAt"`
+	Secret    string     `json:"secret,omitempty"` // only when it was just made
+}
+
+func toWireCredential(c auth.Client, secret string) wireCredential {
+	at := func(t time.Time) *time.Time {
+		if t.IsZero() {
+			return nil
+		}
+		return &t
+	}
+	state := "active"
 	switch {
-	case mode == modeUnset && c.OrgURL == "":
-		return nil
-	case mode == modeUnset:
-		return fault.Errorf(fault.Invalid, "the org %q is set, but no credential", c.OrgURL).
-			WithHint("set OKTA_CLIENT_TOKEN, or OKTA_CLIENT_CLIENTID and OKTA_CLIENT_PRIVATEKEY, in the environment; or unset OKTA_CLIENT_ORGURL to use the demo org")
-	case c.OrgURL == "":
-		return fault.Errorf(fault.Invalid, "an Okta %s is set, but no org", map[bool]string{true: "token", false: "client"}[mode == modeToken || mode == modeBearer]).
-			WithHint("set OKTA_CLIENT_ORGURL (for example acme.okta.com), or unset the credential to use the demo org")
-	case (mode == modeToken || mode == modeBearer) && token == "":
-		return missing("the token", "OKTA_CLIENT_TOKEN")
-	case mode == modeToken:
-		c.Token = token
-		return nil
-	case mode == modeBearer:
-		c.AccessToken = token
-		return nil
-	case id == "":
-		return missing("the client id", "OKTA_CLIENT_CLIENTID to the id of the service app, 0oa…")
-	case mode == modeRefresh && secret == "":
-		return missing("the client secret", "OKTA_CLIENT_CLIENTSECRET")
-	case mode == modeRefresh:
-		c.Refresh = &okta.RefreshToken{ClientID: id, ClientSecret: secret, Token: refresh}
-		return nil
-	case key == "":
-		return missing("the private key of the service app", "OKTA_CLIENT_PRIVATEKEY to the key (PEM or JWK), or to the path of its file")
+	case c.Disabled:
+		state = "disabled"
+	case !c.Live(time.Now()):
+		state = "expired"
 	}
-	text, err := readKey(key)
-	if err != nil {
-		return err
+	return wireCredential{c.ID, c.Role, c.Title, c.User, state, at(c.CreatedAt), c.CreatedBy, at(c.LastUsed), at(c.Expires), at(c.RotatedAt), secret}
+}
+
+func newCredentialList() *cobra.Command {
+	return &cobra.Command{
+		Use: "list", Short: "list credentials", Args: cobra.NoArgs, Example: "  longshore credential list --json",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return withClients(cmd, func(a *app, clients *auth.Clients) error {
+				list, err := clients.List(cmd.Context())
+				if err != nil {
+					return err
+				}
+				all := []wireCredential{}
+				if a.cfg.clientID != "" && a.cfg.clientSecret != "" {
+					all = append(all, wireCredential{ID: a.cfg.clientID, Role: auth.Admin, Title: "LONGSHORE_CLIENT_ID", State: "settings"})
+				}
+				for _, c := range list {
+					all = append(all, toWireCredential(c, ""))
+				}
+				if asJSON, _ := cmd.Flags().GetBool("json"); asJSON {
+					return printJSON(cmd.OutOrStdout(), map[string]any{"credentials": all})
+				}
+				return printCredentials(cmd.OutOrStdout(), all)
+			})
+		},
 	}
-	c.ServiceApp = &okta.ServiceApp{ClientID: id, PrivateKey: text, KeyID: k.String("okta-private-key-id")}
-	if scopes := listOf(k, "okta-scopes"); len(scopes) > 0 {
-		c.ServiceApp.Scopes = scopes
+}
+
+func printCredentials(w io.Writer, list []wireCredential) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "ID\tROLE\tSTATE\tLAST USED\tEXPIRES\tTITLE")
+	day := func(t *time.Time) string {
+		if t == nil {
+			return "-"
+		}
+		return t.UTC().Format("2006-01-02 15:04")
 	}
-	c.ServiceApp.DPoP = dpop
+	for _, c := range list {
+		title := c.Title
+		if c.User != "" {
+			title = strings.TrimSpace(title + " (" + c.User + ")")
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", c.ID, c.Role, c.State, day(c.LastUsed), day(c.Expires), cmp.Or(title, "-"))
+	}
+	return t.Flush()
+}
+
+func printJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+func newCredentialAdd() *cobra.Command {
+	var n auth.NewClient
+	var role, expires string
+	cmd := &cobra.Command{
+		Use: "add", Short: "make a credential and print its secret, once", Args: cobra.NoArgs,
+		Example: "  longshore credential add --role ingest --title \"HR feed\"\n  longshore credential add --role viewer --user jane@acme.example --expires 90d",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var err error
+			if n.Role, err = auth.ParseRole(role); err != nil {
+				return &usageError{err}
+			}
+			if n.Expires, err = parseExpiry(expires, time.Now()); err != nil {
+				return &usageError{err}
+			}
+			return withClients(cmd, func(_ *app, clients *auth.Clients) error {
+				c, secret, err := clients.Add(cmd.Context(), n, auth.BrowserID)
+				if err != nil {
+					return err
+				}
+				return printSecret(cmd, c, secret)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&role, "role", "", "admin, editor, viewer or ingest")
+	cmd.Flags().StringVar(&n.ID, "id", "", "client id (default: made)")
+	cmd.Flags().StringVar(&n.Title, "title", "", "what it is for")
+	cmd.Flags().StringVar(&n.User, "user", "", "e-mail address of the person it stands for: permissions of users and teams then count")
+	cmd.Flags().StringVar(&expires, "expires", "", "when it ends: a date (2026-12-31), or days from now (90d)")
+	return cmd
+}
+
+func printSecret(cmd *cobra.Command, c auth.Client, secret string) error {
+	if asJSON, _ := cmd.Flags().GetBool("json"); asJSON {
+		return printJSON(cmd.OutOrStdout(), toWireCredential(c, secret))
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "client id      %s\nclient secret  %s\nrole           %s\n", c.ID, secret, c.Role)
+	fmt.Fprintln(cmd.ErrOrStderr(), "The secret is not shown again.")
 	return nil
 }
 
-// parseDPoP tells whether DPoP is offered before Okta demands it.
-func parseDPoP(text string) (bool, error) {
-	switch strings.ToLower(text) {
-	case "auto", "false":
-		return false, nil
-	case "always", "true":
-		return true, nil
+// parseExpiry reads a date, a time, or a number of days.
+func parseExpiry(text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
 	}
-	return false, fault.Errorf(fault.Invalid, "DPoP setting (--okta-dpop, LONGSHORE_OKTA_DPOP) %q: want auto or always", text)
-}
-
-// modeOf says how to sign in: as set, or as the credentials given have it.
-func modeOf(set, token, id, key, refresh string) (string, error) {
-	switch mode := strings.ToLower(strings.TrimSpace(set)); mode {
-	case modeToken, modeKey, modeBearer:
-		return mode, nil
-	case modeAssertion:
-		return "", fault.Errorf(fault.Invalid, "OKTA_CLIENT_AUTHORIZATIONMODE JWT is not supported: an assertion made elsewhere ends within the hour").
-			WithHint("Set it to PrivateKey, with OKTA_CLIENT_CLIENTID and OKTA_CLIENT_PRIVATEKEY.")
-	case modeUnset:
-	default:
-		return "", fault.Errorf(fault.Invalid, "OKTA_CLIENT_AUTHORIZATIONMODE %q is none", set).WithHint("Want SSWS, PrivateKey or Bearer.")
-	}
-	switch {
-	case token != "" && (id != "" || key != "" || refresh != ""):
-		return "", fault.Errorf(fault.Invalid, "an Okta token and an OAuth client are both set").
-			WithHint("Unset OKTA_CLIENT_TOKEN or OKTA_CLIENT_CLIENTID, or say which is meant: OKTA_CLIENT_AUTHORIZATIONMODE=SSWS or PrivateKey.")
-	case key != "" && refresh != "":
-		return "", fault.Errorf(fault.Invalid, "a private key and a refresh token are both set").
-			WithHint("Unset OKTA_CLIENT_PRIVATEKEY or OKTA_CLIENT_REFRESHTOKEN.")
-	case token != "":
-		return modeToken, nil
-	case refresh != "":
-		return modeRefresh, nil
-	case id != "" || key != "":
-		return modeKey, nil
-	}
-	return modeUnset, nil
-}
-
-// readKey returns a private key given as text or as the path of a file. No message repeats the text.
-func readKey(text string) (string, error) {
-	if strings.Contains(text, "-----BEGIN") || strings.HasPrefix(strings.Trim(strings.TrimSpace(text), `"'`), "{") {
-		return text, nil
-	}
-	file, err := os.Open(strings.TrimSpace(text))
-	if err != nil {
-		why := err
-		if at := (*os.PathError)(nil); errors.As(err, &at) {
-			why = at.Err // without the path, which may be a key that was cut
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		if n, err := strconv.Atoi(days); err == nil && n > 0 && n <= 36_500 {
+			return now.Add(time.Duration(n) * 24 * time.Hour), nil
 		}
-		return "", fault.Errorf(fault.Invalid, "OKTA_CLIENT_PRIVATEKEY is neither a PEM or JWK key nor the path of a file that can be read: %v", why).
-			WithHint("A PEM key begins with -----BEGIN PRIVATE KEY-----, a JWK with {.")
 	}
-	defer file.Close()
-	key, err := io.ReadAll(io.LimitReader(file, maxKeyFileBytes))
-	if err != nil {
-		return "", fault.Errorf(fault.Invalid, "read the file of OKTA_CLIENT_PRIVATEKEY: %w", err)
+	for _, layout := range []string{time.DateOnly, time.RFC3339} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, nil
+		}
 	}
-	return string(key), nil
+	return time.Time{}, fault.Errorf(fault.Invalid, "expiry %q: want a date (2026-12-31), a time (2026-12-31T10:00:00Z) or days from now (90d)", text)
 }
 
-// parseShare reads per cent, with or without the sign.
-func parseShare(text string) (float64, error) {
-	n, err := strconv.ParseFloat(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(text), "%")), 64)
-	if err != nil || math.IsNaN(n) || n < 1 || n > 100 {
-		return 0, fault.Errorf(fault.Invalid, "share of Okta's rate limits %q: want per cent, from 1 to 100", text).
-			WithHint("Write 50 for half of each limit.")
+func newCredentialDisable(disable bool) *cobra.Command {
+	use, short := "disable ID", "end a credential and its tokens"
+	if !disable {
+		use, short = "enable ID", "let a disabled credential in again"
 	}
-	return n / 100, nil
+	return &cobra.Command{
+		Use: use, Short: short, Args: cobra.ExactArgs(1), Example: "  longshore credential " + strings.Replace(use, "ID", "client_ABC", 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return withClients(cmd, func(a *app, clients *auth.Clients) error {
+				if err := a.notOfSettings(args[0]); err != nil {
+					return err
+				}
+				c, err := clients.Disable(cmd.Context(), args[0], disable, auth.BrowserID)
+				if err != nil {
+					return err
+				}
+				if asJSON, _ := cmd.Flags().GetBool("json"); asJSON {
+					return printJSON(cmd.OutOrStdout(), toWireCredential(c, ""))
+				}
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is %s\n", c.ID, toWireCredential(c, "").State)
+				return err
+			})
+		},
+	}
 }
 
-// listOf reads a list: in the file also as one of YAML, elsewhere with commas or spaces between.
-func listOf(k *koanf.Koanf, name string) []string {
-	if _, ok := k.Get(name).([]any); ok {
-		return k.Strings(name)
+func newCredentialRotate() *cobra.Command {
+	return &cobra.Command{
+		Use: "rotate ID", Short: "give a credential another secret and print it, once", Args: cobra.ExactArgs(1),
+		Example: "  longshore credential rotate client_ABC",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return withClients(cmd, func(a *app, clients *auth.Clients) error {
+				if err := a.notOfSettings(args[0]); err != nil {
+					return err
+				}
+				c, secret, err := clients.Rotate(cmd.Context(), args[0], auth.BrowserID)
+				if err != nil {
+					return err
+				}
+				if err := a.keepRotated(cmd.Context(), c.ID, secret); err != nil {
+					return err
+				}
+				return printSecret(cmd, c, secret)
+			})
+		},
 	}
-	return strings.FieldsFunc(k.String(name), func(c rune) bool { return c == ',' || c == ' ' || c == '\n' || c == '\t' })
+}
+
+// keepRotated keeps what check --credentials shows true: the credential that was made on first start.
+func (a *app) keepRotated(ctx context.Context, id, secret string) error {
+	if kept, err := a.store.Setting(ctx, "client-id"); err != nil || kept == "" {
+		return err
+	}
+	first, err := a.made(ctx, "client-id", func() string { return "" })
+	if err != nil || first != id {
+		return err
+	}
+	return a.keep(ctx, "client-secret", secret)
+}
+
+// notOfSettings refuses to change the credential that the settings give.
+func (a *app) notOfSettings(id string) error {
+	if id == "" || id != a.cfg.clientID || a.cfg.clientSecret == "" {
+		return nil
+	}
+	return fault.Errorf(fault.Invalid, "the credential %q is given by the settings", id).
+		WithHint("change LONGSHORE_CLIENT_ID and LONGSHORE_CLIENT_SECRET, and start again")
 }

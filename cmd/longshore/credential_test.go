@@ -1,151 +1,125 @@
 package main
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
-	"os"
-	"path/filepath"
-	"slices"
+	"bytes"
+	"encoding/json"
 	"strings"
 	"testing"
 
-	"longshore/internal/fault"
+	"longshore/internal/auth"
+	"longshore/internal/store"
 )
 
-// keyPEM is a fresh private key.
-func keyPEM(t *testing.T) string {
+// folder makes a data folder with an empty catalog.
+func folder(t *testing.T) string {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	dir := t.TempDir()
+	if _, err := openKeys(dir); err != nil {
+		t.Fatal(err)
+	}
+	s, err := store.Open(t.Context(), databasePath(dir))
 	if err != nil {
 		t.Fatal(err)
 	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
+	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+	return dir
 }
 
-// settingsOf reads the settings of an environment and a command line, and of longshore.yaml if there is one.
-func settingsOf(t *testing.T, env map[string]string, file string, args ...string) (config, error) {
+// longshoreIn runs a command on a data folder.
+func longshoreIn(t *testing.T, dir string, want int, args ...string) (stdout, stderr string) {
 	t.Helper()
-	t.Chdir(t.TempDir())
-	for _, s := range settings {
-		for _, name := range s.env {
-			t.Setenv(name, env[name])
-		}
+	var out, errs bytes.Buffer
+	if got := run(t.Context(), append(args, "--data", dir), strings.NewReader(""), &out, &errs); got != want {
+		t.Fatalf("longshore %s: exit %d, want %d\n%s%s", strings.Join(args, " "), got, want, &out, &errs)
 	}
-	if file != "" {
-		if err := os.WriteFile("longshore.yaml", []byte(file), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	root := newRoot()
-	cmd, rest, err := root.Find(append([]string{"check"}, args...))
-	if err == nil {
-		err = cmd.ParseFlags(rest)
-	}
+	return out.String(), errs.String()
+}
+
+func TestCredentialsBesideARunningServer(t *testing.T) {
+	dir := folder(t)
+	cfg := config{data: dir}
+	serving, err := openDatabase(t.Context(), cfg, newLog(&bytes.Buffer{}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return readConfig(cmd)
-}
-
-func TestWaysToSignInAreRead(t *testing.T) {
-	key := keyPEM(t)
-	path := filepath.Join(t.TempDir(), "key.pem")
-	if err := os.WriteFile(path, []byte(key), 0o600); err != nil {
+	defer serving.Close()
+	keeper, err := serving.keeper(t.Context())
+	if err != nil {
 		t.Fatal(err)
 	}
-	app := map[string]string{"OKTA_CLIENT_ORGURL": "acme", "OKTA_CLIENT_CLIENTID": "0oa1", "OKTA_CLIENT_PRIVATEKEY": key, "OKTA_CLIENT_PRIVATEKEYID": "k1"}
-	with := func(base map[string]string, pairs ...string) map[string]string {
-		m := map[string]string{}
-		for k, v := range base {
-			m[k] = v
+	decode := func(text string) (c wireCredential) {
+		t.Helper()
+		if err := json.Unmarshal([]byte(text), &c); err != nil {
+			t.Fatalf("%v: %s", err, text)
 		}
-		for i := 0; i < len(pairs); i += 2 {
-			m[pairs[i]] = pairs[i+1]
-		}
-		return m
+		return c
 	}
-	yaml := "okta-url: acme\nokta-client-id: 0oa1\nokta-private-key: |\n  " + strings.ReplaceAll(strings.TrimSpace(key), "\n", "\n  ") + "\nokta-scopes: [okta.users.read, okta.logs.read]\nstreams: [users, logs]\nokta-share: 25\n"
-	for name, c := range map[string]struct {
-		env  map[string]string
-		file string
-		args []string
-		ok   func(config) bool
-	}{
-		"nothing: the demo org": {ok: func(c config) bool { return c.okta.OrgURL == "" && c.okta.Token == "" && c.okta.Share == 0.5 }},
-		"token":                 {env: map[string]string{"OKTA_CLIENT_ORGURL": "acme", "OKTA_CLIENT_TOKEN": "t"}, ok: func(c config) bool { return c.okta.Token == "t" && c.okta.ServiceApp == nil }},
-		"older names":           {env: map[string]string{"OKTA_ORG_URL": "acme", "OKTA_API_TOKEN": "t"}, ok: func(c config) bool { return c.okta.Token == "t" && c.oktaURL == "acme" }},
-		"service app": {env: app, ok: func(c config) bool {
-			return c.okta.ServiceApp.KeyID == "k1" && c.okta.ServiceApp.Scopes == nil && !c.okta.ServiceApp.DPoP
-		}},
-		"key in a file": {env: with(app, "OKTA_CLIENT_PRIVATEKEY", path), ok: func(c config) bool { return c.okta.ServiceApp.PrivateKey == key }},
-		"scopes with commas": {env: with(app, "OKTA_CLIENT_SCOPES", "okta.users.read,okta.logs.read"), ok: func(c config) bool {
-			return slices.Equal(c.okta.ServiceApp.Scopes, []string{"okta.users.read", "okta.logs.read"})
-		}},
-		"scopes with spaces":   {env: with(app, "OKTA_CLIENT_SCOPES", "okta.users.read okta.logs.read"), ok: func(c config) bool { return len(c.okta.ServiceApp.Scopes) == 2 }},
-		"mode settles a mix":   {env: with(app, "OKTA_CLIENT_TOKEN", "t", "OKTA_CLIENT_AUTHORIZATIONMODE", "PrivateKey"), ok: func(c config) bool { return c.okta.ServiceApp != nil && c.okta.Token == "" }},
-		"mode settles it back": {env: with(app, "OKTA_CLIENT_TOKEN", "t", "OKTA_CLIENT_AUTHORIZATIONMODE", "SSWS"), ok: func(c config) bool { return c.okta.ServiceApp == nil && c.okta.Token == "t" }},
-		"bearer":               {env: map[string]string{"OKTA_CLIENT_ORGURL": "acme", "OKTA_CLIENT_TOKEN": "t", "OKTA_CLIENT_AUTHORIZATIONMODE": "Bearer"}, ok: func(c config) bool { return c.okta.AccessToken == "t" && c.okta.Token == "" }},
-		"refresh token":        {env: map[string]string{"OKTA_CLIENT_ORGURL": "acme", "OKTA_CLIENT_CLIENTID": "0oa1", "OKTA_CLIENT_CLIENTSECRET": "s", "OKTA_CLIENT_REFRESHTOKEN": "r"}, ok: func(c config) bool { return c.okta.Refresh.Token == "r" && c.okta.Refresh.ClientSecret == "s" }},
-		"the file": {file: yaml, ok: func(c config) bool {
-			return len(c.okta.ServiceApp.Scopes) == 2 && slices.Equal(c.okta.Streams, []string{"users", "logs"}) && c.okta.Share == 0.25
-		}},
-		"DPoP":              {env: app, args: []string{"--okta-dpop", "always"}, ok: func(c config) bool { return c.okta.ServiceApp.DPoP }},
-		"share and streams": {args: []string{"--okta-share", "80%", "--streams", "users, groups"}, ok: func(c config) bool { return c.okta.Share == 0.8 && len(c.okta.Streams) == 2 }},
-		"whose limit":       {env: map[string]string{"LONGSHORE_OKTA_LIMIT_OF": "client"}, ok: func(c config) bool { return c.okta.LimitOf == "client" }},
-	} {
-		t.Run(name, func(t *testing.T) {
-			got, err := settingsOf(t, c.env, c.file, c.args...)
-			if err != nil || !c.ok(got) {
-				t.Errorf("%v, hint %q, %+v", err, fault.HintOf(err), got.okta.OrgURL)
-			}
-		})
+	out, _ := longshoreIn(t, dir, exitOK, "credential", "add", "--role", "viewer", "--title", "dashboards", "--expires", "90d", "--json")
+	made := decode(out)
+	keeper.Refresh()
+	token, _, err := keeper.Token(made.ID, made.Secret)
+	if err != nil {
+		t.Fatal(err)
 	}
+	if p, err := keeper.Verify(token.Text); err != nil || p.Role != auth.Viewer {
+		t.Fatalf("%+v, %v", p, err)
+	}
+
+	out, _ = longshoreIn(t, dir, exitOK, "credential", "list", "--json")
+	var all struct{ Credentials []wireCredential }
+	if err := json.Unmarshal([]byte(out), &all); err != nil || len(all.Credentials) != 2 || strings.Contains(out, made.Secret) {
+		t.Fatalf("want the one of first start and the one added, without secrets: %v, %s", err, out)
+	}
+	if out, _ = longshoreIn(t, dir, exitOK, "credential", "list"); !strings.Contains(out, "viewer") || !strings.Contains(out, firstCredential) {
+		t.Errorf("the list: %s", out)
+	}
+
+	out, _ = longshoreIn(t, dir, exitOK, "credential", "rotate", made.ID, "--json")
+	keeper.Refresh()
+	if _, err := keeper.Verify(token.Text); err == nil {
+		t.Error("a token outlives its secret")
+	}
+	if token, _, err = keeper.Token(made.ID, decode(out).Secret); err != nil {
+		t.Fatal(err)
+	}
+	longshoreIn(t, dir, exitOK, "credential", "disable", made.ID)
+	keeper.Refresh()
+	if _, err := keeper.Verify(token.Text); err == nil {
+		t.Error("a token outlives its credential")
+	}
+
+	_, wrong := longshoreIn(t, dir, exitUsage, "credential", "add", "--role", "owner")
+	if !strings.Contains(wrong, "admin, editor, viewer or ingest") {
+		t.Errorf("no word of the roles that there are: %s", wrong)
+	}
+	longshoreIn(t, dir, exitFailed, "credential", "rotate", "nobody")
+	longshoreIn(t, dir, exitUsage, "credential", "rotate")
 }
 
-func TestGapsAndMixturesAreRefused(t *testing.T) {
-	key := keyPEM(t)
-	base := "OKTA_CLIENT_ORGURL"
-	for name, c := range map[string]struct {
-		env  map[string]string
-		want string
-	}{
-		"key alone":            {map[string]string{base: "acme", "OKTA_CLIENT_PRIVATEKEY": key}, "client id is missing"},
-		"client alone":         {map[string]string{base: "acme", "OKTA_CLIENT_CLIENTID": "0oa1"}, "private key of the service app is missing"},
-		"refresh, no secret":   {map[string]string{base: "acme", "OKTA_CLIENT_CLIENTID": "0oa1", "OKTA_CLIENT_REFRESHTOKEN": "r"}, "client secret is missing"},
-		"refresh and key":      {map[string]string{base: "acme", "OKTA_CLIENT_CLIENTID": "0oa1", "OKTA_CLIENT_REFRESHTOKEN": "r", "OKTA_CLIENT_PRIVATEKEY": key}, "both set"},
-		"token and key":        {map[string]string{base: "acme", "OKTA_CLIENT_TOKEN": "t", "OKTA_CLIENT_PRIVATEKEY": key}, "both set"},
-		"mode without token":   {map[string]string{base: "acme", "OKTA_CLIENT_AUTHORIZATIONMODE": "SSWS"}, "token is missing"},
-		"mode without key":     {map[string]string{base: "acme", "OKTA_CLIENT_CLIENTID": "0oa1", "OKTA_CLIENT_AUTHORIZATIONMODE": "PrivateKey", "OKTA_CLIENT_TOKEN": "t"}, "private key of the service app is missing"},
-		"JWT":                  {map[string]string{base: "acme", "OKTA_CLIENT_TOKEN": "t", "OKTA_CLIENT_AUTHORIZATIONMODE": "JWT"}, "not supported"},
-		"client, no org":       {map[string]string{"OKTA_CLIENT_CLIENTID": "0oa1", "OKTA_CLIENT_PRIVATEKEY": key}, "no org"},
-		"public key":           {map[string]string{base: "acme", "OKTA_CLIENT_CLIENTID": "0oa1", "OKTA_CLIENT_PRIVATEKEY": "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----"}, "no private key"},
-		"share":                {map[string]string{"LONGSHORE_OKTA_SHARE": "101"}, "per cent"},
-		"share of a fraction":  {map[string]string{"LONGSHORE_OKTA_SHARE": "0.5"}, "per cent"},
-		"stream":               {map[string]string{"LONGSHORE_OKTA_STREAMS": "+nothing"}, "no stream"},
-		"DPoP of a token":      {map[string]string{base: "acme", "OKTA_CLIENT_TOKEN": "t", "LONGSHORE_OKTA_DPOP": "never"}, "auto or always"},
-		"limit":                {map[string]string{"LONGSHORE_OKTA_LIMIT_OF": "me"}, "org or client"},
-		"DPoP":                 {map[string]string{base: "acme", "OKTA_CLIENT_CLIENTID": "0oa1", "OKTA_CLIENT_PRIVATEKEY": key, "LONGSHORE_OKTA_DPOP": "maybe"}, "auto or always"},
-		"an org that is none":  {map[string]string{base: "https://", "OKTA_CLIENT_TOKEN": "t"}, "org URL"},
-		"unencrypted":          {map[string]string{base: "http://acme.okta.com", "OKTA_CLIENT_CLIENTID": "0oa1", "OKTA_CLIENT_PRIVATEKEY": key}, "unencrypted"},
-		"a token of two words": {map[string]string{base: "acme", "OKTA_CLIENT_TOKEN": "secret one"}, "API token"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			_, err := settingsOf(t, c.env, "")
-			if err == nil || !strings.Contains(err.Error(), c.want) {
-				t.Fatalf("%v, want one with %q", err, c.want)
-			}
-			for _, secret := range []string{key[40:60], "secret one"} {
-				if strings.Contains(err.Error()+fault.HintOf(err), secret) {
-					t.Errorf("the error tells a secret: %v", err)
-				}
-			}
-		})
+func TestRotatedFirstCredentialIsTheOneShown(t *testing.T) {
+	dir := folder(t)
+	longshoreIn(t, dir, exitOK, "credential", "list")
+	a, err := openDatabase(t.Context(), config{data: dir}, newLog(&bytes.Buffer{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	id, before, err := a.apiCredentials(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, _ := longshoreIn(t, dir, exitOK, "credential", "rotate", id)
+	_, after, err := a.apiCredentials(t.Context())
+	if err != nil || after == before || !strings.Contains(out, after) {
+		t.Errorf("printed %q, kept %q, before %q (%v)", out, after, before, err)
+	}
+	keeper, err := a.keeper(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := keeper.Token(id, after); err != nil {
+		t.Errorf("the new secret: %v", err)
 	}
 }

@@ -97,18 +97,9 @@ Start with:  longshore up`,
 		return &usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 	})
 	addSettingFlags(root.PersistentFlags())
-	root.AddCommand(newUp(), newSync(), newIngest(), newMap(), newWhy(), newCheck(), newExport(), newSourceOkta(), newEmulator(), newVersion())
+	root.AddCommand(newUp(), newSync(), newIngest(), newMap(), newWhy(), newCheck(), newExport(), newCredential(), newSourceOkta(), newEmulator(), newVersion())
 	for _, c := range root.Commands() {
-		check := c.Args
-		c.Args = func(cmd *cobra.Command, args []string) error {
-			if check == nil {
-				return nil
-			}
-			if err := check(cmd, args); err != nil {
-				return &usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
-			}
-			return nil
-		}
+		wrongArgsAreUsage(c)
 	}
 	root.Args = func(cmd *cobra.Command, args []string) error {
 		if len(args) > 0 {
@@ -118,4 +109,21 @@ Start with:  longshore up`,
 	}
 	root.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	return root
+}
+
+// wrongArgsAreUsage makes arguments that a command does not take wrong usage, and those of its subcommands.
+func wrongArgsAreUsage(c *cobra.Command) {
+	check := c.Args
+	c.Args = func(cmd *cobra.Command, args []string) error {
+		if check == nil {
+			return nil
+		}
+		if err := check(cmd, args); err != nil {
+			return &usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
+		}
+		return nil
+	}
+	for _, sub := range c.Commands() {
+		wrongArgsAreUsage(sub)
+	}
 }

@@ -12,6 +12,7 @@ import (
 	"longshore/internal/auth"
 	"longshore/internal/fault"
 	"longshore/internal/ingest"
+	organization "longshore/internal/org"
 	"longshore/internal/pipeline"
 	"longshore/internal/portapi"
 	"longshore/internal/server"
@@ -35,7 +36,9 @@ func (a *app) doors(ctx context.Context, w *worker) (s *server.Server, signIn st
 	if err != nil {
 		return nil, "", err
 	}
+	things := organization.New(a.store.Documents(a.seal, time.Now), a.catalog, time.Now)
 	api := portapi.New(portapi.Config{
+		Organization: things, Teams: things, Integrations: things,
 		Keeper: keeper, Catalog: a.catalog, Webhooks: a.objects, Ledger: a.objects, Syncs: a.syncs, Log: a.log,
 		Receiver: ingest.NewReceiver(a.objects, a.bucket, a.layout, time.Now, a.log),
 	})
@@ -64,12 +67,29 @@ func (a *app) doors(ctx context.Context, w *worker) (s *server.Server, signIn st
 	return s, s.URL() + keeper.SignInPath(), nil
 }
 
-// keeper knows who may come in: the API credential, and browsers with a session.
+// keeper knows who may come in: credentials, those of the settings and those that are stored, and browsers with a session.
 func (a *app) keeper(ctx context.Context) (*auth.Keeper, error) {
-	id, secret, err := a.apiCredentials(ctx)
+	key, err := a.signingKey(ctx)
 	if err != nil {
 		return nil, err
 	}
+	org, err := a.made(ctx, "org-id", func() string { return "org_" + randomBase32(16) })
+	if err != nil {
+		return nil, err
+	}
+	clients, err := a.clients(ctx)
+	if err != nil {
+		return nil, err
+	}
+	cfg := auth.Config{Clients: clients, Key: key, OrgID: org}
+	if a.cfg.clientID != "" && a.cfg.clientSecret != "" {
+		cfg.Credentials = []auth.Credential{{ClientID: a.cfg.clientID, ClientSecret: a.cfg.clientSecret}}
+	}
+	return auth.New(cfg)
+}
+
+// signingKey is what tokens are signed with, made on first start.
+func (a *app) signingKey(ctx context.Context) ([]byte, error) {
 	text, err := a.made(ctx, "signing-key", randomSecret)
 	if err != nil {
 		return nil, err
@@ -78,11 +98,28 @@ func (a *app) keeper(ctx context.Context) (*auth.Keeper, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the signing key: %w", err)
 	}
-	org, err := a.made(ctx, "org-id", func() string { return "org_" + randomBase32(16) })
+	return key, nil
+}
+
+// clients are the stored credentials. The one that is made on first start is the first of them.
+func (a *app) clients(ctx context.Context) (*auth.Clients, error) {
+	key, err := a.signingKey(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return auth.New(auth.Config{Credentials: []auth.Credential{{ClientID: id, ClientSecret: secret}}, Key: key, OrgID: org})
+	clients := auth.NewClients(a.store.Clients(time.Now), key, nil)
+	if a.cfg.clientID != "" && a.cfg.clientSecret != "" {
+		return clients, nil
+	}
+	id, secret, err := a.apiCredentials(ctx)
+	if err != nil {
+		return nil, err
+	}
+	_, _, err = clients.Add(ctx, auth.NewClient{ID: id, Secret: secret, Role: auth.Admin, Title: firstCredential}, "longshore")
+	if err != nil && !fault.Is(err, fault.Conflict) { // it is there from the start before this one
+		return nil, err
+	}
+	return clients, nil
 }
 
 // startSync begins a run of the connection of that name, or joins the one under way.

@@ -168,6 +168,41 @@ func openToRead(ctx context.Context, cfg config, log *slog.Logger) (_ *app, err 
 	return a, nil
 }
 
+// openDatabase opens the data folder's database and keys alone, beside the process that works on it if there is one.
+func openDatabase(ctx context.Context, cfg config, log *slog.Logger) (_ *app, err error) {
+	if _, err := os.Stat(databasePath(cfg.data)); errors.Is(err, os.ErrNotExist) {
+		return nil, fault.Errorf(fault.NotFound, "there is no catalog in %s yet", cfg.data).WithHint("run longshore up first, or name the folder with --data")
+	}
+	a := newApp(cfg, log)
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.Close())
+		}
+	}()
+	open := store.Attach
+	switch err := a.takeFolder(); {
+	case err == nil:
+		open = store.Open // alone: an older schema is brought up to date
+	case !inUse(err):
+		return nil, err
+	}
+	if a.seal, err = openKeys(cfg.data); err != nil {
+		return nil, err
+	}
+	if a.store, err = open(ctx, databasePath(cfg.data)); err != nil {
+		return nil, err
+	}
+	a.entities = a.store.Catalog()
+	a.catalog = catalog.New(a.entities, time.Now)
+	return a, nil
+}
+
+// inUse reports that another process works on the data folder.
+func inUse(err error) bool {
+	var f *fault.Error
+	return errors.As(err, &f) && f.Code == folderInUse
+}
+
 func databasePath(data string) string { return filepath.Join(data, "longshore.db") }
 
 // openKeys reads the folder's keys, or makes them for a new folder.
@@ -398,14 +433,8 @@ func (a *app) made(ctx context.Context, name string, value func() string) (strin
 		return "", err
 	}
 	if kept == "" {
-		sealed, err := a.seal.Seal([]byte(value()), "setting/"+name)
-		if err != nil {
-			return "", err
-		}
-		kept = base64.StdEncoding.EncodeToString(sealed)
-		if err := a.store.SetSetting(ctx, name, kept); err != nil {
-			return "", err
-		}
+		plain := value()
+		return plain, a.keep(ctx, name, plain)
 	}
 	sealed, err := base64.StdEncoding.DecodeString(kept)
 	if err != nil {
@@ -413,6 +442,15 @@ func (a *app) made(ctx context.Context, name string, value func() string) (strin
 	}
 	plain, err := a.seal.Open(sealed, "setting/"+name)
 	return string(plain), err
+}
+
+// keep seals the value of a setting.
+func (a *app) keep(ctx context.Context, name, plain string) error {
+	sealed, err := a.seal.Seal([]byte(plain), "setting/"+name)
+	if err != nil {
+		return err
+	}
+	return a.store.SetSetting(ctx, name, base64.StdEncoding.EncodeToString(sealed))
 }
 
 func randomBase32(n int) string {

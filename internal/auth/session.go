@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"longshore/internal/fault"
 )
 
 const (
@@ -55,13 +57,13 @@ func (k *Keeper) SignIn(secret string) (*http.Cookie, error) {
 	if !ok || now.After(expires) {
 		return nil, unauthorized("this sign-in link has been used or has expired")
 	}
-	return k.session()
+	return k.session(BrowserID, "")
 }
 
 // session makes the cookie of a signed-in browser.
-func (k *Keeper) session() (*http.Cookie, error) {
+func (k *Keeper) session(id, seal string) (*http.Cookie, error) {
 	now := k.now()
-	text, err := k.sign(k.sessionKey, claims{OrgID: k.orgID}, BrowserID, now, now.Add(sessionLife))
+	text, err := k.sign(k.sessionKey, claims{OrgID: k.orgID, Role: Admin, Seal: seal}, id, now, now.Add(sessionLife))
 	if err != nil {
 		return nil, err
 	}
@@ -74,18 +76,27 @@ func (k *Keeper) Session(r *http.Request) (Principal, error) {
 	if err != nil {
 		return Principal{}, unauthorized("an access token is needed: send it as \"Authorization: Bearer …\"")
 	}
-	c, err := k.read(k.sessionKey, cookie.Value)
-	if err != nil || c.IsMachine || c.Subject != BrowserID {
-		return Principal{}, unauthorized("the session has ended: sign in again")
+	ended := unauthorized("the session has ended: sign in again")
+	said, err := k.read(k.sessionKey, cookie.Value)
+	switch {
+	case err != nil || said.IsMachine:
+		return Principal{}, ended
+	case said.Subject == BrowserID:
+		return Principal{ID: BrowserID, Role: Admin}, nil
 	}
-	return Principal{ID: c.Subject}, nil
+	c, err := k.current(said.Subject, said.Seal)
+	if fault.Is(err, fault.Denied) || err == nil && c.Role != Admin {
+		return Principal{}, ended
+	}
+	return Principal{ID: c.ID, Role: c.Role, User: c.User}, err
 }
 
 // maxFormBytes is far above a client id and secret.
 const maxFormBytes = 4 << 10
 
-// Login is the door of sign-in: GET /login/{secret} of a one-time link, or POST /login/ with client_id and client_secret,
-// sets the session cookie and goes to the start page. A HEAD, as link checkers send, uses nothing up.
+// Login is the door of sign-in: GET /login/{secret} of a one-time link, or POST /login/ with client_id and client_secret
+// of an admin, sets the session cookie and goes to the start page. The screens show everything and start syncs, so that
+// no lesser role gets a session. A HEAD, as link checkers send, uses nothing up.
 func (k *Keeper) Login() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -98,11 +109,19 @@ func (k *Keeper) Login() http.Handler {
 			cookie, err = k.SignIn(strings.TrimPrefix(r.URL.Path, LoginPath))
 		case http.MethodPost:
 			r.Body = http.MaxBytesReader(w, r.Body, maxFormBytes)
-			if !k.known(r.PostFormValue("client_id"), r.PostFormValue("client_secret")) {
+			c, ok, unread := k.known(r.PostFormValue("client_id"), r.PostFormValue("client_secret"))
+			switch {
+			case unread != nil:
+				http.Error(w, "the credentials cannot be read now: try again in a moment", http.StatusServiceUnavailable)
+				return
+			case ok && c.Role != Admin:
+				http.Redirect(w, r, "/?signin=role", http.StatusSeeOther)
+				return
+			case !ok:
 				http.Redirect(w, r, "/?signin=wrong", http.StatusSeeOther)
 				return
 			}
-			cookie, err = k.session()
+			cookie, err = k.session(c.ID, c.seal())
 		default:
 			h.Set("Allow", "GET, POST")
 			http.Error(w, "only GET and POST are answered here", http.StatusMethodNotAllowed)

@@ -28,42 +28,51 @@ type Token struct {
 type claims struct {
 	IsMachine bool   `json:"isMachine"`
 	OrgID     string `json:"orgId,omitempty"`
+	Role      Role   `json:"role,omitempty"` // for people who look: what counts is the client's role as it is then
+	Seal      string `json:"seal,omitempty"` // of the client's secret
 	jwt.RegisteredClaims
 }
 
 // Token returns the client's active access token, or a new one, and how long it is still good for. Errors: fault.Denied
-// with the code "invalid_credentials".
+// with the code "invalid_credentials", fault.Unavailable when credentials cannot be read.
 func (k *Keeper) Token(clientID, clientSecret string) (Token, time.Duration, error) {
-	if !k.known(clientID, clientSecret) {
+	c, ok, err := k.known(clientID, clientSecret)
+	if err != nil {
+		return Token{}, 0, err
+	}
+	if !ok {
 		return Token{}, 0, fault.Errorf(fault.Denied, "the client id or the client secret is wrong").WithCode("invalid_credentials", nil)
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := k.now()
-	if t := k.active[clientID]; t.Expires.Sub(now) > tokenRest {
-		return t, t.Expires.Sub(now), nil
+	if t := k.active[clientID]; t.seal == c.seal() && t.Expires.Sub(now) > tokenRest {
+		return t.Token, t.Expires.Sub(now), nil
 	}
 	t := Token{Expires: now.Add(tokenLife).Truncate(time.Second)}
-	var err error
-	if t.Text, err = k.sign(k.tokenKey, claims{IsMachine: true, OrgID: k.orgID}, clientID, now, t.Expires); err != nil {
+	if !c.Expires.IsZero() && c.Expires.Before(t.Expires) {
+		t.Expires = c.Expires
+	}
+	said := claims{IsMachine: true, OrgID: k.orgID, Role: c.Role, Seal: c.seal()}
+	if t.Text, err = k.sign(k.tokenKey, said, clientID, now, t.Expires); err != nil {
 		return Token{}, 0, err
 	}
-	k.active[clientID] = t
+	k.active[clientID] = activeToken{t, c.seal()}
 	return t, t.Expires.Sub(now), nil
 }
 
-// Verify names the client that the access token was given to. Errors: fault.Denied with the code "unauthorized".
+// Verify names the client that the access token was given to. Errors: fault.Denied with the code "unauthorized",
+// fault.Unavailable when credentials cannot be read.
 func (k *Keeper) Verify(token string) (Principal, error) {
-	c, err := k.read(k.tokenKey, token)
-	if err != nil || !c.IsMachine {
+	said, err := k.read(k.tokenKey, token)
+	if err != nil || !said.IsMachine {
 		return Principal{}, unauthorized("the access token is not valid, or has expired")
 	}
-	for _, known := range k.credentials {
-		if known.ClientID == c.Subject {
-			return Principal{ID: c.Subject, Machine: true}, nil
-		}
+	c, err := k.current(said.Subject, said.Seal)
+	if err != nil {
+		return Principal{}, err
 	}
-	return Principal{}, unauthorized("the access token belongs to a client that is no longer known")
+	return Principal{ID: c.ID, Machine: true, Role: c.Role, User: c.User}, nil
 }
 
 func (k *Keeper) sign(key []byte, c claims, subject string, now, expires time.Time) (string, error) {

@@ -66,6 +66,9 @@ func (c *Catalog) Write(ctx context.Context, change Change) (Result, error) {
 	if err == errValidated {
 		err = nil
 	}
+	if err == nil && result.Entity.Identifier != "" {
+		result.Entity = c.derivedAfter(ctx, result.Entity)
+	}
 	return result, err
 }
 

@@ -65,6 +65,7 @@ func ordered(object []byte) ([]orderedMember, error) {
 		return nil, invalidRequest("want an object, got %s", excerpt(object))
 	}
 	var out []orderedMember
+	at := map[string]int{}
 	for d.More() {
 		t, err := d.Token()
 		if err != nil {
@@ -74,11 +75,12 @@ func ordered(object []byte) ([]orderedMember, error) {
 		if err := d.Decode(&m.Value); err != nil {
 			return nil, invalidRequest("read member %q: %w", m.Name, err)
 		}
-		if i := slices.IndexFunc(out, func(o orderedMember) bool { return o.Name == m.Name }); i >= 0 {
+		if i, twice := at[m.Name]; twice {
 			out[i] = m
-		} else {
-			out = append(out, m)
+			continue
 		}
+		at[m.Name] = len(out)
+		out = append(out, m)
 	}
 	return out, nil
 }
@@ -157,6 +159,9 @@ func parseBlueprint(doc json.RawMessage) (Blueprint, error) {
 	return b, b.checkDerived(members)
 }
 
+// propertyTypes are the types of a property. Schemas within a definition may have any type of JSON Schema.
+var propertyTypes = []string{"string", "number", "boolean", "object", "array"}
+
 func (b *Blueprint) parseSchema(members []orderedMember) error {
 	raw, ok := lookup(members, "schema")
 	if !ok || isNull(raw) {
@@ -195,10 +200,8 @@ func (b *Blueprint) parseSchema(members []orderedMember) error {
 		p.Title, _ = def.Title.(string)
 		p.Type, _ = def.Type.(string)
 		p.Format, _ = def.Format.(string)
-		switch p.Type {
-		case "string", "number", "boolean", "object", "array":
-		default:
-			return invalidRequest("property %q: type is %v, want string, number, boolean, object or array", p.Name, def.Type)
+		if !slices.Contains(propertyTypes, p.Type) {
+			return invalidRequest("property %q: type is %v, want one of %s", p.Name, def.Type, strings.Join(propertyTypes, ", "))
 		}
 		b.Properties = append(b.Properties, p)
 	}

@@ -75,11 +75,11 @@ func TestBlueprintRulesOfCreation(t *testing.T) {
 func TestBlueprintPutReplacesPatchMerges(t *testing.T) {
 	b := newBench(t, string(simple("x", `{"a":{"type":"string"},"b":{"type":"string","format":"url"}}`, `{}`)))
 	w := catalog.Writer{}
-	got, err := b.PatchBlueprint(t.Context(), "x", json.RawMessage(`{"title":"New","schema":{"properties":{"a":{"title":"Aaa"},"c":{"type":"number"}}},"relations":{"r":{"target":"x"}},"aggregationProperties":{"g":{"title":"G"}}}`), w)
+	got, err := b.PatchBlueprint(t.Context(), "x", json.RawMessage(`{"title":"New","schema":{"properties":{"a":{"title":"Aaa"},"c":{"type":"number"}}},"relations":{"r":{"target":"x"}},"aggregationProperties":{"g":{"title":"G","target":"x","calculationSpec":{"func":"count","calculationBy":"entities"}}}}`), w)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `{"identifier":"x","title":"New","schema":{"properties":{"a":{"type":"string","title":"Aaa"},"b":{"type":"string","format":"url"},"c":{"type":"number"}},"required":[]},"relations":{"r":{"target":"x"}},"aggregationProperties":{"g":{"title":"G"}}}`
+	want := `{"identifier":"x","title":"New","schema":{"properties":{"a":{"type":"string","title":"Aaa"},"b":{"type":"string","format":"url"},"c":{"type":"number"}},"required":[]},"relations":{"r":{"target":"x"}},"aggregationProperties":{"g":{"title":"G","target":"x","calculationSpec":{"func":"count","calculationBy":"entities"}}}}`
 	if string(got.Doc) != want {
 		t.Errorf("patched\n%s\nwant\n%s", got.Doc, want)
 	}

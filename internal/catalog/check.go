@@ -53,9 +53,6 @@ func newCheck(p Property) check {
 	for _, own := range []string{"spec", "specAuthentication", "icon", "default", "$id", "$schema", "id"} {
 		delete(def, own)
 	}
-	if p.Format == "labeled-url" {
-		delete(def, "format")
-	}
 	compiler := jsonschema.NewCompiler()
 	compiler.DefaultDraft(jsonschema.Draft7)
 	compiler.AssertFormat()
@@ -94,10 +91,28 @@ var portFormats = []*jsonschema.Format{
 	{Name: "markdown", Validate: anyText},
 	{Name: "yaml", Validate: anyText},
 	{Name: "proto", Validate: anyText},
-	{Name: "blueprints", Validate: anyText},
+	{Name: "blueprints", Validate: stringFormat(legalBlueprintID)},
 	{Name: "entity", Validate: anyText},
 	{Name: "blueprint", Validate: anyText},
-	{Name: "labeled-url", Validate: anyText},
+	{Name: "labeled-url", Validate: labeledURL},
+}
+
+// labeledURL accepts {"url", "displayText"?}; what is no object is the type's to refuse.
+func labeledURL(v any) error {
+	object, is := v.(map[string]any)
+	if !is {
+		return nil
+	}
+	address, _ := object["url"].(string)
+	if !isURL(address) {
+		return fmt.Errorf("want a member url with an address")
+	}
+	if text, there := object["displayText"]; there && text != nil {
+		if _, is := text.(string); !is {
+			return fmt.Errorf("displayText: want a string")
+		}
+	}
+	return nil
 }
 
 func anyText(any) error { return nil }
@@ -252,7 +267,7 @@ func quickCheck(p Property) func([]byte) bool {
 	switch p.Type {
 	case "string":
 		switch p.Format {
-		case "", "markdown", "yaml", "proto", "team", "blueprints", "entity", "blueprint":
+		case "", "markdown", "yaml", "proto", "team", "entity", "blueprint":
 			return first(`"`)
 		case "date-time", "timer":
 			return func(v []byte) bool { return plainText(v) && isDateTime(string(v[1:len(v)-1])) }

@@ -55,13 +55,17 @@ type Entity struct {
 	Team       json.RawMessage
 	Properties json.RawMessage
 	Relations  json.RawMessage
-	Flags      []Flag // rules it breaks, when written leniently
-	Lane       Lane
-	Version    Version
-	Origin     Origin
-	CreatedAt  time.Time
-	CreatedBy  string
-	UpdatedAt  time.Time
-	UpdatedBy  string
-	Source     string
+	// Derived is a canonical object of mirror, calculation and aggregation properties that have a value; nil when they
+	// were not asked for. Underived tells why some have none: Rule is "jq", "type", "time", "too-many", "path", ….
+	Derived   json.RawMessage
+	Underived []Flag
+	Flags     []Flag // rules it breaks, when written leniently
+	Lane      Lane
+	Version   Version
+	Origin    Origin
+	CreatedAt time.Time
+	CreatedBy string
+	UpdatedAt time.Time
+	UpdatedBy string
+	Source    string
 }

@@ -90,6 +90,9 @@ func (c *Catalog) ReplaceBlueprint(ctx context.Context, id string, doc json.RawM
 // mergedMaps are the members that PATCH merges by key.
 var mergedMaps = []string{"relations", "mirrorProperties", "calculationProperties", "aggregationProperties"}
 
+// clearedByNull are the members that a null in PATCH takes away.
+var clearedByNull = []string{"description", "icon", "ownership", "teamInheritance", "changelogDestination", "includeInGlobalSearch"}
+
 // PatchBlueprint merges doc into the blueprint's document: top-level members replace, the entries of properties,
 // relations and derived properties are replaced one by one, an entry that is null goes.
 func (c *Catalog) PatchBlueprint(ctx context.Context, id string, doc json.RawMessage, w Writer) (Blueprint, error) {
@@ -113,10 +116,14 @@ func (c *Catalog) PatchBlueprint(ctx context.Context, id string, doc json.RawMes
 			case p.Name == "schema":
 				value, err = patchSchema(was, value)
 			case slices.Contains(mergedMaps, p.Name):
-				value, err = mergeByKey(was, value, "")
+				value, err = mergeByKey(was, value)
 			}
 			if err != nil {
 				return nil, nil, err
+			}
+			if isNull(value) && slices.Contains(clearedByNull, p.Name) {
+				base = slices.DeleteFunc(base, func(m orderedMember) bool { return m.Name == p.Name })
+				continue
 			}
 			base = withMember(base, p.Name, value)
 		}
@@ -137,8 +144,8 @@ func patchSchema(was, patch json.RawMessage) (json.RawMessage, error) {
 		value := p.Value
 		if p.Name == "properties" {
 			before, _ := lookup(base, "properties")
-			// A definition may leave out its type: it keeps the one it has.
-			if value, err = mergeByKey(before, value, "type"); err != nil {
+			// A definition may leave out its type: it keeps that, and its format, as they are.
+			if value, err = mergeByKey(before, value, "type", "format"); err != nil {
 				return nil, err
 			}
 		}
@@ -147,8 +154,9 @@ func patchSchema(was, patch json.RawMessage) (json.RawMessage, error) {
 	return render(base), nil
 }
 
-// mergeByKey replaces entries of one object by those of another. An entry that lacks the member inherit takes it over.
-func mergeByKey(was, patch json.RawMessage, inherit string) (json.RawMessage, error) {
+// mergeByKey replaces entries of one object by those of another; null takes one away. An entry that lacks the first of
+// the members inherit takes over all of them that it lacks.
+func mergeByKey(was, patch json.RawMessage, inherit ...string) (json.RawMessage, error) {
 	base, err := ordered(was)
 	if err != nil {
 		return nil, err
@@ -163,24 +171,36 @@ func mergeByKey(was, patch json.RawMessage, inherit string) (json.RawMessage, er
 			continue
 		}
 		value := p.Value
-		if inherit != "" {
-			before, _ := lookup(base, p.Name)
-			oldEntry, err := ordered(before)
-			if err != nil {
+		if before, had := lookup(base, p.Name); had && len(inherit) > 0 {
+			if value, err = inherited(before, value, inherit); err != nil {
 				return nil, err
-			}
-			entry, err := ordered(value)
-			if err != nil {
-				return nil, err
-			}
-			had, did := lookup(oldEntry, inherit)
-			if _, has := lookup(entry, inherit); did && !has {
-				value = render(append([]orderedMember{{inherit, had}}, entry...))
 			}
 		}
 		base = withMember(base, p.Name, value)
 	}
 	return render(base), nil
+}
+
+func inherited(before, value json.RawMessage, names []string) (json.RawMessage, error) {
+	had, err := ordered(before)
+	if err != nil {
+		return nil, err
+	}
+	entry, err := ordered(value)
+	if err != nil {
+		return nil, err
+	}
+	if _, has := lookup(entry, names[0]); has {
+		return value, nil
+	}
+	var taken []orderedMember
+	for _, name := range names {
+		_, has := lookup(entry, name)
+		if v, did := lookup(had, name); did && !has {
+			taken = append(taken, orderedMember{name, v})
+		}
+	}
+	return render(append(taken, entry...)), nil
 }
 
 // writeBlueprint stores the document that change decides on, in one transaction. change returns the blueprint as it
@@ -197,6 +217,9 @@ func (c *Catalog) writeBlueprint(ctx context.Context, w Writer, change func(*mod
 			return err
 		}
 		if b, err = parseBlueprint(doc); err != nil {
+			return err
+		}
+		if err := checkDefinition(&b, old); err != nil {
 			return err
 		}
 		if err := checkTargets(m, &b, old, w); err != nil {
@@ -222,26 +245,6 @@ func (c *Catalog) writeBlueprint(ctx context.Context, w Writer, change func(*mod
 		return tx.AddHistory(ctx, []AuditEntry{entry})
 	})
 	return b, err
-}
-
-// checkTargets checks what a blueprint names outside itself, and that its definitions can be checked with.
-func checkTargets(m *model, b *Blueprint, old *rules, w Writer) error {
-	for _, r := range b.Relations {
-		target := m.rules[r.Target]
-		if target == nil && r.Target != b.Identifier && !(old != nil && r.Target == old.Identifier) && !w.AllowPendingTargets {
-			return fault.Errorf(fault.NotFound, "Blueprint with identifier %q was not found: relation %q of %q points at it", r.Target, r.Name, b.Identifier).
-				WithCode("not_found", map[string]any{"resource": "Blueprint", "relevantField": "identifier", "withValue": r.Target})
-		}
-	}
-	for _, p := range b.Properties {
-		if before := propertyOf(old, p.Name); before != nil && bytes.Equal(before.Schema, p.Schema) {
-			continue
-		}
-		if check := newCheck(p); check.broken != nil {
-			return invalidRequest("property %q: its definition is no JSON Schema: %w", p.Name, check.broken)
-		}
-	}
-	return nil
 }
 
 func propertyOf(r *rules, name string) *Property {
@@ -319,43 +322,6 @@ func reparse(b Blueprint) (Blueprint, error) {
 	n, err := parseBlueprint(b.Doc)
 	n.CreatedAt, n.CreatedBy, n.UpdatedAt, n.UpdatedBy = b.CreatedAt, b.CreatedBy, b.UpdatedAt, b.UpdatedBy
 	return n, err
-}
-
-// retarget changes the target of relations and aggregations in a document.
-func retarget(doc json.RawMessage, from, to string) (json.RawMessage, error) {
-	list, err := ordered(doc)
-	if err != nil {
-		return nil, err
-	}
-	changed := false
-	for _, name := range []string{"relations", "aggregationProperties"} {
-		raw, ok := lookup(list, name)
-		if !ok {
-			continue
-		}
-		entries, err := ordered(raw)
-		if err != nil {
-			return nil, err
-		}
-		hit := false
-		for i := range entries {
-			entry, err := ordered(entries[i].Value)
-			if err != nil {
-				return nil, err
-			}
-			if target, _ := lookup(entry, "target"); unquote(target) == from {
-				entries[i].Value = render(withMember(entry, "target", appendText(nil, to)))
-				hit = true
-			}
-		}
-		if hit {
-			list, changed = withMember(list, name, render(entries)), true
-		}
-	}
-	if !changed {
-		return doc, nil
-	}
-	return render(list), nil
 }
 
 // hasDependents is Port's refusal to delete what others need.

@@ -29,6 +29,8 @@ type model struct {
 	order []string // identifiers, sorted
 	// pointed names the blueprints that some relation has as target, needed those of a required relation.
 	pointed, needed map[string]bool
+	plans           plans
+	read            time.Time // when it was read
 }
 
 // rules is a blueprint made ready to check entities.
@@ -39,9 +41,11 @@ type rules struct {
 	required  []string
 	defaults  []Field // canonical, sorted
 	derived   map[string]bool
-	history   bool
-	inherited bool // team is read from elsewhere and cannot be written
-	hash      uint64
+	// definitions are those of the derived properties.
+	definitions definitions
+	history     bool
+	inherited   bool // team is read from elsewhere and cannot be written
+	hash        uint64
 }
 
 // modelOf returns the blueprints as view sees them, from the cache when the token allows.
@@ -58,7 +62,7 @@ func (c *Catalog) modelOf(ctx context.Context, view View) (*model, error) {
 		return nil, err
 	}
 	known := c.model.Load()
-	m := &model{token: token, rules: map[string]*rules{}, pointed: map[string]bool{}, needed: map[string]bool{}}
+	m := &model{token: token, read: c.now(), rules: map[string]*rules{}, pointed: map[string]bool{}, needed: map[string]bool{}}
 	for _, stored := range list {
 		b, err := parseBlueprint(stored.Doc)
 		if err != nil {
@@ -91,7 +95,7 @@ func (c *Catalog) modelOf(ctx context.Context, view View) (*model, error) {
 func newRules(b Blueprint) *rules {
 	r := &rules{
 		Blueprint: b, checks: map[string]*check{}, relations: map[string]*Relation{}, derived: map[string]bool{}, history: true,
-		required: b.Required, hash: xxh3.Hash(b.Doc),
+		required: b.Required, hash: xxh3.Hash(b.Doc), definitions: readDefinitions(b.Doc),
 	}
 	for _, p := range b.Properties {
 		c := newCheck(p)

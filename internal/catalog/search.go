@@ -26,6 +26,7 @@ type SearchRequest struct {
 	Sort      []Sort          // then by blueprint and identifier; none means by those alone
 	Limit     int             // 0 means 200, at most 1000
 	From      string          // SearchPage.Next of the page before; "" for the first
+	Reading                   // how the entities are wanted
 }
 
 // Sort is one key of an order. Entities without a value come last, either way round.
@@ -87,7 +88,10 @@ func (c *Catalog) Search(ctx context.Context, req SearchRequest) (SearchPage, er
 		if more {
 			page.Next = cursorOf(page.Entities[len(page.Entities)-1], find)
 		}
-		return c.addInverses(ctx, v, m, page.Entities)
+		if err := c.addInverses(ctx, v, m, page.Entities); err != nil {
+			return err
+		}
+		return c.deriveAs(ctx, v, m, page.Entities, req.Reading)
 	})
 	return page, err
 }
@@ -219,8 +223,13 @@ func KeyOf(e Entity, field string) SortKey {
 	return key
 }
 
-// Entity returns one entity, inverse relations included, or fault.NotFound.
+// Entity returns one entity, inverse relations and derived properties included, or fault.NotFound.
 func (c *Catalog) Entity(ctx context.Context, blueprint, identifier string) (Entity, error) {
+	return c.EntityAs(ctx, blueprint, identifier, Reading{})
+}
+
+// EntityAs is Entity with a say in how it is read.
+func (c *Catalog) EntityAs(ctx context.Context, blueprint, identifier string, how Reading) (Entity, error) {
 	var e Entity
 	err := c.store.InView(ctx, func(v View) error {
 		m, err := c.modelOf(ctx, v)
@@ -230,7 +239,12 @@ func (c *Catalog) Entity(ctx context.Context, blueprint, identifier string) (Ent
 		if m.rules[blueprint] == nil {
 			return missing("Blueprint", blueprint)
 		}
-		e, err = c.entity(ctx, v, m, Key{blueprint, identifier})
+		if e, err = c.entity(ctx, v, m, Key{blueprint, identifier}); err != nil {
+			return err
+		}
+		one := []Entity{e}
+		err = c.deriveAs(ctx, v, m, one, how)
+		e = one[0]
 		return err
 	})
 	return e, err

@@ -76,6 +76,14 @@ type View interface {
 	Count(ctx context.Context, req Find) (int64, error)
 	// Inverse returns, for each target identifier, the sorted identifiers of the blueprint's entities whose relation names it.
 	Inverse(ctx context.Context, blueprint, relation, target string, identifiers []string) (map[string][]string, error)
+	// Entities returns those of the identifiers that are there and match the rule, in no order, without what tells how
+	// they were written: Flags, Lane, Version and Origin.
+	Entities(ctx context.Context, blueprint string, identifiers []string, rule Rule) ([]Entity, error)
+	// Linked calls fn for each entity of the link, in no order, with the identifier that it names: once for each it
+	// names. Entities are as those of Entities. An error of fn ends it and is returned, wrapped.
+	Linked(ctx context.Context, link Link, fn func(target string, e Entity) error) error
+	// LinkCounts returns how many entities of the link name each identifier; those that nobody names are left out.
+	LinkCounts(ctx context.Context, link Link) (map[string]int64, error)
 	// Referrers returns up to limit entities with an id above after whose relation names the target, in order of id.
 	Referrers(ctx context.Context, target Key, blueprint, relation string, after int64, limit int) ([]Entity, error)
 	// ReferrerCounts returns who points at the target, how often.
@@ -86,6 +94,10 @@ type View interface {
 	Pending(ctx context.Context, samples int) (PendingReport, error)
 	// Each calls fn with every entity of the blueprint in order of identifier, chunk by chunk.
 	Each(ctx context.Context, blueprint string, chunk int, fn func([]Entity) error) error
+	// Document returns one document, or fault.NotFound.
+	Document(ctx context.Context, key DocumentKey) (Document, error)
+	// Documents returns the documents of a kind that belong to a blueprint ("" for those of none), ordered by identifier.
+	Documents(ctx context.Context, kind, blueprint string) ([]Document, error)
 }
 
 // Tx reads and writes in one transaction. Its View sees what it has written.
@@ -93,9 +105,9 @@ type Tx interface {
 	View
 	// PutBlueprint creates or replaces Identifier, Doc and the times, and renews the token.
 	PutBlueprint(ctx context.Context, b Blueprint) error
-	// RenameBlueprint gives a blueprint and all that names it another identifier; documents excepted.
+	// RenameBlueprint gives a blueprint and all that names it another identifier, but for what stands within documents.
 	RenameBlueprint(ctx context.Context, from, to string) error
-	// DeleteBlueprint removes a blueprint that has no entities.
+	// DeleteBlueprint removes a blueprint that has no entities, and the documents that belong to it.
 	DeleteBlueprint(ctx context.Context, id string) error
 	// DeleteEntities removes every entity of the blueprint without tombstones: the lake may bring them back.
 	DeleteEntities(ctx context.Context, blueprint string) (int64, error)
@@ -116,6 +128,10 @@ type Tx interface {
 	Rename(ctx context.Context, key Key, to string) error
 	// AddHistory appends audit entries.
 	AddHistory(ctx context.Context, entries []AuditEntry) error
+	// PutDocument adds a document without a secret, or replaces its content and the time and actor of its change.
+	PutDocument(ctx context.Context, doc Document) error
+	// DeleteDocument removes a document, if it is there.
+	DeleteDocument(ctx context.Context, key DocumentKey) error
 }
 
 // AuditEntry is one change of a blueprint or an entity. Before and After are JSON objects of the changed members alone.
@@ -147,6 +163,15 @@ type ReferrerCount struct {
 	Blueprint string
 	Relation  string
 	Count     int64
+}
+
+// Link chooses the entities of Blueprint that match Rule and whose relation names one of the identifiers, which are those
+// of entities of the blueprint Target.
+type Link struct {
+	Blueprint, Relation string
+	Target              string
+	Identifiers         []string
+	Rule                Rule
 }
 
 // PendingReport is the relations that wait for their targets.

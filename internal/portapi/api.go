@@ -28,6 +28,9 @@ type Catalog interface {
 	CreateBlueprint(ctx context.Context, doc json.RawMessage, w catalog.Writer) (catalog.Blueprint, error)
 	ReplaceBlueprint(ctx context.Context, id string, doc json.RawMessage, w catalog.Writer) (catalog.Blueprint, error)
 	PatchBlueprint(ctx context.Context, id string, doc json.RawMessage, w catalog.Writer) (catalog.Blueprint, error)
+	RenameProperty(ctx context.Context, blueprint, from, to string, w catalog.Writer) (catalog.Blueprint, error)
+	RenameMirror(ctx context.Context, blueprint, from, to string, w catalog.Writer) (catalog.Blueprint, error)
+	RenameRelation(ctx context.Context, blueprint, from, to string, w catalog.Writer) (catalog.Blueprint, error)
 	DeleteBlueprint(ctx context.Context, id string, w catalog.Writer) error
 	DeleteAllEntities(ctx context.Context, id string, deleteBlueprint bool, w catalog.Writer) (int64, error)
 	CountEntities(ctx context.Context, blueprint string) (int64, error)
@@ -81,6 +84,10 @@ type Config struct {
 	Ledger   Ledger
 	Syncs    Syncs
 
+	Organization Organization
+	Teams        Teams
+	Integrations Integrations
+
 	OrgName   string           // "" means Longshore
 	PublicURL string           // origin for the webhooks' url; "" takes the request's own
 	Log       *slog.Logger     // nil means none
@@ -114,63 +121,69 @@ func New(cfg Config) *API {
 	return a
 }
 
-// table is every route. The first that fits is taken, so literal segments stand before names.
+// table is every route, with what it needs of its caller. The first that fits is taken, so literal segments stand before
+// names.
 func (a *API) table() router {
 	var t router
 	t.open("GET /v1/openapi.json", a.getOpenAPI)
 	t.open("POST /v1/auth/access_token", a.postAccessToken)
 	t.open("POST /ingest/{key}", a.postCall)
 
-	t.add("GET /v1/organization", a.getOrganization)
-	t.add("GET /v1/audit-log", a.getAuditLog)
-	t.add("GET /v1/migrations/{id}", a.getMigration)
+	a.organizationRoutes(&t)
+	t.add("GET /v1/audit-log", a.getAuditLog, needRead)
+	t.add("GET /v1/migrations/{id}", a.getMigration, needRead)
 
-	t.add("GET /v1/blueprints", a.getBlueprints)
-	t.add("POST /v1/blueprints", a.postBlueprint)
-	t.add("POST /v1/blueprints/entities/datasource-entities", a.postDatasourceEntities)
-	t.add("GET /v1/blueprints/{blueprint}", a.getBlueprint)
-	t.add("PUT /v1/blueprints/{blueprint}", a.putBlueprint)
-	t.add("PATCH /v1/blueprints/{blueprint}", a.patchBlueprint)
-	t.add("DELETE /v1/blueprints/{blueprint}", a.deleteBlueprint)
-	t.add("DELETE /v1/blueprints/{blueprint}/all-entities", a.deleteAllEntities)
-	t.add("GET /v1/blueprints/{blueprint}/entities-count", a.getEntitiesCount)
+	t.add("GET /v1/blueprints", a.getBlueprints, needRead)
+	t.add("POST /v1/blueprints", a.postBlueprint, needModel)
+	t.add("POST /v1/blueprints/entities/datasource-entities", a.postDatasourceEntities, needRead)
+	t.add("GET /v1/blueprints/{blueprint}", a.getBlueprint, needRead)
+	t.add("PUT /v1/blueprints/{blueprint}", a.putBlueprint, needModel)
+	t.add("PATCH /v1/blueprints/{blueprint}", a.patchBlueprint, needModel)
+	t.add("DELETE /v1/blueprints/{blueprint}", a.deleteBlueprint, needModel)
+	t.add("DELETE /v1/blueprints/{blueprint}/all-entities", a.deleteAllEntities, needModel)
+	t.add("GET /v1/blueprints/{blueprint}/entities-count", a.getEntitiesCount, needRead)
+	t.add("PATCH /v1/blueprints/{blueprint}/properties/{name}/rename", a.renameProperty, needModel)
+	t.add("PATCH /v1/blueprints/{blueprint}/mirror/{name}/rename", a.renameMirror, needModel)
+	t.add("PATCH /v1/blueprints/{blueprint}/relations/{name}/rename", a.renameRelation, needModel)
 
-	t.add("GET /v1/blueprints/{blueprint}/entities", a.getEntities)
-	t.add("POST /v1/blueprints/{blueprint}/entities", a.postEntity)
-	t.add("POST /v1/blueprints/{blueprint}/entities/bulk", a.postBulk)
-	t.add("POST /v1/blueprints/{blueprint}/entities/search", a.postBlueprintSearch)
-	t.add("POST /v1/blueprints/{blueprint}/entities/search/count", a.postSearchCount)
-	t.add("POST /v1/blueprints/{blueprint}/bulk/entities/delete", a.deleteBulk)
-	t.add("DELETE /v1/blueprints/{blueprint}/bulk/entities", a.deleteBulk)
-	t.add("GET /v1/blueprints/{blueprint}/entities/{entity}", a.getEntity)
-	t.add("PUT /v1/blueprints/{blueprint}/entities/{entity}", a.putEntity)
-	t.add("PATCH /v1/blueprints/{blueprint}/entities/{entity}", a.patchEntity)
-	t.add("DELETE /v1/blueprints/{blueprint}/entities/{entity}", a.deleteEntity)
-	t.add("POST /v1/entities/search", a.postSearch)
+	t.add("GET /v1/blueprints/{blueprint}/entities", a.getEntities, needRead)
+	t.add("POST /v1/blueprints/{blueprint}/entities", a.postEntity, needUpsert)
+	t.add("POST /v1/blueprints/{blueprint}/entities/bulk", a.postBulk, needUpsert)
+	t.add("POST /v1/blueprints/{blueprint}/entities/search", a.postBlueprintSearch, needRead)
+	t.add("POST /v1/blueprints/{blueprint}/entities/search/count", a.postSearchCount, needRead)
+	t.add("POST /v1/blueprints/{blueprint}/bulk/entities/delete", a.deleteBulk, needWrite)
+	t.add("DELETE /v1/blueprints/{blueprint}/bulk/entities", a.deleteBulk, needWrite)
+	t.add("GET /v1/blueprints/{blueprint}/entities/{entity}", a.getEntity, needRead)
+	t.add("PUT /v1/blueprints/{blueprint}/entities/{entity}", a.putEntity, needWrite)
+	t.add("PATCH /v1/blueprints/{blueprint}/entities/{entity}", a.patchEntity, needWrite)
+	t.add("DELETE /v1/blueprints/{blueprint}/entities/{entity}", a.deleteEntity, needWrite)
+	t.add("POST /v1/entities/search", a.postSearch, needRead)
 
-	t.add("GET /v1/webhooks", a.getWebhooks)
-	t.add("POST /v1/webhooks", a.postWebhook)
-	t.add("GET /v1/webhooks/metadata", a.getWebhooksMetadata)
-	t.add("GET /v1/webhooks/{webhook}", a.getWebhook)
-	t.add("PUT /v1/webhooks/{webhook}", a.putWebhook)
-	t.add("PATCH /v1/webhooks/{webhook}", a.patchWebhook)
-	t.add("DELETE /v1/webhooks/{webhook}", a.deleteWebhook)
+	t.add("GET /v1/webhooks", a.getWebhooks, needAdmin)
+	t.add("POST /v1/webhooks", a.postWebhook, needAdmin)
+	t.add("GET /v1/webhooks/metadata", a.getWebhooksMetadata, needAdmin)
+	t.add("GET /v1/webhooks/{webhook}", a.getWebhook, needAdmin)
+	t.add("PUT /v1/webhooks/{webhook}", a.putWebhook, needAdmin)
+	t.add("PATCH /v1/webhooks/{webhook}", a.patchWebhook, needAdmin)
+	t.add("DELETE /v1/webhooks/{webhook}", a.deleteWebhook, needAdmin)
 
-	t.add("GET /v1/longshore/verdicts", a.getVerdicts)
-	t.add("GET /v1/longshore/records", a.getRecords)
-	t.add("GET /v1/longshore/objects", a.getObjects)
-	t.add("GET /v1/longshore/objects/{object}/lines/{line}", a.getRecord)
-	t.add("GET /v1/longshore/syncs", a.getSyncs)
-	t.add("GET /v1/longshore/syncs/{sync}", a.getSync)
-	t.add("GET /v1/longshore/receipts/{sync}", a.getReceipt)
-	t.add("GET /v1/longshore/pending", a.getPending)
+	a.integrationRoutes(&t)
+
+	t.add("GET /v1/longshore/verdicts", a.getVerdicts, needRecords)
+	t.add("GET /v1/longshore/records", a.getRecords, needRecords)
+	t.add("GET /v1/longshore/objects", a.getObjects, needRecords)
+	t.add("GET /v1/longshore/objects/{object}/lines/{line}", a.getRecord, needRecords)
+	t.add("GET /v1/longshore/syncs", a.getSyncs, needRead)
+	t.add("GET /v1/longshore/syncs/{sync}", a.getSync, needRead)
+	t.add("GET /v1/longshore/receipts/{sync}", a.getReceipt, needRead)
+	t.add("GET /v1/longshore/pending", a.getPending, needRead)
 	return t
 }
 
 // ServeHTTP routes, authenticates, calls the handler, and turns its error into an answer.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	route, names, err := a.routes.find(r)
-	if err == nil && !route.open {
+	if err == nil && route.needs != anybody {
 		err = a.authenticated(w, r, names, route)
 	} else if err == nil {
 		err = route.handle(w, &request{Request: r, names: names})
@@ -189,7 +202,10 @@ func (a *API) authenticated(w http.ResponseWriter, r *http.Request, names map[st
 	if !who.Machine && a.origin.Check(r) != nil {
 		return &statusError{status: http.StatusForbidden, code: "cross_origin", message: "a page of another origin may not do this with a browser's session"}
 	}
-	req := &request{Request: r, names: names, who: who}
+	if err := route.demand(who); err != nil {
+		return err
+	}
+	req := &request{Request: r.WithContext(auth.With(r.Context(), who)), names: names, who: who}
 	// A browser's answers stay as they are: what an attacker's page can make it ask for must not tell by its length.
 	if !who.Machine || !accepts(r) {
 		return route.handle(w, req)

@@ -70,7 +70,7 @@ func parseMembers(what string, text []byte) (members, error) {
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
 		return nil, invalidRequest("%s: want an object, got %s", what, excerpt(text))
 	}
-	list := members{}
+	list, at := members{}, map[string]int{}
 	for d.More() {
 		t, err := d.Token()
 		if err != nil {
@@ -81,7 +81,12 @@ func parseMembers(what string, text []byte) (members, error) {
 		if err := d.Decode(&value); err != nil {
 			return nil, invalidRequest("%s: member %q: %w", what, name, err)
 		}
-		list.set(name, value)
+		if i, twice := at[name]; twice {
+			list[i].Value = value
+			continue
+		}
+		at[name] = len(list)
+		list = append(list, member{name, value})
 	}
 	return list, nil
 }

@@ -146,9 +146,13 @@ func (s shape) wireProperties(e catalog.Entity, v view) (members, error) {
 			out = append(out, member{name, orValue(stored[name], "null")})
 		}
 	}
-	for _, name := range s.derived { // their values are not calculated yet
+	derived, err := fields(e.Derived)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range s.derived {
 		if !v.noDerived && v.showsWithin("properties", name) {
-			out = append(out, member{name, json.RawMessage("null")})
+			out = append(out, member{name, orValue(derived[name], "null")})
 		}
 	}
 	return out, nil

@@ -22,6 +22,7 @@ import (
 	"longshore/internal/catalog"
 	"longshore/internal/ingest"
 	"longshore/internal/lake"
+	"longshore/internal/org"
 	"longshore/internal/portapi"
 	"longshore/internal/server"
 	"longshore/internal/store"
@@ -34,8 +35,10 @@ var update = flag.Bool("update", false, "write the golden files anew")
 type house struct {
 	t       *testing.T
 	handler http.Handler
+	api     *portapi.API
 	token   string
 	keeper  *auth.Keeper
+	clients *auth.Clients
 	store   *store.Store
 	objects *store.Objects
 	bucket  *faulty
@@ -79,16 +82,21 @@ func newHouse(t *testing.T) *house {
 		return nil
 	})
 	h.catalog = catalog.New(s.Catalog(), now)
-	h.keeper, err = auth.New(auth.Config{Credentials: []auth.Credential{{ClientID: "client_1", ClientSecret: "s3cret"}}, Key: bytes.Repeat([]byte{1}, 32), OrgID: "org_1", Now: now})
+	key := bytes.Repeat([]byte{1}, 32)
+	h.clients = auth.NewClients(s.Clients(now), key, now)
+	h.keeper, err = auth.New(auth.Config{Credentials: []auth.Credential{{ClientID: "client_1", ClientSecret: "s3cret"}}, Clients: h.clients, Key: key, OrgID: "org_1", Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
+	things := org.New(s.Documents(seal, now), h.catalog, now)
 	api := portapi.New(portapi.Config{
+		Organization: things, Teams: things, Integrations: things,
 		Keeper: h.keeper, Catalog: h.catalog, Webhooks: h.objects, Ledger: h.objects,
 		Receiver: ingest.NewReceiver(h.objects, h.bucket, lake.GuideLayout(), now, log), Syncs: s.Syncs("lake", now, nil, nil),
 		PublicURL: "http://longshore.example", Now: now,
 	})
+	h.api = api
 	listener, err := server.Open(server.Config{Listen: "127.0.0.1:0", Doors: []server.Door{{Prefix: "/v1/", Handler: api, AnyOrigin: true}, // the door protects itself
 
 		{Prefix: "/ingest/", Handler: api, AnyOrigin: true}, {Prefix: auth.LoginPath, Handler: h.keeper.Login()}}})

@@ -111,7 +111,7 @@ func (t *router) operation(line string, parameters map[string]object) (method, p
 	if f[3] != "" {
 		o["requestBody"] = object{"required": true, "content": object{"application/json": object{"schema": parseType(f[3])}}}
 	}
-	if i := slices.IndexFunc(t.list, func(r route) bool { return r.method == method && "/"+strings.Join(r.segments, "/") == path }); i >= 0 && t.list[i].open {
+	if i := slices.IndexFunc(t.list, func(r route) bool { return r.method == method && "/"+strings.Join(r.segments, "/") == path }); i >= 0 && t.list[i].needs == anybody {
 		o["security"] = []any{}
 	}
 	return method, path, o

@@ -22,21 +22,22 @@ type handler func(w http.ResponseWriter, r *request) error
 type route struct {
 	method   string
 	segments []string
-	open     bool // needs no credentials
+	needs    right
 	handle   handler
 }
 
 type router struct{ list []route }
 
-func (t *router) add(pattern string, h handler) {
+func (t *router) add(pattern string, h handler, options ...option) {
 	method, path, _ := strings.Cut(pattern, " ")
-	t.list = append(t.list, route{method: method, segments: strings.Split(path[1:], "/"), handle: h})
+	r := route{method: method, segments: strings.Split(path[1:], "/"), handle: h}
+	for _, o := range options {
+		o.set(&r)
+	}
+	t.list = append(t.list, r)
 }
 
-func (t *router) open(pattern string, h handler) {
-	t.add(pattern, h)
-	t.list[len(t.list)-1].open = true
-}
+func (t *router) open(pattern string, h handler) { t.add(pattern, h, anybody) }
 
 // find returns the route of a request and its named segments. The path is split as it was escaped, then each segment is
 // unescaped; one slash at the end is passed over, since no identifier is empty.

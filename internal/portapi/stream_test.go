@@ -32,7 +32,7 @@ func (endless) Blueprint(context.Context, string) (catalog.Blueprint, error) {
 type everybody struct{ portapi.Keeper }
 
 func (everybody) Authenticate(*http.Request) (auth.Principal, error) {
-	return auth.Principal{ID: "c", Machine: true}, nil
+	return auth.Principal{ID: "c", Machine: true, Role: auth.Admin}, nil
 }
 
 func TestHalfAListDoesNotPassForAWholeOne(t *testing.T) {

@@ -375,7 +375,12 @@ func (t *catalogTx) RenameBlueprint(ctx context.Context, from, to string) error 
 	if _, err := t.exec(ctx, `UPDATE blueprint_names SET name = $1 WHERE id = $2`, to, id); err != nil {
 		return err
 	}
-	if _, err := t.exec(ctx, `UPDATE history SET blueprint = $1 WHERE blueprint = $2`, to, from); err != nil {
+	for _, table := range []string{"history", "documents"} {
+		if _, err := t.exec(ctx, `UPDATE `+table+` SET blueprint = $1 WHERE blueprint = $2`, to, from); err != nil {
+			return err
+		}
+	}
+	if err := t.renameInWebhooks(ctx, from, to); err != nil {
 		return err
 	}
 	return t.renew(ctx)
@@ -391,6 +396,9 @@ func (t *catalogTx) DeleteBlueprint(ctx context.Context, id string) error {
 		if _, err := t.exec(ctx, q, number); err != nil {
 			return err
 		}
+	}
+	if _, err := t.exec(ctx, `DELETE FROM documents WHERE blueprint = $1`, id); err != nil {
+		return err
 	}
 	return t.renew(ctx)
 }

@@ -5,6 +5,7 @@ import "net/http"
 // signIn is the page of a browser that is not signed in.
 type signIn struct {
 	Wrong bool // the credential that it sent was refused
+	Role  bool // it is not an admin's
 }
 
 // guard lets signed-in browsers through and shows the others how to sign in. Assets are for everybody.
@@ -20,7 +21,7 @@ func (s *site) guard(next http.Handler) http.Handler {
 		s.handle(func(w http.ResponseWriter, r *http.Request) error {
 			return s.render(w, r, "signin", page{
 				Title: "Sign in", Status: http.StatusUnauthorized, Bare: true,
-				Data: signIn{Wrong: r.URL.Query().Get("signin") == "wrong"},
+				Data: signIn{Wrong: r.URL.Query().Get("signin") == "wrong", Role: r.URL.Query().Get("signin") == "role"},
 			})
 		}).ServeHTTP(w, r)
 	})

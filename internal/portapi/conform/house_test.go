@@ -19,6 +19,7 @@ import (
 	"longshore/internal/catalog"
 	"longshore/internal/ingest"
 	"longshore/internal/lake"
+	"longshore/internal/org"
 	"longshore/internal/portapi"
 	"longshore/internal/server"
 	"longshore/internal/store"
@@ -78,11 +79,14 @@ func newHouse(t testing.TB, s *store.Store) *house {
 		return nil
 	})
 	things := catalog.New(s.Catalog(), c.now)
+	key := bytes.Repeat([]byte{1}, 32)
 	keeper, err := auth.New(auth.Config{
-		Credentials: []auth.Credential{{ClientID: clientID, ClientSecret: clientSecret}}, Key: bytes.Repeat([]byte{1}, 32), OrgID: "org_1", Now: c.now,
+		Credentials: []auth.Credential{{ClientID: clientID, ClientSecret: clientSecret}}, Clients: auth.NewClients(s.Clients(c.now), key, c.now), Key: key, OrgID: "org_1", Now: c.now,
 	})
 	must(err)
+	own := org.New(s.Documents(seal, c.now), things, c.now)
 	api := portapi.New(portapi.Config{
+		Organization: own, Teams: own, Integrations: own,
 		Keeper: keeper, Catalog: things, Webhooks: objects, Ledger: objects,
 		Receiver: ingest.NewReceiver(objects, folder, lake.GuideLayout(), c.now, log), Syncs: s.Syncs("lake", c.now, nil, nil),
 		PublicURL: origin, Now: c.now,
