@@ -59,13 +59,15 @@ type Entity struct {
 	// were not asked for. Underived tells why some have none: Rule is "jq", "type", "time", "too-many", "path", ….
 	Derived   json.RawMessage
 	Underived []Flag
-	Flags     []Flag // rules it breaks, when written leniently
-	Lane      Lane
-	Version   Version
-	Origin    Origin
-	CreatedAt time.Time
-	CreatedBy string
-	UpdatedAt time.Time
-	UpdatedBy string
-	Source    string
+	// Scorecards is an object of level and rules by scorecard; nil when they were not asked for, or the blueprint has none.
+	Scorecards json.RawMessage
+	Flags      []Flag // rules it breaks, when written leniently
+	Lane       Lane
+	Version    Version
+	Origin     Origin
+	CreatedAt  time.Time
+	CreatedBy  string
+	UpdatedAt  time.Time
+	UpdatedBy  string
+	Source     string
 }

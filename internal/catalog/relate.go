@@ -146,10 +146,17 @@ func (b *batch) matches(blueprint string, raw []byte, limit int) ([]string, erro
 	if err != nil {
 		return nil, err
 	}
+	low, err := b.lower(&rule, blueprint)
+	if err != nil {
+		return nil, err
+	}
+	if low.residual {
+		return nil, invalidRequest("a query in a relation or an identifier cannot look at what is calculated: mirror, calculation and aggregation properties, scorecards")
+	}
 	if err := b.flush(); err != nil {
 		return nil, err
 	}
-	found, _, err := b.tx.Search(b.ctx, Find{Blueprint: blueprint, Rule: rule, Limit: limit})
+	found, _, err := b.tx.Search(b.ctx, Find{Blueprint: blueprint, Rule: low.rule, Limit: limit})
 	ids := make([]string, len(found))
 	for i, e := range found {
 		ids[i] = e.Identifier

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"hash/fnv"
+	"math"
 	"slices"
 	"strconv"
 
@@ -27,6 +28,7 @@ type SearchRequest struct {
 	Limit     int             // 0 means 200, at most 1000
 	From      string          // SearchPage.Next of the page before; "" for the first
 	Reading                   // how the entities are wanted
+	Asker     string          // identifier of the _user entity that asks; "" for a machine
 }
 
 // Sort is one key of an order. Entities without a value come last, either way round.
@@ -65,28 +67,21 @@ type SortKey struct {
 	Text   string
 }
 
-// Search returns one page. Errors: fault.Invalid for a query, sort or cursor that cannot be read, fault.NotFound for a
-// blueprint that is not there.
+// Search returns one page. It may be short of Limit though there is a Next, when much had to be looked at for little.
+// Errors: fault.Invalid for a query, sort or cursor that cannot be read, fault.NotFound for a blueprint that is not there.
 func (c *Catalog) Search(ctx context.Context, req SearchRequest) (SearchPage, error) {
 	var page SearchPage
-	find, err := c.find(req)
-	if err != nil {
-		return page, err
-	}
-	err = c.store.InView(ctx, func(v View) error {
+	err := c.store.InView(ctx, func(v View) error {
 		m, err := c.modelOf(ctx, v)
 		if err != nil {
 			return err
 		}
-		if req.Blueprint != "" && m.rules[req.Blueprint] == nil {
-			return missing("Blueprint", req.Blueprint)
-		}
-		var more bool
-		if page.Entities, more, err = v.Search(ctx, find); err != nil {
+		s, err := c.searching(ctx, v, m, req)
+		if err != nil {
 			return err
 		}
-		if more {
-			page.Next = cursorOf(page.Entities[len(page.Entities)-1], find)
+		if page, err = s.page(); err != nil {
+			return err
 		}
 		if err := c.addInverses(ctx, v, m, page.Entities); err != nil {
 			return err
@@ -97,47 +92,200 @@ func (c *Catalog) Search(ctx context.Context, req SearchRequest) (SearchPage, er
 }
 
 // CountMatches returns how many entities a search finds in all.
-func (c *Catalog) CountMatches(ctx context.Context, req SearchRequest) (int64, error) {
-	req.From, req.Limit = "", 0
-	find, err := c.find(req)
-	if err != nil {
-		return 0, err
-	}
-	var n int64
-	err = c.store.InView(ctx, func(v View) (err error) {
-		n, err = v.Count(ctx, find)
+func (c *Catalog) CountMatches(ctx context.Context, req SearchRequest) (n int64, err error) {
+	req.From, req.Limit, req.Sort = "", 0, nil
+	err = c.store.InView(ctx, func(v View) error {
+		m, err := c.modelOf(ctx, v)
+		if err != nil {
+			return err
+		}
+		s, err := c.searching(ctx, v, m, req)
+		if err == nil {
+			n, err = s.count()
+		}
 		return err
 	})
 	return n, err
 }
 
-func (c *Catalog) find(req SearchRequest) (Find, error) {
-	rule, err := ParseQuery(req.Query, c.now())
-	if err != nil {
-		return Find{}, err
+// searching is a search under way.
+type searching struct {
+	*Catalog
+	lowered
+	ctx   context.Context //nolint:containedctx // lives as long as the call
+	view  View
+	model *model
+	query Rule
+	find  Find
+}
+
+// searching reads a request as of a view.
+func (c *Catalog) searching(ctx context.Context, v View, m *model, req SearchRequest) (*searching, error) {
+	s := &searching{Catalog: c, ctx: ctx, view: v, model: m}
+	if req.Blueprint != "" && m.rules[req.Blueprint] == nil {
+		return nil, missing("Blueprint", req.Blueprint)
 	}
-	f := Find{Blueprint: req.Blueprint, Rule: rule, Text: req.Text, Sort: req.Sort, Limit: req.Limit}
-	if f.Limit == 0 {
-		f.Limit = defaultPage
+	var err error
+	if s.query, err = parseQuery(req.Query, queryParser{now: c.now(), context: s.context(req.Asker)}); err != nil {
+		return nil, err
 	}
-	if f.Limit < 0 || f.Limit > maxPage {
-		return f, invalidRequest("limit %d: want 1 to %d", f.Limit, maxPage)
+	if s.lowered, err = m.lower(&s.query, req.Blueprint); err != nil {
+		return nil, err
 	}
-	if len(f.Sort) > maxSorts {
-		return f, invalidRequest("sort: more than %d keys", maxSorts)
+	s.find = Find{Blueprint: req.Blueprint, Rule: s.rule, Text: req.Text, Limit: req.Limit}
+	if s.find.Limit == 0 {
+		s.find.Limit = defaultPage
 	}
-	for _, s := range f.Sort {
-		if s.Field == "" || s.Field[0] == '$' && (!metaProperties[s.Field] || s.Field == "$team") {
-			return f, invalidRequest("sort: cannot order by %q", s.Field)
-		}
+	if s.find.Limit < 0 || s.find.Limit > maxPage {
+		return nil, invalidRequest("limit %d: want 1 to %d", s.find.Limit, maxPage)
+	}
+	if s.find.Sort, err = m.sorts(req.Sort, req.Blueprint); err != nil {
+		return nil, err
 	}
 	if req.From != "" {
-		if f.After, err = readCursor(req.From, f); err != nil {
-			return f, err
+		s.find.After, err = readCursor(req.From, s.find)
+	}
+	return s, err
+}
+
+// sorts checks an order. A property that no blueprint has is left out: it is the same for every entity.
+func (m *model) sorts(list []Sort, blueprint string) (out []Sort, err error) {
+	if len(list) > maxSorts {
+		return nil, invalidRequest("sort: more than %d keys", maxSorts)
+	}
+	for _, s := range list {
+		if s.Field == "" || s.Field[0] == '$' && (!metaProperties[s.Field] || s.Field == "$team") {
+			return nil, invalidRequest("sort: cannot order by %q", s.Field)
+		}
+		known := s.Field[0] == '$'
+		for _, id := range m.order {
+			if blueprint != "" && id != blueprint {
+				continue
+			}
+			if m.rules[id].derived[s.Field] {
+				return nil, invalidRequest("sort: cannot order by %q: it is calculated when it is read", s.Field)
+			}
+			known = known || m.rules[id].checks[s.Field] != nil
+		}
+		if known {
+			out = append(out, s)
 		}
 	}
-	return f, nil
+	return out, nil
 }
+
+const (
+	// residualPage is how many entities are looked at in one go when the store cannot decide a query alone.
+	residualPage = 500
+	// maxResidual is how many are looked at for one page; then it is handed out as it is.
+	maxResidual = 20_000
+)
+
+// page returns the next page.
+func (s *searching) page() (page SearchPage, err error) {
+	if !s.residual {
+		var more bool
+		if page.Entities, more, err = s.view.Search(s.ctx, s.find); more {
+			page.Next = cursorOf(page.Entities[len(page.Entities)-1], s.find)
+		}
+		return page, err
+	}
+	page.Entities = []Entity{}
+	err = s.each(maxResidual, func(e Entity, match bool) bool {
+		if match && len(page.Entities) == s.find.Limit {
+			page.Next = cursorOf(page.Entities[len(page.Entities)-1], s.find)
+			return false
+		}
+		if match {
+			page.Entities = append(page.Entities, e)
+		}
+		return true
+	}, func(last Entity) { page.Next = cursorOf(last, s.find) })
+	return page, err
+}
+
+func (s *searching) count() (n int64, err error) {
+	if !s.residual {
+		return s.view.Count(s.ctx, s.find)
+	}
+	err = s.each(0, func(_ Entity, match bool) bool {
+		if match {
+			n++
+		}
+		return true
+	}, nil)
+	return n, err
+}
+
+// each decides what the store alone cannot: it calls fn with what the store found, in order, and whether it matches, until
+// fn has enough. After most entities (0: no limit), and if there are more, it calls given with the last one.
+func (s *searching) each(most int, fn func(e Entity, match bool) bool, given func(last Entity)) error {
+	find := s.find
+	find.Limit = residualPage
+	for looked := 0; ; {
+		list, more, err := s.view.Search(s.ctx, find)
+		if err != nil || len(list) == 0 {
+			return err
+		}
+		matches, err := s.decide(list)
+		if err != nil {
+			return err
+		}
+		for i, e := range list {
+			if !fn(e, matches[i]) {
+				return nil
+			}
+		}
+		if !more {
+			return nil
+		}
+		last := list[len(list)-1]
+		if looked += len(list); most > 0 && looked >= most {
+			given(last)
+			return nil
+		}
+		at := positionOf(last, s.find)
+		find.After = &at
+	}
+}
+
+// decide says which entities match. It fills in what they are judged by.
+func (s *searching) decide(list []Entity) ([]bool, error) {
+	if err := s.derive(s.ctx, s.view, s.model, list); err != nil {
+		return nil, err
+	}
+	ids := make([]int64, len(list))
+	for i, e := range list {
+		ids[i] = e.ID
+	}
+	m := matcher{graph: s.model, known: map[*Rule]map[int64]bool{}}
+	for r, rule := range s.remote {
+		found, err := s.view.Matching(s.ctx, ids, rule)
+		if err != nil {
+			return nil, err
+		}
+		m.known[r] = found
+	}
+	out := make([]bool, len(list))
+	for i := range list {
+		out[i] = m.matches(&s.query, &list[i])
+	}
+	return out, nil
+}
+
+// Blueprint implements Graph.
+func (m *model) Blueprint(id string) *Blueprint {
+	if m.rules[id] == nil {
+		return nil
+	}
+	return &m.rules[id].Blueprint
+}
+
+// Entity implements Graph. It has none: what is beyond an entity's own row is asked of the store.
+func (m *model) Entity(Key) *Entity { return nil }
+
+// Referrers implements Graph, as Entity does.
+func (m *model) Referrers(Key) []Referrer { return nil }
 
 // cursor is a Position as clients carry it. Order guards against a cursor that belongs to another sort.
 type cursor struct {
@@ -155,11 +303,18 @@ func orderOf(f Find) uint32 {
 	return h.Sum32()
 }
 
-func cursorOf(e Entity, f Find) string {
-	k := cursor{Order: orderOf(f), B: e.Blueprint, I: e.Identifier}
+// positionOf returns an entity's place in the order of a search.
+func positionOf(e Entity, f Find) Position {
+	p := Position{Blueprint: e.Blueprint, Identifier: e.Identifier}
 	for _, s := range f.Sort {
-		k.Keys = append(k.Keys, KeyOf(e, s.Field))
+		p.Keys = append(p.Keys, KeyOf(e, s.Field))
 	}
+	return p
+}
+
+func cursorOf(e Entity, f Find) string {
+	p := positionOf(e, f)
+	k := cursor{Order: orderOf(f), Keys: p.Keys, B: p.Blueprint, I: p.Identifier}
 	text, err := json.Marshal(k)
 	if err != nil {
 		panic("catalog: a cursor cannot be written: " + err.Error())
@@ -175,6 +330,40 @@ func readCursor(from string, f Find) (*Position, error) {
 		return nil, invalidRequest("from: not a cursor of this search")
 	}
 	return &Position{Keys: k.Keys, Blueprint: k.B, Identifier: k.I}, nil
+}
+
+// sortKey is a SortKey as a cursor holds it. Number is text: JSON has no infinity.
+type sortKey struct {
+	Rank   int    `json:"r,omitempty"`
+	Number string `json:"n,omitempty"`
+	Text   string `json:"t,omitempty"`
+}
+
+// MarshalJSON writes the key for a cursor.
+func (k SortKey) MarshalJSON() ([]byte, error) {
+	w := sortKey{Rank: k.Rank, Text: k.Text}
+	if k.Rank == 0 {
+		w.Number = strconv.FormatFloat(k.Number, 'g', -1, 64)
+	}
+	return json.Marshal(w)
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (k *SortKey) UnmarshalJSON(text []byte) error {
+	var w sortKey
+	if err := json.Unmarshal(text, &w); err != nil {
+		return err
+	}
+	*k = SortKey{Rank: w.Rank, Text: w.Text}
+	if w.Number == "" {
+		return nil
+	}
+	var err error
+	k.Number, err = strconv.ParseFloat(w.Number, 64)
+	if math.IsNaN(k.Number) {
+		return strconv.ErrSyntax
+	}
+	return err
 }
 
 // KeyOf returns the entity's key under a sort field, as the store orders it.

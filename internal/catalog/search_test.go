@@ -446,7 +446,7 @@ func TestSearchTakesQueriesUpToItsLimits(t *testing.T) {
 func TestSearchRefusesWhatItCannotRead(t *testing.T) {
 	b := newBench(t, thing)
 	for _, query := range []string{
-		`{"operator":"relatedTo","blueprint":"thing","value":"a"}`, `{"property":"s","operator":"like","value":"a"}`, `{"combinator":"nor","rules":[]}`,
+		`{"operator":"relatedTo","value":"a"}`, `{"property":"s","operator":"like","value":"a"}`, `{"combinator":"nor","rules":[]}`,
 		`{"property":"$nope","operator":"=","value":1}`, `{"property":"s","operator":">","value":"abc"}`, `[]`, `{"property":"s","operator":"between","value":{"preset":"soon"}}`,
 		strings.Repeat(`{"combinator":"and","rules":[`, 40) + strings.Repeat(`]}`, 40),
 	} {

@@ -74,6 +74,8 @@ type View interface {
 	Search(ctx context.Context, req Find) ([]Entity, bool, error)
 	// Count returns how many entities match; order, limit and cursor do not count.
 	Count(ctx context.Context, req Find) (int64, error)
+	// Matching returns those of the entities of these ids that match the rule.
+	Matching(ctx context.Context, ids []int64, rule Rule) (map[int64]bool, error)
 	// Inverse returns, for each target identifier, the sorted identifiers of the blueprint's entities whose relation names it.
 	Inverse(ctx context.Context, blueprint, relation, target string, identifiers []string) (map[string][]string, error)
 	// Entities returns those of the identifiers that are there and match the rule, in no order, without what tells how

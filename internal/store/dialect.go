@@ -2,59 +2,91 @@ package store
 
 import "strings"
 
-// dialect is what differs between the databases in the SQL of the catalog. Keys are property names, columns hold JSON
-// objects; every expression is NULL where the value is not there or of another kind.
+// dialect is what differs between the databases in the SQL of the catalog. A column holds a JSON object as text, a key is
+// what key gives for a member of it, "" the column's whole value. Every expression is NULL where the value is not there or
+// of another kind.
 type dialect struct {
-	// value is the SQL of a member's place in a column: what the others take.
-	text  func(column, key string) string // a string's text
-	num   func(column, key string) string // a number
-	truth func(column, key string) string // 1 or 0 for a boolean
-	json  func(column, key string) string // the canonical text of a list or object
-	kind  func(column, key string) string // 'text', 'number', 'boolean', 'array', 'object', NULL when not there or null
-	// equalText compares a string member with a text, in the shape that an expression index on the member answers.
-	equalText func(column, key, text string) string
+	key    func(name string) string        // a member's name as the others take it, as a literal; the name is a checked one
+	keyArg func(name string) string        // the same as the value of a parameter, for any name
+	text   func(column, key string) string // a string's text
+	num    func(column, key string) string // a number
+	truth  func(column, key string) string // 1 or 0 for a boolean
+	json   func(column, key string) string // the canonical text of a list or object
+	isText func(column, key string) string // whether it is a string
+	isList func(column, key string) string // whether it is a list
+	there  func(column, key string) string // whether there is something, null not counted
+
+	// indexed is what an expression index on a member holds: a string's text, a list's JSON. cut is what of a text it holds.
+	indexed func(column, key string) string
+	cut     func(text string) string
+
 	// elements is a FROM item of a list's elements; elementText, elementNum and elementTruth read one.
 	elements                              func(column, key string) string
 	elementText, elementNum, elementTruth string
-	millis                                func(text string) string // Unix milliseconds of a date-time text
-	position                              string                   // function: where the second text begins in the first, 0 for nowhere
+
+	millis   func(text string) string         // Unix milliseconds of a date-time text
+	position func(text, part string) string   // where part begins in text, 0 for nowhere
+	suffix   func(text, ending string) string // whether text ends so
+	binary   string                           // collation by bytes, after a text in an order
 	// placeholders rewrites $1, $2, … into what the driver binds fastest.
 	placeholders func(query string) string
 }
 
-// sqlite reads JSON kept as TEXT. An empty key means the column itself is the list.
+// sqlite reads JSON kept as TEXT. longshore_number and longshore_millis are this program's own functions.
 var sqlite = dialect{
+	key:    path,
+	keyArg: jsonPath,
 	text: func(c, k string) string {
-		return "CASE json_type(" + c + "," + path(k) + ") WHEN 'text' THEN json_extract(" + c + "," + path(k) + ") END"
+		return "CASE " + jsonType(c, k) + " WHEN 'text' THEN " + extract(c, k) + " END"
 	},
 	num: func(c, k string) string {
-		return "CASE WHEN json_type(" + c + "," + path(k) + ") IN ('integer','real') THEN CAST(json_extract(" + c + "," + path(k) + ") AS REAL) END"
+		// A number of few digits is read alike by all; others are read by Go.
+		text := c + " -> " + whole(k)
+		return "CASE WHEN " + jsonType(c, k) + " IN ('integer','real') THEN CASE WHEN length(" + text + ") < 17 THEN CAST(" + extract(c, k) +
+			" AS REAL) ELSE longshore_number(" + text + ") END END"
 	},
 	truth: func(c, k string) string {
-		return "CASE json_type(" + c + "," + path(k) + ") WHEN 'true' THEN 1 WHEN 'false' THEN 0 END"
+		return "CASE " + jsonType(c, k) + " WHEN 'true' THEN 1 WHEN 'false' THEN 0 END"
 	},
 	json: func(c, k string) string {
-		return "CASE WHEN json_type(" + c + "," + path(k) + ") IN ('array','object') THEN json_extract(" + c + "," + path(k) + ") END"
+		return "CASE WHEN " + jsonType(c, k) + " IN ('array','object') THEN " + extract(c, k) + " END"
 	},
-	kind: func(c, k string) string {
-		return "CASE json_type(" + c + "," + path(k) + ") WHEN 'integer' THEN 'number' WHEN 'real' THEN 'number' WHEN 'true' THEN 'boolean' " +
-			"WHEN 'false' THEN 'boolean' WHEN 'null' THEN NULL ELSE json_type(" + c + "," + path(k) + ") END"
-	},
-	equalText: func(c, k, text string) string {
-		return "(json_extract(" + c + "," + path(k) + ") = " + text + " AND json_type(" + c + "," + path(k) + ") = 'text')"
-	},
+	isText:  func(c, k string) string { return jsonType(c, k) + " = 'text'" },
+	isList:  func(c, k string) string { return jsonType(c, k) + " = 'array'" },
+	there:   func(c, k string) string { return jsonType(c, k) + " <> 'null'" },
+	indexed: extract,
+	cut:     func(text string) string { return text },
 	elements: func(c, k string) string {
-		return "json_each(CASE json_type(" + c + "," + path(k) + ") WHEN 'array' THEN json_extract(" + c + "," + path(k) + ") ELSE '[]' END) AS el"
+		return "json_each(CASE " + jsonType(c, k) + " WHEN 'array' THEN " + extract(c, k) + " ELSE '[]' END) AS el"
 	},
-	elementText:  "CASE el.type WHEN 'text' THEN el.value END",
-	elementNum:   "CASE WHEN el.type IN ('integer','real') THEN CAST(el.value AS REAL) END",
+	elementText: "CASE el.type WHEN 'text' THEN el.value END",
+	elementNum: "CASE WHEN el.type IN ('integer','real') THEN CASE typeof(el.value) WHEN 'integer' THEN CAST(el.value AS REAL) " +
+		"ELSE longshore_number(el.json -> el.fullkey) END END",
 	elementTruth: "CASE el.type WHEN 'true' THEN 1 WHEN 'false' THEN 0 END",
-	millis: func(text string) string {
-		return "CASE WHEN " + text + " GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:*' THEN " +
-			"CAST(round(unixepoch(" + text + ",'subsec')*1000) AS INTEGER) END"
+	millis:       func(text string) string { return "longshore_millis(" + text + ")" },
+	position:     func(text, part string) string { return "instr(" + text + ", " + part + ")" },
+	suffix: func(text, ending string) string {
+		return "(length(" + ending + ") = 0 AND (" + text + ") IS NOT NULL OR substr(" + text + ", -length(" + ending + ")) = " + ending + ")"
 	},
-	position:     "instr",
 	placeholders: bare,
+}
+
+func jsonType(c, k string) string { return "json_type(" + c + "," + whole(k) + ")" }
+
+func extract(c, k string) string { return "json_extract(" + c + "," + whole(k) + ")" }
+
+func whole(key string) string {
+	if key == "" {
+		return "'$'"
+	}
+	return key
+}
+
+// path is a SQL literal of the JSON path of a property.
+func path(name string) string { return "'" + strings.ReplaceAll(jsonPath(name), "'", "''") + "'" }
+
+func jsonPath(name string) string {
+	return `$."` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\x00", "").Replace(name) + `"`
 }
 
 // bare writes ? for $1, $2, … where each occurs once and in order; any other query stays as it is. SQLite takes $1 for a
@@ -79,13 +111,4 @@ func bare(query string) string {
 		b.WriteByte('?')
 	}
 	return b.String()
-}
-
-// path is a SQL literal of the JSON path of a key.
-func path(key string) string {
-	if key == "" {
-		return "'$'"
-	}
-	r := strings.NewReplacer(`\`, `\\`, `"`, `\"`, `'`, `''`, "\x00", "")
-	return `'$."` + r.Replace(key) + `"'`
 }

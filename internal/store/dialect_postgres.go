@@ -1,60 +1,55 @@
 package store
 
-// postgres reads JSON kept as TEXT by casting it. An empty key means the column itself is the list.
+import "strings"
+
+// postgres reads JSON kept as TEXT too: as json, not jsonb, which alters numbers and refuses large ones.
 var postgres = dialect{
+	key:    func(name string) string { return "'" + strings.ReplaceAll(name, "'", "''") + "'" },
+	keyArg: func(name string) string { return strings.ReplaceAll(name, "\x00", "") },
 	text: func(c, k string) string {
-		return "CASE jsonb_typeof(" + at(c, k) + ") WHEN 'string' THEN (" + at(c, k) + ` #>> '{}') COLLATE "C" END`
+		return "CASE " + pgType(c, k) + " WHEN 'string' THEN " + pgText(c, k) + " END"
 	},
 	num: func(c, k string) string {
-		return "CASE jsonb_typeof(" + at(c, k) + ") WHEN 'number' THEN (" + at(c, k) + " #>> '{}')::double precision END"
+		return "CASE " + pgType(c, k) + " WHEN 'number' THEN longshore_number(" + pgText(c, k) + ") END"
 	},
 	truth: func(c, k string) string {
-		return "CASE " + at(c, k) + " WHEN 'true'::jsonb THEN 1 WHEN 'false'::jsonb THEN 0 END"
+		return "CASE " + pgType(c, k) + " WHEN 'boolean' THEN CASE " + pgText(c, k) + " WHEN 'true' THEN 1 ELSE 0 END END"
 	},
-	json: func(c, k string) string { // of type json, not jsonb: that keeps the text as it is
-		inner := "(" + c + ")::json"
-		if k != "" {
-			inner = "(" + inner + " -> " + literal(k) + ")"
-		}
-		return "CASE WHEN jsonb_typeof(" + at(c, k) + ") IN ('array', 'object') THEN (" + inner + `)::text COLLATE "C" END`
+	json: func(c, k string) string {
+		return "CASE WHEN " + pgType(c, k) + " IN ('array','object') THEN " + pgText(c, k) + " END"
 	},
-	kind: func(c, k string) string {
-		return "CASE jsonb_typeof(" + at(c, k) + ") WHEN 'string' THEN 'text' WHEN 'null' THEN NULL ELSE jsonb_typeof(" + at(c, k) + ") END"
-	},
-	equalText: func(c, k, text string) string {
-		return "(jsonb_typeof(" + at(c, k) + ") = 'string' AND (" + at(c, k) + " #>> '{}') = " + text + ")"
-	},
+	isText:  func(c, k string) string { return pgType(c, k) + " = 'string'" },
+	isList:  func(c, k string) string { return pgType(c, k) + " = 'array'" },
+	there:   func(c, k string) string { return pgType(c, k) + " <> 'null'" },
+	indexed: func(c, k string) string { return "left(" + pgText(c, k) + ", 300) COLLATE \"C\"" },
+	cut:     func(text string) string { return "left(" + text + ", 300)" },
 	elements: func(c, k string) string {
-		return "jsonb_array_elements(CASE jsonb_typeof(" + at(c, k) + ") WHEN 'array' THEN " + at(c, k) + " ELSE '[]'::jsonb END) AS el(value)"
+		return "json_array_elements(CASE " + pgType(c, k) + " WHEN 'array' THEN " + pgValue(c, k) + " ELSE '[]' END) AS el(value)"
 	},
-	elementText:  "CASE jsonb_typeof(el.value) WHEN 'string' THEN (el.value #>> '{}') COLLATE \"C\" END",
-	elementNum:   "CASE jsonb_typeof(el.value) WHEN 'number' THEN (el.value #>> '{}')::double precision END",
-	elementTruth: "CASE el.value WHEN 'true'::jsonb THEN 1 WHEN 'false'::jsonb THEN 0 END",
+	elementText:  "CASE json_typeof(el.value) WHEN 'string' THEN el.value #>> '{}' END",
+	elementNum:   "CASE json_typeof(el.value) WHEN 'number' THEN longshore_number(el.value #>> '{}') END",
+	elementTruth: "CASE json_typeof(el.value) WHEN 'boolean' THEN CASE el.value #>> '{}' WHEN 'true' THEN 1 ELSE 0 END END",
 	millis:       func(text string) string { return "longshore_millis(" + text + ")" },
-	position:     "strpos",
+	position:     func(text, part string) string { return "strpos(" + text + ", " + part + ")" },
+	suffix: func(text, ending string) string {
+		return "(right(" + text + ", length(" + ending + ")) = " + ending + ")"
+	},
+	binary:       ` COLLATE "C"`,
 	placeholders: func(query string) string { return query },
 }
 
-// at is a member's place in a column, as jsonb.
-func at(column, key string) string {
-	if key == "" {
-		return "((" + column + ")::jsonb)"
+func pgValue(c, k string) string {
+	if k == "" {
+		return "(" + c + ")::json"
 	}
-	return "((" + column + ")::jsonb -> " + literal(key) + ")"
+	return "((" + c + ")::json -> " + k + ")"
 }
 
-// literal is a SQL text literal.
-func literal(s string) string {
-	quoted := make([]byte, 0, len(s)+2)
-	quoted = append(quoted, '\'')
-	for i := range len(s) {
-		switch s[i] {
-		case '\'':
-			quoted = append(quoted, '\'')
-		case 0:
-			continue
-		}
-		quoted = append(quoted, s[i])
+func pgType(c, k string) string { return "json_typeof(" + pgValue(c, k) + ")" }
+
+func pgText(c, k string) string {
+	if k == "" {
+		return "((" + c + ")::json #>> '{}')"
 	}
-	return string(append(quoted, '\''))
+	return "((" + c + ")::json ->> " + k + ")"
 }

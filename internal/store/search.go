@@ -2,6 +2,10 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 
 	"longshore/internal/catalog"
@@ -37,15 +41,50 @@ func (t *catalogTx) Count(ctx context.Context, f catalog.Find) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
+	if len(f.Rule.Rules) == 0 && f.Rule.Combinator != "" && f.Text == "" { // all there are: kept, not counted
+		counts, err := t.Counts(ctx)
+		n := counts[f.Blueprint]
+		if f.Blueprint == "" {
+			for _, c := range counts {
+				n += c
+			}
+		}
+		return n, err
+	}
 	var n int64
 	err = t.row(ctx, `SELECT count(*) FROM entities e `+q.where(), q.args, &n)
 	return n, err
+}
+
+// Matching implements catalog.View.
+func (t *catalogTx) Matching(ctx context.Context, ids []int64, rule catalog.Rule) (map[int64]bool, error) {
+	found := make(map[int64]bool, len(ids))
+	if len(ids) == 0 {
+		return found, nil
+	}
+	q, err := t.compile(ctx, catalog.Find{Rule: rule})
+	if err != nil {
+		return nil, err
+	}
+	marks := make([]string, len(ids))
+	for i, id := range ids {
+		marks[i] = q.bind(id)
+	}
+	q.conditions = append(q.conditions, "e.id IN ("+strings.Join(marks, ",")+")")
+	err = t.each(ctx, `SELECT e.id FROM entities e `+q.where(), q.args, func(r *sql.Rows) error {
+		var id int64
+		err := r.Scan(&id)
+		found[id] = true
+		return err
+	})
+	return found, err
 }
 
 // query is a search on its way to SQL.
 type query struct {
 	sql        *dialect
 	names      *names
+	scoped     bool // one blueprint is searched
 	conditions []string
 	args       []any
 }
@@ -86,11 +125,13 @@ func (t *catalogTx) compile(ctx context.Context, f catalog.Find) (*query, error)
 		if err != nil {
 			return nil, err
 		}
-		q.conditions = append(q.conditions, "e.blueprint_id = "+q.bind(id))
+		// The number itself, no parameter: only so does the planner know which partial indexes serve.
+		q.conditions = append(q.conditions, "e.blueprint_id = "+strconv.FormatInt(id, 10))
+		q.scoped = true
 	}
 	if f.Text != "" {
 		needle := q.bind(strings.Map(asciiLower, f.Text))
-		q.conditions = append(q.conditions, "("+q.sql.position+"(lower(e.identifier), "+needle+") > 0 OR "+q.sql.position+"(lower(e.title), "+needle+") > 0)")
+		q.conditions = append(q.conditions, "("+q.sql.position("lower(e.identifier)", needle)+" > 0 OR "+q.sql.position("lower(e.title)", needle)+" > 0)")
 	}
 	rules := []catalog.Rule{f.Rule}
 	if f.Rule.Combinator == "and" {
@@ -133,21 +174,28 @@ func (q *query) rule(r catalog.Rule) string {
 // subject is how to read what a condition looks at: SQL that is NULL where there is nothing of that kind. list is a
 // FROM item of its elements, "" when it is never a list.
 type subject struct {
-	text, num, truth, json, millis, list string
-	missing, empty                       string // not there; there, but an empty list ("" for never)
+	text, num, truth, json, millis, list  string
+	elementText, elementNum, elementTruth string
+	missing, empty                        string // not there; there, but an empty list ("" for never)
+	equalsList                            func(values string) string
 }
 
-const none = "CAST(NULL AS TEXT)"
+const none = ""
+
+// propertyName is what a property's name must be to be written into SQL; blueprints allow no other.
+var propertyName = regexp.MustCompile(`^[A-Za-z0-9@_=\\-]{1,100}$`)
 
 func (q *query) subject(s catalog.Subject) subject {
-	switch s.Kind {
-	case catalog.RelationValue:
-		return q.member("e.relations", s.Name)
-	case catalog.ValueProperty:
-		return q.member("e.properties", s.Name)
+	switch {
+	case s.Kind == catalog.RelationValue:
+		return q.relation(s)
+	case s.Kind == catalog.ValueProperty && propertyName.MatchString(s.Name):
+		return q.member("e.properties", q.sql.key(s.Name))
+	case s.Kind != catalog.MetaProperty: // no entity has it
+		return subject{missing: "1 = 1"}
 	}
 	column := func(expr string) subject {
-		return subject{text: expr, num: none, truth: none, json: none, millis: q.sql.millis(expr), missing: "(" + expr + ") IS NULL"}
+		return subject{text: expr, millis: q.sql.millis(expr), missing: "(" + expr + ") IS NULL"}
 	}
 	switch s.Name {
 	case "$identifier":
@@ -169,7 +217,7 @@ func (q *query) subject(s catalog.Subject) subject {
 		if s.Name == "$updatedAt" {
 			name = "e.updated_at"
 		}
-		return subject{text: none, num: none, truth: none, json: none, millis: name, missing: "1 = 0"}
+		return subject{millis: name, missing: "1 = 0"}
 	}
 	team := q.member("e.team", "")
 	team.missing, team.empty = "e.team IS NULL", "e.team = '[]'"
@@ -181,13 +229,25 @@ func (q *query) member(column, key string) subject {
 	return subject{
 		text: d.text(column, key), num: d.num(column, key), truth: d.truth(column, key), json: d.json(column, key),
 		millis: d.millis("(" + d.text(column, key) + ")"), list: d.elements(column, key),
-		missing: "(" + d.kind(column, key) + ") IS NULL", empty: "(" + d.json(column, key) + ") = '[]'",
+		elementText: d.elementText, elementNum: d.elementNum, elementTruth: d.elementTruth,
+		missing: "NOT coalesce(" + d.there(column, key) + ", 1 = 0)", empty: "(" + d.json(column, key) + ") = '[]'",
 	}
 }
 
 func (q *query) condition(r catalog.Rule) string {
+	switch r.Operator {
+	case catalog.OpNever:
+		return "1 = 0"
+	case catalog.OpReached:
+		return "e.id IN (" + q.reach(r.Reach) + ")"
+	case catalog.OpRelatedTo, catalog.OpMatchAny:
+		panic("store: a rule that must be lowered first")
+	}
 	if plain := q.plain(r); plain != "" {
 		return plain
+	}
+	if indexed := q.pointing(r); indexed != "" {
+		return indexed
 	}
 	s := q.subject(r.Subject)
 	switch r.Operator {
@@ -208,68 +268,133 @@ func (q *query) condition(r catalog.Rule) string {
 		return q.compare(s, ">", r.Values[0])
 	case catalog.OpGreaterOrEqual:
 		return q.compare(s, ">=", r.Values[0])
-	case catalog.OpExpired:
-		return "(" + s.millis + " < " + q.bind(r.From) + ")"
-	case catalog.OpBetween:
-		return "(" + s.millis + " BETWEEN " + q.bind(r.From) + " AND " + q.bind(r.To) + ")"
 	case catalog.OpContains:
-		v := r.Values[0]
-		var parts []string
-		if v.Kind == catalog.TextValue {
-			parts = append(parts, "coalesce("+q.sql.position+"("+s.text+", "+q.text(v.Text)+") > 0, 1 = 0)")
-		}
-		if s.list != "" {
-			parts = append(parts, q.among(s, []catalog.Value{v}))
-		}
-		if len(parts) == 0 {
-			return "1 = 0"
-		}
-		return "(" + strings.Join(parts, " OR ") + ")"
+		return q.contains(s, r.Values[0])
+	}
+	if s.text == none && s.millis == none {
+		return "1 = 0"
+	}
+	switch r.Operator {
+	case catalog.OpExpired:
+		return "(" + s.millis + " < " + q.integer(r.From) + ")"
+	case catalog.OpBetween:
+		return "(" + s.millis + " BETWEEN " + q.integer(r.From) + " AND " + q.integer(r.To) + ")"
+	}
+	if s.text == none {
+		return "1 = 0"
+	}
+	v := q.text(r.Values[0].Text)
+	switch r.Operator {
 	case catalog.OpPrefix:
-		v := q.text(r.Values[0].Text)
 		return "(substr(" + s.text + ", 1, length(" + v + ")) = " + v + ")"
 	case catalog.OpSuffix:
-		if r.Values[0].Text == "" {
-			return "((" + s.text + ") IS NOT NULL)"
-		}
-		v := q.text(r.Values[0].Text)
-		return "(length(" + s.text + ") >= length(" + v + ") AND substr(" + s.text + ", length(" + s.text + ") - length(" + v + ") + 1) = " + v + ")"
+		return q.sql.suffix(s.text, v)
 	}
 	panic("store: a rule with an operator that nobody compiles")
 }
 
+func (q *query) contains(s subject, v catalog.Value) string {
+	var parts []string
+	if v.Kind == catalog.TextValue && s.text != none {
+		parts = append(parts, "coalesce("+q.sql.position(s.text, q.text(v.Text))+" > 0, 1 = 0)")
+	}
+	if s.list != "" {
+		parts = append(parts, q.among(s, []catalog.Value{v}))
+	}
+	if len(parts) == 0 {
+		return "1 = 0"
+	}
+	return "(" + strings.Join(parts, " OR ") + ")"
+}
+
+func (q *query) integer(n int64) string { return "CAST(" + q.bind(n) + " AS BIGINT)" }
+
+func (q *query) number(n float64) string { return "CAST(" + q.bind(n) + " AS DOUBLE PRECISION)" }
+
 func (q *query) text(s string) string { return "CAST(" + q.bind(s) + " AS TEXT)" }
 
-// plain compiles what an index can answer: a text compared with a column or with a property that has an expression index.
+// plain compiles what an index answers; "" is for the rest.
 func (q *query) plain(r catalog.Rule) string {
-	if r.Operator == catalog.OpEqual && r.Subject.Kind == catalog.ValueProperty && r.Values[0].Kind == catalog.TextValue {
-		return q.sql.equalText("e.properties", r.Subject.Name, q.text(r.Values[0].Text))
-	}
-	if r.Operator != catalog.OpEqual && r.Operator != catalog.OpIn || r.Subject.Kind != catalog.MetaProperty {
+	if r.Operator != catalog.OpEqual && r.Operator != catalog.OpIn || len(r.Values) == 0 {
 		return ""
 	}
-	if r.Subject.Name != "$identifier" && r.Subject.Name != "$blueprint" || len(r.Values) == 0 {
-		return ""
-	}
-	marks := make([]string, 0, len(r.Values))
+	texts := make([]string, 0, len(r.Values))
 	for _, v := range r.Values {
-		if v.Kind != catalog.TextValue {
-			continue
-		}
-		if r.Subject.Name == "$identifier" {
-			marks = append(marks, q.bind(v.Text))
-		} else if id, ok := q.names.blueprints[v.Text]; ok {
-			marks = append(marks, q.bind(id))
+		if v.Kind == catalog.TextValue {
+			texts = append(texts, v.Text)
 		}
 	}
-	column := "e.identifier"
-	if r.Subject.Name == "$blueprint" {
-		column = "e.blueprint_id"
+	switch {
+	case r.Subject.Kind == catalog.ValueProperty && len(texts) == len(r.Values) && propertyName.MatchString(r.Subject.Name):
+		return q.textProperty(r, texts)
+	case r.Subject.Kind != catalog.MetaProperty:
+		return ""
+	case r.Subject.Name == "$identifier":
+		return q.identifiers(texts)
+	case r.Subject.Name == "$blueprint":
+		ids := make([]string, 0, len(texts))
+		for _, name := range texts {
+			if id, ok := q.names.blueprints[name]; ok {
+				ids = append(ids, strconv.FormatInt(id, 10))
+			}
+		}
+		return idIn("e.blueprint_id", ids)
 	}
-	if len(marks) == 0 {
-		return column + " IS NULL" // they never are
+	return ""
+}
+
+// idIn compares with numbers that are written out; one is compared by =, which partial indexes are known by.
+func idIn(column string, ids []string) string {
+	switch len(ids) {
+	case 0:
+		return column + " IS NULL" // it never is
+	case 1:
+		return column + " = " + ids[0]
 	}
-	return column + " IN (" + strings.Join(marks, ",") + ")"
+	return column + " IN (" + strings.Join(ids, ",") + ")"
+}
+
+// identifiers finds by identifier. The index begins with the blueprint: where none is given, every one is tried.
+func (q *query) identifiers(texts []string) string {
+	const maxTried = 500
+	if len(texts) == 0 {
+		return "1 = 0"
+	}
+	marks := make([]string, len(texts))
+	for i, text := range texts {
+		marks[i] = q.bind(text)
+	}
+	in := "e.identifier IN (" + strings.Join(marks, ",") + ")"
+	if q.scoped || len(q.names.blueprint) > maxTried {
+		return in
+	}
+	ids := make([]string, 0, len(q.names.blueprint))
+	for id := range q.names.blueprint {
+		ids = append(ids, strconv.FormatInt(id, 10))
+	}
+	slices.Sort(ids)
+	return "(" + idIn("e.blueprint_id", ids) + " AND " + in + ")"
+}
+
+// textProperty compares a property with texts, in terms that an expression index on the property answers. A list holds if
+// an element does; lists are found by the bracket that their text begins with.
+func (q *query) textProperty(r catalog.Rule, texts []string) string {
+	d, key := q.sql, q.sql.key(r.Subject.Name)
+	held, cut, marks := d.indexed("e.properties", key), make([]string, len(texts)), make([]string, len(texts))
+	for i, text := range texts {
+		marks[i] = q.text(text)
+		cut[i] = d.cut(marks[i])
+	}
+	one := "(" + held + " IN (" + strings.Join(cut, ",") + ") AND " + d.isText("e.properties", key)
+	if d.cut("") != "" {
+		one += " AND " + d.text("e.properties", key) + " IN (" + strings.Join(marks, ",") + ")"
+	}
+	one += ")"
+	if r.Operator == catalog.OpEqual {
+		return one
+	}
+	// '\\' is the sign after '['.
+	return "(" + one + " OR (" + held + " >= '[' AND " + held + " < '\\' AND " + q.among(q.member("e.properties", key), r.Values) + "))"
 }
 
 func (q *query) equal(s subject, v catalog.Value) string {
@@ -277,6 +402,12 @@ func (q *query) equal(s subject, v catalog.Value) string {
 	case catalog.NullValue:
 		return "(" + s.missing + ")"
 	case catalog.JSONValue:
+		switch {
+		case s.equalsList != nil:
+			return s.equalsList(v.Text)
+		case s.json == none:
+			return "1 = 0"
+		}
 		return "(" + s.json + " = " + q.text(v.Text) + ")"
 	}
 	return q.scalar(s.text, s.num, s.truth, s.millis, []catalog.Value{v})
@@ -288,15 +419,16 @@ func (q *query) scalar(text, num, truth, millis string, values []catalog.Value) 
 	for _, v := range values {
 		switch v.Kind {
 		case catalog.TextValue:
-			if strings.HasPrefix(millis, "e.") && v.IsTime { // a column of instants
-				times = append(times, q.bind(v.Time))
-			} else if text != none { // a parameter without a use has no type
+			if text == none && v.IsTime { // a column of instants
+				times = append(times, q.integer(v.Time))
+			} else if text != none {
 				texts = append(texts, q.text(v.Text))
 			}
 		case catalog.NumberValue:
-			if num != none {
-				nums = append(nums, "CAST("+q.bind(v.Number)+" AS DOUBLE PRECISION)")
+			if num == none {
+				continue // a parameter without a use has no type
 			}
+			nums = append(nums, q.number(v.Number))
 		case catalog.BoolValue:
 			truths = append(truths, map[bool]string{true: "1", false: "0"}[v.Bool])
 		}
@@ -318,8 +450,7 @@ func (q *query) scalar(text, num, truth, millis string, values []catalog.Value) 
 
 // among holds when an element of the list is one of the values.
 func (q *query) among(s subject, values []catalog.Value) string {
-	d := q.sql
-	return "EXISTS (SELECT 1 FROM " + s.list + " WHERE " + q.scalar(d.elementText, d.elementNum, d.elementTruth, "", values) + ")"
+	return "EXISTS (SELECT 1 FROM " + s.list + " WHERE " + q.scalar(s.elementText, s.elementNum, s.elementTruth, "", values) + ")"
 }
 
 func (q *query) in(s subject, values []catalog.Value) string {
@@ -340,30 +471,32 @@ func (q *query) in(s subject, values []catalog.Value) string {
 }
 
 func (q *query) compare(s subject, operator string, v catalog.Value) string {
-	if v.Kind == catalog.NumberValue {
-		if s.num == none {
-			return "1 = 0"
-		}
-		return "(" + s.num + " " + operator + " CAST(" + q.bind(v.Number) + " AS DOUBLE PRECISION))"
+	switch {
+	case v.Kind == catalog.NumberValue && s.num != none:
+		return "(" + s.num + " " + operator + " " + q.number(v.Number) + ")"
+	case v.Kind != catalog.NumberValue && s.millis != none:
+		return "(" + s.millis + " " + operator + " " + q.integer(v.Time) + ")"
 	}
-	return "(" + s.millis + " " + operator + " " + q.bind(v.Time) + ")"
+	return "1 = 0"
 }
 
 // sortTerms are the expressions of one sort: rank, number, text; "" for one that is the same for every entity.
 func (q *query) sortTerms(field string) [3]string {
-	if field == "$createdAt" || field == "$updatedAt" {
-		return [3]string{"", "CAST(" + q.subject(catalog.Subject{Name: field}).millis + " AS DOUBLE PRECISION)", ""}
-	}
 	kind := catalog.ValueProperty
 	if field[0] == '$' {
 		kind = catalog.MetaProperty
 	}
 	s := q.subject(catalog.Subject{Kind: kind, Name: field})
-	if kind == catalog.MetaProperty {
-		return [3]string{"CASE WHEN (" + s.text + ") IS NULL THEN 2 ELSE 1 END", "", "coalesce(" + s.text + ", '')"}
+	switch {
+	case s.text == none && s.millis == none:
+		return [3]string{}
+	case s.text == none:
+		return [3]string{"", "CAST(" + s.millis + " AS DOUBLE PRECISION)", ""}
+	case kind == catalog.MetaProperty:
+		return [3]string{"CASE WHEN (" + s.text + ") IS NULL THEN 2 ELSE 1 END", "", "coalesce(" + s.text + ", '')" + q.sql.binary}
 	}
 	rank := "CASE WHEN (" + s.num + ") IS NOT NULL THEN 0 WHEN (" + s.text + ") IS NOT NULL THEN 1 ELSE 2 END"
-	return [3]string{rank, "coalesce(" + s.num + ", 0.0)", "coalesce(" + s.text + ", '')"}
+	return [3]string{rank, "coalesce(" + s.num + ", 0.0)", "coalesce(" + s.text + ", '')" + q.sql.binary}
 }
 
 func (q *query) order(f catalog.Find) string {
@@ -381,10 +514,25 @@ func (q *query) order(f catalog.Find) string {
 	return strings.Join(append(terms, "e.blueprint_id", "e.identifier"), ", ")
 }
 
+// mark binds a place in an order.
+func (q *query) mark(v any) string {
+	switch v := v.(type) {
+	case float64:
+		return q.number(v)
+	case string:
+		return q.text(v)
+	case int:
+		return q.integer(int64(v))
+	case int64:
+		return q.integer(v)
+	}
+	panic("store: a place in an order that is neither number nor text")
+}
+
 // after adds the condition that leaves out everything up to the position: for each term, all before it equal and it beyond.
 func (q *query) after(f catalog.Find) error {
 	if f.Blueprint != "" && len(f.Sort) == 0 {
-		q.conditions = append(q.conditions, "e.identifier > "+q.bind(f.After.Identifier))
+		q.conditions = append(q.conditions, "e.identifier > "+q.text(f.After.Identifier))
 		return nil
 	}
 	blueprint, ok := q.names.blueprints[f.After.Blueprint]
@@ -413,13 +561,13 @@ func (q *query) after(f catalog.Find) error {
 		if t.desc {
 			operator = " < "
 		}
-		mark := q.bind(t.at)
+		mark := q.mark(t.at)
 		options = append(options, "("+equal+t.expr+operator+mark+")")
 		equal += t.expr + " = " + mark + " AND "
 	}
 	if len(f.Sort) == 0 {
 		n := len(q.args)
-		q.conditions = append(q.conditions, "(e.blueprint_id, e.identifier) > ("+placeholder(n-1)+", "+placeholder(n)+")")
+		q.conditions = append(q.conditions, "(e.blueprint_id, e.identifier) > (CAST("+placeholder(n-1)+" AS BIGINT), CAST("+placeholder(n)+" AS TEXT))")
 		return nil
 	}
 	q.conditions = append(q.conditions, "("+strings.Join(options, " OR ")+")")

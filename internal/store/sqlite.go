@@ -36,11 +36,11 @@ func connectSQLite(path string, create bool) (*Store, error) {
 	}
 	s := &Store{name: path, engine: &sqliteEngine}
 	var err error
-	if s.write, err = sql.Open("sqlite", dsn(path, false)); err != nil {
+	if s.write, err = openSQLite(dsn(path, false)); err != nil {
 		return nil, fmt.Errorf("open database %s: %w", path, err)
 	}
 	s.write.SetMaxOpenConns(1)
-	if s.read, err = sql.Open("sqlite", dsn(path, true)); err != nil {
+	if s.read, err = openSQLite(dsn(path, true)); err != nil {
 		return nil, fmt.Errorf("open database %s: %w", path, err)
 	}
 	s.read.SetMaxOpenConns(max(4, runtime.NumCPU()))

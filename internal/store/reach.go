@@ -1,0 +1,172 @@
+package store
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+
+	"longshore/internal/catalog"
+)
+
+// relation reads a relation's value: what the entity's JSON holds; for an inverse one, who points back.
+func (q *query) relation(s catalog.Subject) subject {
+	var r subject
+	if s.Rel != nil && s.Rel.InverseOf != "" {
+		r = q.inverse(s.Rel)
+	} else {
+		r = q.member("e.relations", q.text(q.sql.keyArg(s.Name)))
+		if s.Rel != nil && s.Rel.Many {
+			r.text, r.millis = none, none
+		}
+	}
+	if s.Titles {
+		r = q.titles(r, s.Rel.Target)
+	}
+	return r
+}
+
+// pointing compares a relation with identifiers by the index of who points where; "" is for other conditions.
+func (q *query) pointing(r catalog.Rule) string {
+	s := r.Subject
+	if s.Kind != catalog.RelationValue || s.Rel == nil || s.Rel.InverseOf != "" || s.Titles || len(r.Values) == 0 {
+		return ""
+	}
+	decides := s.Rel.Many && (r.Operator == catalog.OpIn || r.Operator == catalog.OpContains)
+	if !decides && (s.Rel.Many || r.Operator != catalog.OpIn && r.Operator != catalog.OpEqual) {
+		return ""
+	}
+	target, known := q.names.blueprints[s.Rel.Target]
+	id, stored := q.names.relations[relationName{s.Of, s.Name}]
+	if !known || !stored {
+		return ""
+	}
+	marks := make([]string, len(r.Values))
+	for i, v := range r.Values {
+		if v.Kind != catalog.TextValue {
+			return ""
+		}
+		marks[i] = q.bind(v.Text)
+	}
+	found := "e.id IN (SELECT r.entity_id FROM relations r WHERE r.target_blueprint_id = " + strconv.FormatInt(target, 10) + " AND r.target_identifier IN (" +
+		strings.Join(marks, ",") + ") AND r.relation_id = " + strconv.FormatInt(id, 10) + ")"
+	if decides {
+		return found
+	}
+	if r.Operator == catalog.OpIn {
+		return "(" + found + " AND " + q.in(q.subject(s), r.Values) + ")"
+	}
+	return "(" + found + " AND " + q.equal(q.subject(s), r.Values[0]) + ")"
+}
+
+// inverse reads a relation from its other side.
+func (q *query) inverse(rel *catalog.Relation) subject {
+	id, ok := q.names.relations[relationName{rel.Target, rel.InverseOf}]
+	if !ok {
+		return subject{missing: "1 = 1"}
+	}
+	from := `FROM relations r CROSS JOIN entities s WHERE r.target_blueprint_id = e.blueprint_id AND r.target_identifier = e.identifier AND r.relation_id = ` +
+		strconv.FormatInt(id, 10) + ` AND s.id = r.entity_id`
+	out := subject{missing: "NOT EXISTS (SELECT 1 " + from + ")"}
+	if !rel.Many {
+		out.text = "(SELECT min(s.identifier) " + from + ")"
+		out.millis = q.sql.millis(out.text)
+		return out
+	}
+	out.list, out.elementText = "(SELECT s.identifier AS value "+from+") AS el", "el.value"
+	out.equalsList = func(values string) string { // it is sorted, and each is there once
+		ids, ok := sortedTexts(values)
+		if !ok || len(ids) == 0 {
+			return "1 = 0"
+		}
+		marks := make([]string, len(ids))
+		for i, id := range ids {
+			marks[i] = q.text(id)
+		}
+		n := q.integer(int64(len(ids)))
+		return "((SELECT count(*) " + from + ") = " + n + " AND (SELECT count(*) " + from + " AND s.identifier IN (" + strings.Join(marks, ",") + ")) = " + n + ")"
+	}
+	return out
+}
+
+// sortedTexts reads a JSON list of texts that are in order, each once.
+func sortedTexts(list string) ([]string, bool) {
+	var ids []string
+	if json.Unmarshal([]byte(list), &ids) != nil {
+		return nil, false
+	}
+	for i := 1; i < len(ids); i++ {
+		if ids[i-1] >= ids[i] {
+			return nil, false
+		}
+	}
+	return ids, !strings.Contains(list, "null")
+}
+
+// titles reads the titles of what a relation names. An entity that is not there goes by its identifier.
+func (q *query) titles(r subject, target string) subject {
+	id, ok := q.names.blueprints[target]
+	if !ok {
+		return r
+	}
+	title := func(identifier string) string {
+		return "coalesce((SELECT coalesce(nullif(t.title, ''), t.identifier) FROM entities t WHERE t.blueprint_id = " + strconv.FormatInt(id, 10) +
+			" AND t.identifier = " + identifier + "), " + identifier + ")"
+	}
+	if r.text != none {
+		r.text = title("(" + r.text + ")")
+		r.millis = q.sql.millis("(" + r.text + ")")
+	}
+	if r.list != "" {
+		r.elementText = title("(" + r.elementText + ")")
+	}
+	r.num, r.truth, r.json, r.elementNum, r.elementTruth, r.equalsList = none, none, none, none, none, nil
+	return r
+}
+
+// reach compiles a walk to a query of the ids of the entities that it meets. Each hop begins at what was found before:
+// CROSS JOIN keeps SQLite to that order.
+func (q *query) reach(r *catalog.Reach) string {
+	id, ok := q.names.blueprints[r.Blueprint]
+	if !ok || len(r.Identifiers) == 0 {
+		return "SELECT b.id FROM entities b WHERE 1 = 0"
+	}
+	marks := make([]string, len(r.Identifiers))
+	for i, identifier := range r.Identifiers {
+		marks[i] = q.bind(identifier)
+	}
+	found := "SELECT b.id FROM entities b WHERE b.blueprint_id = " + strconv.FormatInt(id, 10) + " AND b.identifier IN (" + strings.Join(marks, ",") + ")"
+	for _, hop := range r.Hops {
+		found = q.hop(found, hop)
+	}
+	return found
+}
+
+func (q *query) hop(found string, hop catalog.Hop) string {
+	along := ""
+	if hop.Relations != nil {
+		ids := make([]string, 0, len(hop.Relations))
+		for _, r := range hop.Relations {
+			if id, ok := q.names.relations[relationName{r.Blueprint, r.Relation}]; ok {
+				ids = append(ids, strconv.FormatInt(id, 10))
+			}
+		}
+		along = " AND " + idIn("r.relation_id", ids)
+	}
+	// once walks one hop from w, and adds columns of w.
+	once := func(from, more string) string {
+		if hop.Against {
+			return "SELECT r.entity_id AS id" + more + " FROM " + from + " w CROSS JOIN entities s CROSS JOIN relations r WHERE s.id = w.id" +
+				" AND r.target_blueprint_id = s.blueprint_id AND r.target_identifier = s.identifier" + along
+		}
+		return "SELECT t.id AS id" + more + " FROM " + from + " w CROSS JOIN relations r CROSS JOIN entities t WHERE r.entity_id = w.id" +
+			" AND t.blueprint_id = r.target_blueprint_id AND t.identifier = r.target_identifier" + along
+	}
+	switch {
+	case hop.Max == 1:
+		return once("("+found+")", "")
+	case hop.Max == 0:
+		return "WITH RECURSIVE walk(id) AS (" + once("("+found+")", "") + " UNION " + once("walk", "") + ") SELECT id FROM walk"
+	}
+	return "WITH RECURSIVE walk(id, hops) AS (" + once("("+found+")", ", 1") + " UNION " + once("walk", ", w.hops + 1") + " AND w.hops < " +
+		strconv.Itoa(hop.Max) + ") SELECT id FROM walk"
+}
