@@ -106,6 +106,8 @@ type API struct {
 	refusals refusals
 	origin   *http.CrossOriginProtection
 	pool     *sync.Pool
+	// document is the OpenAPI document, made when it is first asked for.
+	document func() map[string]any
 }
 
 // New returns the handler of /v1/* and /ingest/*.
@@ -121,6 +123,7 @@ func New(cfg Config) *API {
 	}
 	a := &API{Config: cfg, origin: http.NewCrossOriginProtection(), pool: newPool()}
 	a.routes = a.table()
+	a.document = sync.OnceValue(a.routes.openapi)
 	return a
 }
 
@@ -128,6 +131,7 @@ func New(cfg Config) *API {
 // names.
 func (a *API) table() router {
 	var t router
+	t.open("GET /v1/openapi.json", a.getOpenAPI)
 	t.open("POST /v1/auth/access_token", a.postAccessToken)
 	t.open("POST /ingest/{key}", a.postCall)
 
