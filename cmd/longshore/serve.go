@@ -38,7 +38,7 @@ func (a *app) doors(ctx context.Context, w *worker) (s *server.Server, signIn st
 	}
 	things := organization.New(a.store.Documents(a.seal, time.Now), a.catalog, time.Now)
 	api := portapi.New(portapi.Config{
-		Organization: things, Teams: things, Integrations: things,
+		Organization: things, Teams: things, Integrations: things, Scorecards: a.catalog,
 		Keeper: keeper, Catalog: a.catalog, Webhooks: a.objects, Ledger: a.objects, Syncs: a.syncs, Log: a.log,
 		Receiver: ingest.NewReceiver(a.objects, a.bucket, a.layout, time.Now, a.log),
 	})

@@ -29,6 +29,8 @@ type Reading struct {
 	Stored bool
 	// TitleIdentifiers makes a mirror of $title {"identifier","title"}, or a list of these.
 	TitleIdentifiers bool
+	// Unscored leaves scorecards out.
+	Unscored bool
 }
 
 // derive fills in Derived and Underived of the entities, of whatever blueprints, as view sees the catalog. Inverse
@@ -73,7 +75,7 @@ func (c *Catalog) derivedAfter(ctx context.Context, e Entity) Entity {
 		if err != nil {
 			return err
 		}
-		return c.derive(ctx, v, m, one)
+		return c.readAs(ctx, v, m, one, Reading{})
 	})
 	if err != nil {
 		return e

@@ -86,7 +86,7 @@ func (c *Catalog) Search(ctx context.Context, req SearchRequest) (SearchPage, er
 		if err := c.addInverses(ctx, v, m, page.Entities); err != nil {
 			return err
 		}
-		return c.deriveAs(ctx, v, m, page.Entities, req.Reading)
+		return c.readAs(ctx, v, m, page.Entities, req.Reading)
 	})
 	return page, err
 }
@@ -254,6 +254,16 @@ func (s *searching) decide(list []Entity) ([]bool, error) {
 	if err := s.derive(s.ctx, s.view, s.model, list); err != nil {
 		return nil, err
 	}
+	if s.query.asksScorecards() {
+		if err := s.score(s.ctx, s.view, s.model, list, true); err != nil {
+			return nil, err
+		}
+	}
+	return s.judge(list)
+}
+
+// judge says which entities match, by what is filled in.
+func (s *searching) judge(list []Entity) ([]bool, error) {
 	ids := make([]int64, len(list))
 	for i, e := range list {
 		ids[i] = e.ID
@@ -432,7 +442,7 @@ func (c *Catalog) EntityAs(ctx context.Context, blueprint, identifier string, ho
 			return err
 		}
 		one := []Entity{e}
-		err = c.deriveAs(ctx, v, m, one, how)
+		err = c.readAs(ctx, v, m, one, how)
 		e = one[0]
 		return err
 	})

@@ -87,6 +87,7 @@ type Config struct {
 	Organization Organization
 	Teams        Teams
 	Integrations Integrations
+	Scorecards   Scorecards
 
 	OrgName   string           // "" means Longshore
 	PublicURL string           // origin for the webhooks' url; "" takes the request's own
@@ -163,6 +164,7 @@ func (a *API) table() router {
 	t.add("PATCH /v1/webhooks/{webhook}", a.patchWebhook, needAdmin)
 	t.add("DELETE /v1/webhooks/{webhook}", a.deleteWebhook, needAdmin)
 
+	a.scorecardRoutes(&t)
 	a.integrationRoutes(&t)
 
 	t.add("GET /v1/longshore/verdicts", a.getVerdicts, needRecords)

@@ -91,7 +91,7 @@ func newHouse(t *testing.T) *house {
 	log := slog.New(slog.DiscardHandler)
 	things := org.New(s.Documents(seal, now), h.catalog, now)
 	api := portapi.New(portapi.Config{
-		Organization: things, Teams: things, Integrations: things,
+		Organization: things, Teams: things, Integrations: things, Scorecards: h.catalog,
 		Keeper: h.keeper, Catalog: h.catalog, Webhooks: h.objects, Ledger: h.objects,
 		Receiver: ingest.NewReceiver(h.objects, h.bucket, lake.GuideLayout(), now, log), Syncs: s.Syncs("lake", now, nil, nil),
 		PublicURL: "http://longshore.example", Now: now,
