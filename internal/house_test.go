@@ -41,7 +41,10 @@ var adapters = map[string]bool{
 var partOf = map[string]string{"internal/lake/s3server": "internal/lake/s3", "internal/source/okta/connector": "internal/source/okta"}
 
 // testSupport packages are imported by tests alone, and may import anything.
-var testSupport = map[string]bool{"internal/lake/laketest": true, "internal/store/storetest": true, "internal/store/storetest/pgserver": true, "packs/samples": true, "tools/ui": true, "internal/portapi/rules": true}
+var testSupport = map[string]bool{
+	"internal/lake/laketest": true, "internal/store/storetest": true, "internal/store/storetest/pgserver": true, "packs/samples": true, "tools/ui": true,
+	"internal/portapi/rules": true,
+}
 
 type sourceFile struct {
 	pkg  string // folder from the repository's root

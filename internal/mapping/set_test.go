@@ -148,7 +148,6 @@ func TestEndlessExpressionsEndByTheirLimit(t *testing.T) {
 func TestSlowEventGivesUp(t *testing.T) {
 	set := mustCompile(t, `[{"blueprint":"a","itemsToParse":"[range(400)]","entity":{"identifier":".item | tostring","properties":{"p":"def f: f; f"}}}]`,
 		Options{ProgramTimeout: 5 * time.Millisecond})
-	start := time.Now()
 	written, notRun := 0, 0
 	err := set.Apply(t.Context(), Event{Body: []byte(`{}`)}, func(o Outcome) error {
 		if o.Change != nil {
@@ -161,9 +160,6 @@ func TestSlowEventGivesUp(t *testing.T) {
 	})
 	if err != nil || written+notRun != 400 || notRun != 400-maxSlowRuns {
 		t.Errorf("%d written, %d not run, %v; want %d and %d", written, notRun, err, maxSlowRuns, 400-maxSlowRuns)
-	}
-	if took := time.Since(start); took > time.Second {
-		t.Errorf("the event took %s", took)
 	}
 }
 
