@@ -462,7 +462,7 @@ func (c *Catalog) entity(ctx context.Context, v View, m *model, key Key) (Entity
 	return one[0], err
 }
 
-// addInverses fills in the relations that are read from the other side.
+// addInverses fills in what is read from other entities as it stands there: inverse relations, and inherited teams.
 func (c *Catalog) addInverses(ctx context.Context, v View, m *model, entities []Entity) error {
 	byBlueprint := map[string][]int{}
 	for i, e := range entities {
@@ -489,7 +489,7 @@ func (c *Catalog) addInverses(ctx context.Context, v View, m *model, entities []
 			}
 		}
 	}
-	return nil
+	return addTeams(ctx, v, m, entities, 0)
 }
 
 // withRelation puts a relation's identifiers into an entity's relations.
