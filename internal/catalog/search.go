@@ -87,7 +87,7 @@ func (c *Catalog) Search(ctx context.Context, req SearchRequest) (SearchPage, er
 		if err := c.addInverses(ctx, v, m, page.Entities); err != nil {
 			return err
 		}
-		return c.deriveAs(ctx, v, m, page.Entities, req.Reading)
+		return c.readAs(ctx, v, m, page.Entities, req.Reading)
 	})
 	return page, err
 }
@@ -250,15 +250,25 @@ func (s *searching) each(most int, fn func(e Entity, match bool) bool, given fun
 	}
 }
 
-// decide says which entities match. It fills in what they are judged by.
+// decide says which entities match. What they are judged by is filled into copies of them.
 func (s *searching) decide(list []Entity) ([]bool, error) {
+	list = slices.Clone(list)
 	if err := s.addInverses(s.ctx, s.view, s.model, list); err != nil {
 		return nil, err
 	}
 	how := Reading{Only: []string{}}
 	eachSubject(s.query, func(name string) { how.Only = append(how.Only, name) })
+	scored := s.query.asksScorecards()
+	if scored {
+		how = Reading{} // their rules may read anything
+	}
 	if err := s.deriveAs(s.ctx, s.view, s.model, list, how); err != nil {
 		return nil, err
+	}
+	if scored {
+		if err := s.score(s.ctx, s.view, s.model, list, true); err != nil {
+			return nil, err
+		}
 	}
 	return matching(s.ctx, s.view, s.model, list, &s.query, s.lowered)
 }
@@ -446,7 +456,7 @@ func (c *Catalog) EntityAs(ctx context.Context, blueprint, identifier string, ho
 			return err
 		}
 		one := []Entity{e}
-		err = c.deriveAs(ctx, v, m, one, how)
+		err = c.readAs(ctx, v, m, one, how)
 		e = one[0]
 		return err
 	})
@@ -466,7 +476,7 @@ func (c *Catalog) entity(ctx context.Context, v View, m *model, key Key) (Entity
 	return one[0], err
 }
 
-// addInverses fills in the relations that are read from the other side.
+// addInverses fills in what is read from other entities as it stands there: inverse relations, and inherited teams.
 func (c *Catalog) addInverses(ctx context.Context, v View, m *model, entities []Entity) error {
 	byBlueprint := map[string][]int{}
 	for i, e := range entities {
@@ -493,7 +503,7 @@ func (c *Catalog) addInverses(ctx context.Context, v View, m *model, entities []
 			}
 		}
 	}
-	return nil
+	return addTeams(ctx, v, m, entities, 0)
 }
 
 // withRelation puts a relation's identifiers into an entity's relations.
@@ -559,19 +569,6 @@ func (c *Catalog) ReferrersBy(ctx context.Context, target Key, blueprint, relati
 	}
 	err = c.store.InView(ctx, func(v View) (err error) {
 		list, err = v.Referrers(ctx, target, blueprint, relation, after, min(limit, maxPage))
-		return err
-	})
-	return list, err
-}
-
-// History returns audit entries, newest first.
-func (c *Catalog) History(ctx context.Context, filter HistoryFilter) (list []AuditEntry, err error) {
-	if filter.Limit <= 0 {
-		filter.Limit = 100
-	}
-	filter.Limit = min(filter.Limit, maxPage)
-	err = c.store.InView(ctx, func(v View) (err error) {
-		list, err = v.History(ctx, filter)
 		return err
 	})
 	return list, err
