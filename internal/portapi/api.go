@@ -171,9 +171,9 @@ func (a *API) table() router {
 	t.add("PATCH /v1/blueprints/{blueprint}/entities/{entity}", a.patchEntity, needWrite)
 	t.add("DELETE /v1/blueprints/{blueprint}/entities/{entity}", a.deleteEntity, needWrite)
 	t.add("POST /v1/entities/search", a.postSearch, needRead)
-	t.add("POST /v1/entities/aggregate", a.aggregate(a.Catalog.Aggregate), needRead)
-	t.add("POST /v1/entities/aggregate-over-time", a.aggregate(a.Catalog.AggregateOverTime), needRead)
-	t.add("POST /v1/entities/properties-history", a.aggregate(a.Catalog.PropertiesHistory), needRead)
+	t.add("POST /v1/entities/aggregate", a.postAggregate, needRead)
+	t.add("POST /v1/entities/aggregate-over-time", a.postAggregateOverTime, needRead)
+	t.add("POST /v1/entities/properties-history", a.postPropertiesHistory, needRead)
 
 	t.add("GET /v1/webhooks", a.getWebhooks, needAdmin)
 	t.add("POST /v1/webhooks", a.postWebhook, needAdmin)
