@@ -17,7 +17,7 @@ import (
 func folder(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	if _, err := openKeys(dir); err != nil {
+	if _, err := openKeys(config{data: dir}); err != nil {
 		t.Fatal(err)
 	}
 	s, err := store.Open(t.Context(), databasePath(dir))

@@ -58,6 +58,10 @@ func (e *edit) set(name string, value []byte) {
 			old.Value = e.fields[i].Value
 		}
 		e.before = append(e.before, old)
+	default: // a default that is taken away and comes back has not changed
+		e.before = slices.DeleteFunc(e.before, func(f Field) bool {
+			return f.Name == name && (f.Value == nil) == (value == nil) && bytes.Equal(f.Value, value)
+		})
 	}
 	switch {
 	case !found:
