@@ -38,6 +38,7 @@ type Catalog interface {
 	WriteAll(ctx context.Context, changes []catalog.Change) ([]catalog.Result, error)
 	WriteEach(ctx context.Context, changes []catalog.Change) ([]catalog.Result, error)
 	Entity(ctx context.Context, blueprint, identifier string) (catalog.Entity, error)
+	EntityAs(ctx context.Context, blueprint, identifier string, how catalog.Reading) (catalog.Entity, error)
 	Search(ctx context.Context, req catalog.SearchRequest) (catalog.SearchPage, error)
 	CountMatches(ctx context.Context, req catalog.SearchRequest) (int64, error)
 	History(ctx context.Context, filter catalog.HistoryFilter) ([]catalog.AuditEntry, error)
@@ -89,6 +90,7 @@ type Config struct {
 	Organization Organization
 	Teams        Teams
 	Integrations Integrations
+	Scorecards   Scorecards
 	Permissions  Permissions // nil: none are kept, and all callers see everything
 	Credentials  Credentials // nil: none are kept beside the settings'
 
@@ -105,6 +107,8 @@ type API struct {
 	refusals refusals
 	origin   *http.CrossOriginProtection
 	pool     *sync.Pool
+	// document is the OpenAPI document, made when it is first asked for.
+	document func() map[string]any
 }
 
 // New returns the handler of /v1/* and /ingest/*.
@@ -120,6 +124,7 @@ func New(cfg Config) *API {
 	}
 	a := &API{Config: cfg, origin: http.NewCrossOriginProtection(), pool: newPool()}
 	a.routes = a.table()
+	a.document = sync.OnceValue(a.routes.openapi)
 	return a
 }
 
@@ -127,6 +132,7 @@ func New(cfg Config) *API {
 // names.
 func (a *API) table() router {
 	var t router
+	t.open("GET /v1/openapi.json", a.getOpenAPI)
 	t.open("POST /v1/auth/access_token", a.postAccessToken)
 	t.open("POST /ingest/{key}", a.postCall)
 
@@ -171,6 +177,7 @@ func (a *API) table() router {
 	t.add("PATCH /v1/webhooks/{webhook}", a.patchWebhook, needAdmin)
 	t.add("DELETE /v1/webhooks/{webhook}", a.deleteWebhook, needAdmin)
 
+	a.scorecardRoutes(&t)
 	a.integrationRoutes(&t)
 
 	t.add("GET /v1/longshore/credentials", a.getCredentials, needAdmin)

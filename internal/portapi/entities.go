@@ -15,7 +15,7 @@ type entityAnswer struct {
 }
 
 func (a *API) getEntity(w http.ResponseWriter, r *request) error {
-	e, err := a.Catalog.Entity(r.Context(), r.names["blueprint"], r.names["entity"])
+	e, err := a.Catalog.EntityAs(r.Context(), r.names["blueprint"], r.names["entity"], r.view().reading())
 	if err != nil {
 		return err
 	}
