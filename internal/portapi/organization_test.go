@@ -3,6 +3,8 @@ package portapi_test
 import (
 	"strings"
 	"testing"
+
+	"longshore/internal/portapi/rules"
 )
 
 func TestOrganizationIsRenamed(t *testing.T) {
@@ -76,6 +78,7 @@ func TestTeamsShowUsersToReadersAsObjects(t *testing.T) {
 }
 
 func TestExportersFindTheirLists(t *testing.T) {
+	rules.Of(t, "1.7-5")
 	h := newHouse(t)
 	for path, name := range map[string]string{"/v1/users": "users", "/v1/teams": "teams", "/v1/actions": "actions", "/v1/integration": "integrations", "/v1/integration/provision-enabled": "integrations"} {
 		h.call("GET", path, "").want(200, "").is(`[]`, name)
@@ -86,6 +89,7 @@ func TestExportersFindTheirLists(t *testing.T) {
 }
 
 func TestUsersAreTheEntitiesOfUser(t *testing.T) {
+	rules.Of(t, "1.7-4")
 	h := newHouse(t)
 	if h.call("GET", "/v1/blueprints/_user", "").status == 404 {
 		h.call("POST", "/v1/blueprints", `{"identifier":"_user","title":"User","schema":{"properties":{"status":{"type":"string"},"port_role":{"type":"string"}},"required":[]}}`).want(201, "")
