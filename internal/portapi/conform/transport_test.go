@@ -155,7 +155,7 @@ func TestBadTokensAreUnauthorized(t *testing.T) {
 
 func TestTokensAreCheapAndUnlimited(t *testing.T) {
 	check(t, rules.IDs("1.3-8", "1.5-2", "9-13", "1.4-22"), func(h *house) {
-		for range 1000 { // call checks that no header speaks of a limit
+		for range 300 { // call checks that no header speaks of a limit
 			h.call("POST", "/v1/auth/access_token", `{"clientId":"client_1","clientSecret":"s3cret"}`, "Authorization:").want(200, "")
 		}
 	})

@@ -519,3 +519,56 @@ func TestTerraformOrganization(t *testing.T) {
 	p.send("DELETE", "/v1/organization/secrets/tf_secret", "").ok(200)
 	p.send("GET", "/v1/organization/secrets/tf_secret", "").failed(404, "not_found")
 }
+
+func TestTerraformBlueprintPermissions(t *testing.T) {
+	rules.Of(t, "5-3")
+	origin, _ := serve(t)
+	p := newProvider(t, origin)
+	p.makeBlueprint("micro", `,"schema":{"properties":{"str":{"type":"string"}},"required":[]},"relations":{"parent":{"target":"micro","many":false,"required":false}}`)
+	type block struct {
+		Users, Roles, Teams []string
+		OwnedByTeam         *bool
+	}
+	type permissions struct {
+		Entities struct {
+			Read, Register, Unregister, Update *block
+			UpdateProperties, UpdateRelations  map[string]block
+		}
+	}
+	read := func(a answer) permissions {
+		t.Helper()
+		var got struct{ Permissions permissions }
+		a.ok(200, &got)
+		e := got.Permissions.Entities
+		blocks := map[string]*block{"read": e.Read, "register": e.Register, "unregister": e.Unregister, "update": e.Update}
+		for _, name := range []string{"str", "$title", "$icon", "$team", "$identifier"} {
+			if b, there := e.UpdateProperties[name]; there {
+				blocks[name] = &b
+			} else {
+				t.Errorf("%s: no permission to update %s: %s", a.call, name, a.body)
+			}
+		}
+		parent := e.UpdateRelations["parent"]
+		blocks["parent"] = &parent
+		for name, b := range blocks {
+			if b == nil || b.Users == nil || b.Roles == nil || b.Teams == nil || b.OwnedByTeam == nil {
+				t.Fatalf("%s: %s lacks one of its four members: %s", a.call, name, a.body)
+			}
+		}
+		return got.Permissions
+	}
+	const path = "/v1/blueprints/micro/permissions"
+	before := read(p.send("GET", path, ""))
+	after := read(p.send("PATCH", path, `{"entities":{"register":{"users":["a@b.example"],"roles":["Member"],"teams":["T"],"ownedByTeam":true},"updateProperties":{"str":{"users":[],"roles":["Admin"],"teams":[],"ownedByTeam":false}}}}`))
+	if r := after.Entities.Register; !reflect.DeepEqual(r.Roles, []string{"Member"}) || !*r.OwnedByTeam || !reflect.DeepEqual(r.Users, []string{"a@b.example"}) {
+		t.Errorf("register is %+v", r)
+	}
+	if !reflect.DeepEqual(before.Entities.Unregister, after.Entities.Unregister) {
+		t.Errorf("what was not sent changed from %+v to %+v", before.Entities.Unregister, after.Entities.Unregister)
+	}
+	if again := read(p.send("GET", path, "")); !reflect.DeepEqual(again, after) {
+		t.Errorf("read as %+v, want %+v", again, after)
+	}
+	p.send("DELETE", "/v1/blueprints/micro", "").ok(200)
+	p.send("GET", path, "").failed(404, "not_found")
+}
