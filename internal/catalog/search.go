@@ -258,11 +258,15 @@ func (s *searching) decide(list []Entity) ([]bool, error) {
 	}
 	how := Reading{Only: []string{}}
 	eachSubject(s.query, func(name string) { how.Only = append(how.Only, name) })
+	scored := s.query.asksScorecards()
+	if scored {
+		how = Reading{} // their rules may read anything
+	}
 	if err := s.deriveAs(s.ctx, s.view, s.model, list, how); err != nil {
 		return nil, err
 	}
-	if s.query.asksScorecards() {
-		if err := s.score(s.ctx, s.view, s.model, list, false); err != nil {
+	if scored {
+		if err := s.score(s.ctx, s.view, s.model, list, true); err != nil {
 			return nil, err
 		}
 	}
