@@ -58,6 +58,10 @@ func (e *edit) set(name string, value []byte) {
 			old.Value = e.fields[i].Value
 		}
 		e.before = append(e.before, old)
+	default: // a default that is taken away and comes back has not changed
+		e.before = slices.DeleteFunc(e.before, func(f Field) bool {
+			return f.Name == name && (f.Value == nil) == (value == nil) && bytes.Equal(f.Value, value)
+		})
 	}
 	switch {
 	case !found:
@@ -257,7 +261,7 @@ func (e *edit) audit(action string, before, after []Field) {
 	}
 	entry := AuditEntry{
 		At: e.b.now, Kind: "entity", Action: action, Blueprint: e.rec.key.Blueprint, Identifier: e.rec.key.Identifier,
-		Actor: e.change.Actor, Source: e.change.Source, Origin: e.change.Origin,
+		Actor: e.change.Actor, Source: e.change.Source, RunID: e.change.RunID, Origin: e.change.Origin,
 	}
 	if action != "CREATE" {
 		entry.Before = fieldsJSON(before)
