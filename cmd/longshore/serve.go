@@ -47,7 +47,7 @@ func (a *app) doors(ctx context.Context, w *worker) (s *server.Server, signIn st
 		return nil, "", err
 	}
 	api := portapi.New(portapi.Config{
-		Organization: things, Teams: things, Integrations: things,
+		Organization: things, Teams: things, Integrations: things, Scorecards: a.catalog,
 		Keeper: keeper, Catalog: guard, Permissions: guard, Credentials: clients, Webhooks: a.objects, Ledger: a.objects, Syncs: a.syncs, Log: a.log,
 		Receiver: ingest.NewReceiver(a.objects, a.bucket, a.layout, time.Now, a.log),
 	})

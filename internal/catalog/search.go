@@ -87,7 +87,7 @@ func (c *Catalog) Search(ctx context.Context, req SearchRequest) (SearchPage, er
 		if err := c.addInverses(ctx, v, m, page.Entities); err != nil {
 			return err
 		}
-		return c.deriveAs(ctx, v, m, page.Entities, req.Reading)
+		return c.readAs(ctx, v, m, page.Entities, req.Reading)
 	})
 	return page, err
 }
@@ -258,8 +258,17 @@ func (s *searching) decide(list []Entity) ([]bool, error) {
 	}
 	how := Reading{Only: []string{}}
 	eachSubject(s.query, func(name string) { how.Only = append(how.Only, name) })
+	scored := s.query.asksScorecards()
+	if scored {
+		how = Reading{} // their rules may read anything
+	}
 	if err := s.deriveAs(s.ctx, s.view, s.model, list, how); err != nil {
 		return nil, err
+	}
+	if scored {
+		if err := s.score(s.ctx, s.view, s.model, list, true); err != nil {
+			return nil, err
+		}
 	}
 	return matching(s.ctx, s.view, s.model, list, &s.query, s.lowered)
 }
@@ -447,7 +456,7 @@ func (c *Catalog) EntityAs(ctx context.Context, blueprint, identifier string, ho
 			return err
 		}
 		one := []Entity{e}
-		err = c.deriveAs(ctx, v, m, one, how)
+		err = c.readAs(ctx, v, m, one, how)
 		e = one[0]
 		return err
 	})

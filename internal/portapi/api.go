@@ -90,6 +90,7 @@ type Config struct {
 	Organization Organization
 	Teams        Teams
 	Integrations Integrations
+	Scorecards   Scorecards
 	Permissions  Permissions // nil: none are kept, and all callers see everything
 	Credentials  Credentials // nil: none are kept beside the settings'
 
@@ -176,6 +177,7 @@ func (a *API) table() router {
 	t.add("PATCH /v1/webhooks/{webhook}", a.patchWebhook, needAdmin)
 	t.add("DELETE /v1/webhooks/{webhook}", a.deleteWebhook, needAdmin)
 
+	a.scorecardRoutes(&t)
 	a.integrationRoutes(&t)
 
 	t.add("GET /v1/longshore/credentials", a.getCredentials, needAdmin)

@@ -98,7 +98,7 @@ func newHouse(t *testing.T) *house {
 		Catalog: h.catalog, Documents: s.Documents(seal, now), Teams: things.TeamsOf, Reads: access.NewReads(h.catalog, now),
 	}
 	api := portapi.New(portapi.Config{
-		Organization: things, Teams: things, Integrations: things,
+		Organization: things, Teams: things, Integrations: things, Scorecards: h.catalog,
 		Keeper: h.keeper, Catalog: h.guard, Permissions: h.guard, Credentials: h.clients, Webhooks: h.objects, Ledger: h.objects,
 		Receiver: ingest.NewReceiver(h.objects, h.bucket, lake.GuideLayout(), now, log), Syncs: s.Syncs("lake", now, nil, nil),
 		PublicURL: "http://longshore.example", Now: now,

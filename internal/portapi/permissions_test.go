@@ -73,9 +73,14 @@ func TestHiddenBlueprintIsNotRead(t *testing.T) {
 	h.call("GET", "/v1/blueprints/svc/entities/pay", "", viewer).want(200, "")
 	h.permit("svc", `{"read":{"roles":["Admin"]}}`)
 	for _, c := range [][3]string{
-		{"GET", "/v1/blueprints/svc/entities/pay", ""}, {"GET", "/v1/blueprints/svc/entities", ""}, {"GET", "/v1/blueprints/svc/entities-count", ""},
-		{"POST", "/v1/blueprints/svc/entities/search", `{}`}, {"POST", "/v1/blueprints/svc/entities/search/count", `{}`},
-		{"GET", "/v1/audit-log?blueprint=svc", ""}, {"GET", "/v1/longshore/verdicts", ""}, {"GET", "/v1/longshore/objects", ""},
+		{"GET", "/v1/blueprints/svc/entities/pay", ""},
+		{"GET", "/v1/blueprints/svc/entities", ""},
+		{"GET", "/v1/blueprints/svc/entities-count", ""},
+		{"POST", "/v1/blueprints/svc/entities/search", `{}`},
+		{"POST", "/v1/blueprints/svc/entities/search/count", `{}`},
+		{"GET", "/v1/audit-log?blueprint=svc", ""},
+		{"GET", "/v1/longshore/verdicts", ""},
+		{"GET", "/v1/longshore/objects", ""},
 	} {
 		h.call(c[0], c[1], c[2], viewer).want(403, "missing_permissions")
 		h.call(c[0], c[1], c[2]).want(200, "")

@@ -127,8 +127,10 @@ func (t *catalogTx) History(ctx context.Context, f catalog.HistoryFilter) ([]cat
 func scanHistory(r *sql.Rows, more ...any) (catalog.AuditEntry, error) {
 	var e catalog.AuditEntry
 	var at int64
-	err := r.Scan(append([]any{&e.ID, &at, &e.Kind, &e.Action, &e.Status, &e.Blueprint, &e.Identifier, &e.Actor, &e.Source, &e.RunID, &e.Origin.ObjectID, &e.Origin.Line,
-		&e.Message, &e.Before, &e.After, &e.Data}, more...)...)
+	err := r.Scan(append([]any{
+		&e.ID, &at, &e.Kind, &e.Action, &e.Status, &e.Blueprint, &e.Identifier, &e.Actor, &e.Source, &e.RunID, &e.Origin.ObjectID, &e.Origin.Line,
+		&e.Message, &e.Before, &e.After, &e.Data,
+	}, more...)...)
 	e.At = fromMillis(at)
 	return e, err
 }

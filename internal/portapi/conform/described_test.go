@@ -158,10 +158,13 @@ func TestTheDocumentTellsWrongAnswers(t *testing.T) {
 		good         bool
 	}{
 		{"GET", "/v1/organization", 200, `{"ok":true,"organization":{"id":"o","name":"n","featureFlags":[]}}`, true},
-		{"GET", "/v1/organization", 200, `{"ok":true}`, false}, {"GET", "/v1/organization", 200, `{"organization":{"id":"o","name":"n","featureFlags":[]}}`, false},
-		{"GET", "/v1/organization", 201, `{"ok":true,"organization":{"id":"o","name":"n","featureFlags":[]}}`, false}, {"GET", "/v1/organization", 404, `{"ok":false,"error":"not_found"}`, false},
+		{"GET", "/v1/organization", 200, `{"ok":true}`, false},
+		{"GET", "/v1/organization", 200, `{"organization":{"id":"o","name":"n","featureFlags":[]}}`, false},
+		{"GET", "/v1/organization", 201, `{"ok":true,"organization":{"id":"o","name":"n","featureFlags":[]}}`, false},
+		{"GET", "/v1/organization", 404, `{"ok":false,"error":"not_found"}`, false},
 		{"GET", "/v1/blueprints/b/entities/a%2Fb", 200, `{"ok":true,"entity":{"identifier":"a/b","blueprint":"b","createdAt":"yesterday"}}`, false},
-		{"POST", "/v1/blueprints/entities/datasource-entities", 200, `{"ok":true,"entities":[],"next":null}`, true}, {"GET", "/v1/nothing", 200, `{"ok":true}`, false},
+		{"POST", "/v1/blueprints/entities/datasource-entities", 200, `{"ok":true,"entities":[],"next":null}`, true},
+		{"GET", "/v1/nothing", 200, `{"ok":true}`, false},
 	} {
 		if err := d.holds(c.method, c.path, c.status, c.body); (err == nil) != c.good {
 			t.Errorf("%s %s %d %s: %v, want it to pass: %t", c.method, c.path, c.status, c.body, err, c.good)

@@ -86,7 +86,7 @@ func newHouse(t testing.TB, s *store.Store) *house {
 	must(err)
 	own := org.New(s.Documents(seal, c.now), things, c.now)
 	api := portapi.New(portapi.Config{
-		Organization: own, Teams: own, Integrations: own,
+		Organization: own, Teams: own, Integrations: own, Scorecards: things,
 		Keeper: keeper, Catalog: things, Webhooks: objects, Ledger: objects,
 		Receiver: ingest.NewReceiver(objects, folder, lake.GuideLayout(), c.now, log), Syncs: s.Syncs("lake", c.now, nil, nil),
 		PublicURL: origin, Now: c.now,

@@ -267,9 +267,18 @@ func TestBodiesThatDoNotFit(t *testing.T) {
 	check(t, rules.IDs("1.4-6", "1.4-15", "1.4-26"), func(h *house) {
 		h.okta()
 		for _, call := range [][2]string{
-			{"POST", "/v1/blueprints"}, {"PUT", "/v1/blueprints/okta_group"}, {"PATCH", "/v1/blueprints/okta_group"},
-			{"POST", groups}, {"PUT", groups + "/g"}, {"PATCH", groups + "/g"}, {"POST", groups + "/bulk"}, {"POST", "/v1/blueprints/okta_group/bulk/entities/delete"},
-			{"POST", groups + "/search"}, {"POST", "/v1/entities/search"}, {"POST", "/v1/blueprints/entities/datasource-entities"}, {"POST", "/v1/webhooks"},
+			{"POST", "/v1/blueprints"},
+			{"PUT", "/v1/blueprints/okta_group"},
+			{"PATCH", "/v1/blueprints/okta_group"},
+			{"POST", groups},
+			{"PUT", groups + "/g"},
+			{"PATCH", groups + "/g"},
+			{"POST", groups + "/bulk"},
+			{"POST", "/v1/blueprints/okta_group/bulk/entities/delete"},
+			{"POST", groups + "/search"},
+			{"POST", "/v1/entities/search"},
+			{"POST", "/v1/blueprints/entities/datasource-entities"},
+			{"POST", "/v1/webhooks"},
 		} {
 			h.call(call[0], call[1], `{"a":`).want(400, "bad_request")
 			h.call(call[0], call[1], `"text"`).want(422, "invalid_request")
