@@ -14,6 +14,7 @@ import (
 // entities and change none, or the doors give them to admins alone.
 var unguarded = map[string]string{
 	"Apply": "ingest's, by no door", "Export": "the command's, by no door", "Record": "the doors' own",
+	"Scorecard": "the model", "Scorecards": "the model", "CreateScorecard": "admins", "ReplaceScorecard": "admins", "PatchScorecard": "admins", "DeleteScorecard": "admins",
 	"Blueprints": "the model", "Blueprint": "the model", "CreateBlueprint": "admins", "ReplaceBlueprint": "admins", "PatchBlueprint": "admins",
 	"DeleteBlueprint": "admins", "DeleteAllEntities": "admins", "RenameMirror": "admins", "RenameProperty": "admins", "RenameRelation": "admins",
 }
