@@ -100,7 +100,7 @@ func newHouse(t testing.TB, s *store.Store) *house {
 	h.work = func() {
 		g := &ingest.Ingester{Store: objects, Catalog: inTx{things, s.Catalog()}, Bucket: folder, Now: c.now}
 		for _, o := range queued {
-			if _, err := g.Ingest(t.Context(), o[0], o[1], c.now().Add(time.Hour), func(context.Context, *sql.Tx) error { return nil }); err != nil {
+			if _, err := g.Ingest(h.Context(), o[0], o[1], c.now().Add(time.Hour), func(context.Context, *sql.Tx) error { return nil }); err != nil {
 				h.Fatalf("ingest object %d: %v", o[0], err)
 			}
 		}
