@@ -16,6 +16,8 @@ type Writer struct {
 	Source string // the User-Agent
 	// AllowPendingTargets accepts relations to blueprints that do not exist yet: documents can then be applied in any order.
 	AllowPendingTargets bool
+	// Page makes a record of a catalog page for a blueprint that is created.
+	Page bool
 }
 
 // Blueprints returns every blueprint, ordered by identifier.
@@ -245,6 +247,11 @@ func (c *Catalog) writeBlueprint(ctx context.Context, w Writer, change func(*mod
 		if err := tx.PutBlueprint(ctx, b); err != nil {
 			return err
 		}
+		if old == nil && w.Page {
+			if err := putPage(ctx, tx, b); err != nil {
+				return err
+			}
+		}
 		return tx.AddHistory(ctx, []AuditEntry{entry})
 	})
 	return b, err
@@ -295,6 +302,9 @@ func (c *Catalog) migrate(ctx context.Context, tx Tx, m *model, old *rules, b *B
 		return blueprintTaken(b.Identifier)
 	}
 	if err := tx.RenameBlueprint(ctx, old.Identifier, b.Identifier); err != nil {
+		return err
+	}
+	if err := movePages(ctx, tx, old.Identifier, b.Identifier); err != nil {
 		return err
 	}
 	// Documents that name the blueprint follow, its own included.
@@ -380,6 +390,9 @@ func (c *Catalog) dropBlueprint(ctx context.Context, tx Tx, m *model, id string,
 		return err
 	}
 	if err := tx.DeleteBlueprint(ctx, id); err != nil {
+		return err
+	}
+	if err := dropPages(ctx, tx, id); err != nil {
 		return err
 	}
 	return tx.AddHistory(ctx, []AuditEntry{{

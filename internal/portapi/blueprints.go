@@ -54,10 +54,10 @@ func toWireBlueprint(b catalog.Blueprint) (members, error) {
 	return doc, nil
 }
 
-// writer is who writes. A relation may point at a blueprint that does not exist yet, unless the call asks for Port's
-// refusal with pending_targets=false: documents can then be sent in any order, as Port's Okta guide does.
+// writer is who writes. To a program a relation to a blueprint that does not exist is Port's 404. A person in a
+// browser's session may paste documents in any order, as Port's Okta guide has it; pending_targets says otherwise.
 func (r *request) writer() catalog.Writer {
-	return catalog.Writer{Actor: r.who.ID, Source: r.UserAgent(), AllowPendingTargets: r.flag("pending_targets", true)}
+	return catalog.Writer{Actor: r.who.ID, Source: r.UserAgent(), AllowPendingTargets: r.flag("pending_targets", !r.who.Machine)}
 }
 
 func (a *API) getBlueprints(w http.ResponseWriter, r *request) error {
@@ -90,7 +90,9 @@ func (a *API) postBlueprint(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	b, err := a.Catalog.CreateBlueprint(r.Context(), doc, r.writer())
+	who := r.writer()
+	who.Page = r.flag("create_catalog_page", true)
+	b, err := a.Catalog.CreateBlueprint(r.Context(), doc, who)
 	return writeBlueprint(w, http.StatusCreated, b, err)
 }
 

@@ -61,11 +61,11 @@ func TestPutReplacesAndPatchMerges(t *testing.T) {
 	h.call("PUT", path, answer.at("blueprint")).want(200, "") // clients send back what they were given
 }
 
-func TestPendingTargetsAreTakenUnlessRefused(t *testing.T) {
+func TestPendingTargetsAreTakenWhenAskedFor(t *testing.T) {
 	h := newHouse(t)
 	body := `{"identifier": "a", "title": "A", "schema": {"properties": {}}, "relations": {"b": {"target": "b"}}}`
-	h.call("POST", "/v1/blueprints?pending_targets=false", body).want(404, "not_found").is(`"b"`, "details", "withValue")
-	h.call("POST", "/v1/blueprints", body).want(201, "")
+	h.call("POST", "/v1/blueprints", body).want(404, "not_found").is(`"b"`, "details", "withValue")
+	h.call("POST", "/v1/blueprints?pending_targets=true", body).want(201, "")
 	h.call("POST", "/v1/blueprints/a/entities", `{"identifier": "1", "relations": {"b": "x"}}`).want(404, "not_found")
 }
 
@@ -77,8 +77,19 @@ func TestGuidesDocumentsInTheGuidesOrder(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		h.call("POST", "/v1/blueprints", string(doc)).want(201, "").is(`"`+name+`"`, "blueprint", "identifier")
+		h.call("POST", "/v1/blueprints?pending_targets=true", string(doc)).want(201, "").is(`"`+name+`"`, "blueprint", "identifier")
 	}
+}
+
+func TestPagesFollowTheirBlueprint(t *testing.T) {
+	h := newHouse(t)
+	const body = `{"identifier": "service", "title": "Service", "schema": {"properties": {}, "required": []}}`
+	h.call("POST", "/v1/blueprints", body).want(201, "")
+	h.call("GET", "/v1/pages/services", "").want(200, "").is(`"services"`, "page", "identifier").is(`"service"`, "page", "blueprint")
+	h.call("PATCH", "/v1/blueprints/service", `{"identifier": "app"}`).want(200, "")
+	h.call("GET", "/v1/pages", "").want(200, "").is(`"app"`, "pages", "0", "blueprint")
+	h.call("DELETE", "/v1/blueprints/app", "").want(200, "")
+	h.call("GET", "/v1/pages/services", "").want(404, "not_found")
 }
 
 func TestDeleteBlueprint(t *testing.T) {
