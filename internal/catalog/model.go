@@ -401,10 +401,11 @@ func (c *Catalog) dropBlueprint(ctx context.Context, tx Tx, m *model, id string,
 	}})
 }
 
-// DeleteAllEntities empties a blueprint, and removes it too when asked. The lake may bring the entities back: nothing
+// DeleteAllEntities empties a blueprint, and removes it too when asked. It is noted as a migration that is completed. The lake may bring the entities back: nothing
 // keeps older records away. Optional relations of others to the entities are cleared. Errors: fault.NotFound;
 // fault.Conflict "has_dependents" when another blueprint needs them by a required relation.
-func (c *Catalog) DeleteAllEntities(ctx context.Context, id string, deleteBlueprint bool, w Writer) (n int64, err error) {
+func (c *Catalog) DeleteAllEntities(ctx context.Context, id string, deleteBlueprint bool, w Writer) (done Migration, err error) {
+	done = Migration{Actor: w.Actor, Source: id, Mapping: json.RawMessage("{}"), Status: MigrationCompleted}
 	err = c.store.InTx(ctx, func(tx Tx) error {
 		m, err := c.modelOf(ctx, tx)
 		if err != nil {
@@ -428,10 +429,13 @@ func (c *Catalog) DeleteAllEntities(ctx context.Context, id string, deleteBluepr
 		if err := c.clearRelationsTo(ctx, tx, m, id, w); err != nil {
 			return err
 		}
-		if n, err = tx.DeleteEntities(ctx, id); err != nil || !deleteBlueprint {
+		if done.Done, err = tx.DeleteEntities(ctx, id); err != nil {
+			return err
+		}
+		if done, err = c.addMigration(ctx, tx, done); err != nil || !deleteBlueprint {
 			return err
 		}
 		return c.dropBlueprint(ctx, tx, m, id, w)
 	})
-	return n, err
+	return done, err
 }

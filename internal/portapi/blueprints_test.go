@@ -81,6 +81,20 @@ func TestGuidesDocumentsInTheGuidesOrder(t *testing.T) {
 	}
 }
 
+func TestMigrations(t *testing.T) {
+	h := newCatalogHouse(t)
+	h.call("POST", users, `{"identifier": "00u0", "properties": {"status": "ACTIVE", "logins": 3}}`).want(201, "")
+	a := h.call("POST", "/v1/migrations", `{"sourceBlueprint": "okta_user", "mapping": {"blueprint": "okta_group", "entity": {"identifier": "'of-' + .identifier",
+		"properties": {"size": ".properties.logins"}}}}`).want(201, "").is(`"COMPLETED"`, "migration", "status").is(`"okta_user"`, "migration", "sourceBlueprint").
+		is(`"okta_group"`, "migration", "mapping", "blueprint").is(`"client_1"`, "migration", "actor").is("1", "migration", "entities")
+	id := strings.Trim(a.at("migration", "id"), `"`)
+	h.call("GET", "/v1/blueprints/okta_group/entities/of-00u0", "").want(200, "").is("3", "entity", "properties", "size")
+	h.call("GET", "/v1/migrations", "").want(200, "").is(`"`+id+`"`, "migrations", "0", "id")
+	h.call("POST", "/v1/migrations/"+id+"/cancel", "").want(200, "").is(`"COMPLETED"`, "migration", "status")
+	h.call("POST", "/v1/migrations/nope/cancel", "").want(404, "not_found")
+	h.call("POST", "/v1/migrations", `{}`).want(422, "invalid_request")
+}
+
 func TestPagesFollowTheirBlueprint(t *testing.T) {
 	h := newHouse(t)
 	const body = `{"identifier": "service", "title": "Service", "schema": {"properties": {}, "required": []}}`
