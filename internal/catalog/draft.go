@@ -108,6 +108,9 @@ func (b *batch) digest(r *rules, c *Change) []byte {
 		_, _ = h.WriteString(name)
 		_, _ = h.Write(value)
 	}
+	if c.Version == (Version{}) { // the same content by another writer is not the same: it is the entity's source now
+		put("source", []byte(c.Source))
+	}
 	put(fieldTitle, c.Title)
 	put(fieldIcon, c.Icon)
 	put(fieldTeam, c.Team)

@@ -308,7 +308,7 @@ func without(relations []byte, name, identifier string) []byte {
 	return value
 }
 
-// rename gives the entity another identifier and returns its record under it.
+// rename gives the entity the identifier that the change wants and returns its record under it.
 func (b *batch) rename(rec *record, c *Change) (*record, error) {
 	to := c.Rename
 	if !legalEntityID(to) {
@@ -334,7 +334,7 @@ func (b *batch) rename(rec *record, c *Change) (*record, error) {
 	}
 	if rec.rules.history {
 		b.history = append(b.history, AuditEntry{
-			At: b.now, Kind: "entity", Action: "UPDATE", Blueprint: key.Blueprint, Identifier: to, Actor: c.Actor, Source: c.Source, Origin: c.Origin,
+			At: b.now, Kind: "entity", Action: "UPDATE", Blueprint: key.Blueprint, Identifier: to, Actor: c.Actor, Source: c.Source, RunID: c.RunID, Origin: c.Origin,
 			Before: textMember("identifier", rec.key.Identifier), After: textMember("identifier", to),
 		})
 	}

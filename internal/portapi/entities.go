@@ -15,7 +15,7 @@ type entityAnswer struct {
 }
 
 func (a *API) getEntity(w http.ResponseWriter, r *request) error {
-	e, err := a.Catalog.Entity(r.Context(), r.names["blueprint"], r.names["entity"])
+	e, err := a.Catalog.EntityAs(r.Context(), r.names["blueprint"], r.names["entity"], r.view().reading())
 	if err != nil {
 		return err
 	}
@@ -148,7 +148,7 @@ func newEntityID() string {
 func (r *request) change(body members) (catalog.Change, error) {
 	c := catalog.Change{
 		Blueprint: r.names["blueprint"], CreateMissingRelated: r.flag("create_missing_related_entities", false),
-		Actor: r.who.ID, Source: r.UserAgent(),
+		Actor: r.who.ID, Source: r.UserAgent(), RunID: plain(r.URL.Query().Get("run_id")),
 	}
 	switch id := body.get("identifier"); {
 	case isNull(id):
@@ -186,7 +186,7 @@ func (a *API) deleteEntity(w http.ResponseWriter, r *request) error {
 func (r *request) deletion(identifier string, exists catalog.Exists) catalog.Change {
 	return catalog.Change{
 		Blueprint: r.names["blueprint"], Identifier: identifier, Op: catalog.OpDelete, Exists: exists,
-		DeleteDependents: r.flag("delete_dependents", false), Actor: r.who.ID, Source: r.UserAgent(),
+		DeleteDependents: r.flag("delete_dependents", false), Actor: r.who.ID, Source: r.UserAgent(), RunID: plain(r.URL.Query().Get("run_id")),
 	}
 }
 
