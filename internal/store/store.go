@@ -43,6 +43,11 @@ type engine struct {
 	moveSyncs  string         // statement that moves the counter of run ids on to $1
 	firstGap   string         // expression: the first element of w.gaps
 	explain    func(s *Store, err error) error
+
+	// For Copy.
+	tables      func(ctx context.Context, q querier) ([]table, error)
+	counters    func(ctx context.Context, q querier) (map[string]int64, error)
+	setCounters func(ctx context.Context, tx *sql.Tx, tables []table, counters map[string]int64) error
 }
 
 // Open opens the database and brings its schema up to this program's version. where is the path of a SQLite file, made
