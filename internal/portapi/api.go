@@ -144,9 +144,9 @@ func (a *API) table() router {
 
 	a.organizationRoutes(&t)
 	t.add("GET /v1/audit-log", a.getAuditLog, needRead)
-	t.add("GET /v1/migrations", a.getMigrations, needRead)
+	t.add("GET /v1/migrations", a.getMigrations, needModel)
 	t.add("POST /v1/migrations", a.postMigration, needModel)
-	t.add("GET /v1/migrations/{id}", a.getMigration, needRead)
+	t.add("GET /v1/migrations/{id}", a.getMigration, needModel)
 	t.add("POST /v1/migrations/{id}/cancel", a.cancelMigration, needModel)
 	t.add("GET /v1/pages", a.getPages, needRead)
 	t.add("GET /v1/pages/{page}", a.getPage, needRead)
