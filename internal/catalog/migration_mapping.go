@@ -61,8 +61,12 @@ func compileMigration(mapping json.RawMessage) (*migrationProgram, error) {
 		text json.RawMessage
 		into **jq.Program
 	}{
-		{"filter", w.Filter, &p.filter}, {"itemsToParse", w.ItemsToParse, &p.items}, {"identifier", w.Entity.Identifier, &p.identifier},
-		{"title", w.Entity.Title, &p.title}, {"icon", w.Entity.Icon, &p.icon}, {"team", w.Entity.Team, &p.team},
+		{"filter", w.Filter, &p.filter},
+		{"itemsToParse", w.ItemsToParse, &p.items},
+		{"identifier", w.Entity.Identifier, &p.identifier},
+		{"title", w.Entity.Title, &p.title},
+		{"icon", w.Entity.Icon, &p.icon},
+		{"team", w.Entity.Team, &p.team},
 	} {
 		var err error
 		if *part.into, err = compileExpression(part.name, part.text); err != nil {
