@@ -17,6 +17,7 @@ var unguarded = map[string]string{
 	"Scorecard": "the model", "Scorecards": "the model", "CreateScorecard": "admins", "ReplaceScorecard": "admins", "PatchScorecard": "admins", "DeleteScorecard": "admins",
 	"Blueprints": "the model", "Blueprint": "the model", "CreateBlueprint": "admins", "ReplaceBlueprint": "admins", "PatchBlueprint": "admins",
 	"DeleteBlueprint": "admins", "DeleteAllEntities": "admins", "RenameMirror": "admins", "RenameProperty": "admins", "RenameRelation": "admins",
+	"Migrate": "admins", "Migrations": "admins", "Migration": "admins", "CancelMigration": "admins", "Pages": "the model", "Page": "the model",
 }
 
 // A method that is added to the catalog comes to callers through the Guard: it must be decided here what they may do with it.
