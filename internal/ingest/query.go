@@ -53,4 +53,6 @@ type ObjectFilter struct {
 	Since  time.Time // found at or after
 	SyncID int64
 	Stream string
+	// Namespaces, when there are any, are those of the objects.
+	Namespaces []string
 }

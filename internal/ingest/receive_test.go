@@ -36,6 +36,8 @@ func (m *memory) Found(_ context.Context, found []Object) (int, error) {
 	return len(found), nil
 }
 
+func (m *memory) List(context.Context, ObjectFilter, int) ([]Object, error) { return m.found, nil }
+
 // gate is a bucket whose puts wait until it opens.
 type gate struct {
 	lake.Bucket
