@@ -272,7 +272,11 @@ func (n *node) constant() (string, bool) {
 	if n.expression == nil {
 		return "", false
 	}
-	text, ok := stringOf(json.RawMessage(strings.TrimSpace(n.expression.text)))
+	source := strings.TrimSpace(n.expression.text)
+	if inner := strings.Trim(source, "'"); len(source) == len(inner)+2 && !strings.ContainsAny(inner, "\"\\ \t\r\n") {
+		return inner, inner != ""
+	}
+	text, ok := stringOf(json.RawMessage(source))
 	return text, ok && !strings.Contains(n.expression.text, `\(`)
 }
 
