@@ -157,9 +157,10 @@ func FuzzReceive(f *testing.F) {
 	for _, body := range []string{`{}`, "{\"a\":\n 1.0}", `[1,"\u2028"]`, "\"\xff\"", `nul`, "", "\xef\xbb\xbf{}", `{"a":1}{"b":2}`, `"\ud800"`, "1e999", "  null\r\n"} {
 		f.Add([]byte(body), "x-a", "v")
 	}
+	bucket := folder(f)
 	f.Fuzz(func(t *testing.T, body []byte, name, value string) {
-		m := &memory{hook: Webhook{Key: "k", Identifier: "hook", Enabled: true, Security: Security{RequestIdentifierPath: ".body.id"}}}
-		r := NewReceiver(m, folder(t), lake.GuideLayout(), time.Now, nil)
+		m := &memory{hook: Webhook{Key: "k", Identifier: "hook", Enabled: true}}
+		r := NewReceiver(m, bucket, lake.GuideLayout(), time.Now, nil)
 		_, err := r.Receive(t.Context(), "k", Call{Body: body, Headers: map[string]string{name: value}, Query: map[string]string{name: value}})
 		if err != nil {
 			if !fault.Is(err, fault.Invalid) || json.Valid(body) && utf8.Valid(body) && utf8.ValidString(name+value) {
