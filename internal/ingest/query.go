@@ -55,4 +55,5 @@ type ObjectFilter struct {
 	Stream string
 	// Namespaces, when there are any, are those of the objects.
 	Namespaces []string
+	Event      string // of a webhook call: the id that it was given
 }

@@ -84,6 +84,20 @@ func (a *alive) watch(ctx context.Context, q *Queue) {
 	}
 }
 
+// Alone tells whether no other process works this queue. On SQLite the data folder's lock has told that already.
+func (q *Queue) Alone(ctx context.Context) (bool, error) {
+	if !q.postgres {
+		return true, nil
+	}
+	var others int
+	err := q.db.QueryRowContext(ctx, `SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = $1::bigint::oid AND granted
+		AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`, aliveClass).Scan(&others)
+	if err != nil {
+		return false, fmt.Errorf("look for other processes: %w", err)
+	}
+	return others == 0, nil
+}
+
 // reclaimDead puts the running jobs of processes that are no more back into the queue.
 func (q *Queue) reclaimDead(ctx context.Context) error {
 	tx, err := q.db.BeginTx(ctx, nil)

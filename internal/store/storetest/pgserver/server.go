@@ -182,6 +182,11 @@ func startOwn(bin string) (*server, error) {
 	if out, err := initdb.CombinedOutput(); err != nil {
 		return nil, errors.Join(fmt.Errorf("initdb: %w: %s", err, bytes.TrimSpace(out)), os.RemoveAll(dir))
 	}
+	// One user needs a password, for tests of what a wrong one comes to.
+	rules := "local all longshore_locked scram-sha-256\nlocal all all trust\n"
+	if err := os.WriteFile(filepath.Join(dir, "data", "pg_hba.conf"), []byte(rules), 0o600); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
 	run := exec.Command("/bin/sh", "-c", keeper, "sh", bin, dir)
 	run.SysProcAttr, run.Dir = who, dir
 	life, err := run.StdinPipe()
