@@ -106,7 +106,7 @@ func watchHeap() func() uint64 {
 
 // A run takes no longer than a few times its limit, whatever the program, and no more memory than this.
 const (
-	bombLimit = 100 * time.Millisecond
+	bombLimit = 50 * time.Millisecond
 	bombTime  = 2 * time.Second // one step may be long, and the machine busy
 	bombHeap  = 512 << 20
 )

@@ -174,7 +174,7 @@ func (a *API) patchWebhook(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	if _, sent := find(patch, "security"); !sent && hook.Secret != "" { // it stays
+	if !sent(patch, "security") && hook.Secret != "" { // it stays
 		security, err := parseMembers("security", doc.get("security"))
 		if err != nil {
 			return err
@@ -191,12 +191,8 @@ func (a *API) patchWebhook(w http.ResponseWriter, r *request) error {
 	return a.saveWebhook(w, r, http.StatusOK, hook, doc)
 }
 
-func find(m members, name string) (json.RawMessage, bool) {
-	i := slices.IndexFunc(m, func(x member) bool { return x.Name == name })
-	if i < 0 {
-		return nil, false
-	}
-	return m[i].Value, true
+func sent(m members, name string) bool {
+	return slices.ContainsFunc(m, func(x member) bool { return x.Name == name })
 }
 
 // saveWebhook checks a document, takes the secret out of it, and keeps both.
