@@ -106,11 +106,10 @@ func TestSecretsAreRotatedWithoutAGap(t *testing.T) {
 		t.Errorf("a secret lies in the open: %s", raw)
 	}
 	// Time goes by.
-	now := theTime
-	theTime = theTime.Add(25 * time.Hour)
+	h.at = theTime.Add(25 * time.Hour)
 	send("old", 401)
 	send("new", 202)
-	theTime = now
+	h.at = theTime
 	// Another secret by PUT ends both at once.
 	h.call("PUT", "/v1/webhooks/hook", `{"title": "T", "security": {"secret": "third", "signatureHeaderName": "X-Sum", "signatureAlgorithm": "sha256"}}`).want(200, "")
 	send("new", 401)
