@@ -67,8 +67,9 @@ type Webhooks interface {
 
 // Receiver takes webhook calls; see [ingest.Receiver].
 type Receiver interface {
-	Known(ctx context.Context, key string) error
+	Known(ctx context.Context, key string) (maxBytes int64, err error)
 	Receive(ctx context.Context, key string, call ingest.Call) (ingest.Taken, error)
+	Latest(ctx context.Context, hook ingest.Webhook, stream string) (ingest.LatestEvent, error)
 }
 
 // Ledger tells what became of records.
@@ -193,6 +194,9 @@ func (a *API) table() router {
 	t.add("PUT /v1/webhooks/{webhook}", a.putWebhook, needAdmin)
 	t.add("PATCH /v1/webhooks/{webhook}", a.patchWebhook, needAdmin)
 	t.add("DELETE /v1/webhooks/{webhook}", a.deleteWebhook, needAdmin)
+	t.add("GET /v1/webhooks/{webhook}/latest-event", a.getLatestEvent, needRecords)
+	t.add("POST /v1/webhooks/{webhook}/test-mapping", a.postTestMapping, needAdmin)
+	t.add("POST /v1/webhooks/{webhook}/rotate-secret", a.postRotateSecret, needAdmin)
 
 	a.scorecardRoutes(&t)
 	a.integrationRoutes(&t)
