@@ -43,17 +43,25 @@ func (r *request) read(limit int64) ([]byte, error) {
 // object returns the body, which must be a JSON object. Errors: 413, 400 when it is not JSON, 422 when it is no object or
 // nested too deep.
 func (r *request) object() (members, error) {
-	body, err := r.read(maxBodyBytes)
+	body, err := r.value()
 	if err != nil {
 		return nil, err
 	}
-	if nestsDeeper(body, maxBodyDepth) {
+	return parseMembers("the body", body)
+}
+
+// value returns the body, which must be JSON of any kind. Errors: those of object.
+func (r *request) value() (json.RawMessage, error) {
+	body, err := r.read(maxBodyBytes)
+	switch {
+	case err != nil:
+		return nil, err
+	case nestsDeeper(body, maxBodyDepth):
 		return nil, invalidRequest("the body is nested deeper than %d", maxBodyDepth)
-	}
-	if !json.Valid(body) {
+	case !json.Valid(body):
 		return nil, fault.Errorf(fault.Invalid, "the body is not JSON").WithCode("bad_request", nil)
 	}
-	return parseMembers("the body", body)
+	return body, nil
 }
 
 // nestsDeeper reports whether lists and objects nest deeper than that, in JSON or in what is none.
