@@ -127,9 +127,12 @@ func (s *Store) checkSchema(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if current == 0 {
+		return fault.Errorf(fault.NotFound, "%s holds no Longshore catalog", s.name)
+	}
 	if current < target {
 		return fault.Errorf(fault.Invalid, "the data in %s is being worked on by an older Longshore (schema %d, this program's is %d)", s.name, current, target).
-			WithHint("stop the older one first, or use its program")
+			WithCode(OlderSchema, nil).WithHint("stop the older one first, or use its program")
 	}
 	return nil
 }
@@ -237,6 +240,9 @@ func (s *Store) InTx(ctx context.Context, fn func(tx *sql.Tx) error) error {
 	}
 	return nil
 }
+
+// OlderSchema is the code of the fault of a database that Attach would have to bring up to date.
+const OlderSchema = "older_schema"
 
 // DiskFull is the code of the fault for a disk without room, here and in the lake.
 const DiskFull = "disk_full"
