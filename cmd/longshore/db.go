@@ -73,12 +73,12 @@ func runDBCopy(cmd *cobra.Command, from, to string, asJSON bool) error {
 	ctx := cmd.Context()
 	source, err := openEnd(ctx, cmd, from, false)
 	if err != nil {
-		return fmt.Errorf("from %s: %w", named(from), err)
+		return fmt.Errorf("from %s: %w", asNamed(from), err)
 	}
 	defer source.Close()
 	target, err := openEnd(ctx, cmd, to, true)
 	if err != nil {
-		return fmt.Errorf("to %s: %w", named(to), err)
+		return fmt.Errorf("to %s: %w", asNamed(to), err)
 	}
 	defer target.Close()
 	say := newSayer(cmd, asJSON)
@@ -111,8 +111,8 @@ func runDBCopy(cmd *cobra.Command, from, to string, asJSON bool) error {
 	return nil
 }
 
-// named is an argument for messages: never a URL, whatever it holds.
-func named(arg string) string {
+// asNamed is an argument for messages: never a URL, whatever it holds.
+func asNamed(arg string) string {
 	if store.IsURL(arg) {
 		return "the URL"
 	}

@@ -378,8 +378,8 @@ func checkPathFilter(where string, raw json.RawMessage) error {
 		if err != nil {
 			return err
 		}
-		var path []string
-		if json.Unmarshal(get("path").value, &path) != nil || len(path) == 0 {
+		var path []json.RawMessage
+		if json.Unmarshal(get("path").value, &path) != nil || len(path) == 0 || slices.ContainsFunc(path, isNoStep) {
 			return invalidRequest("%s: path: want a list of relations, got %s", where, excerpt(entry))
 		}
 		if _, err := get("fromBlueprint").text(maxBlueprintID); err != nil {
@@ -387,6 +387,12 @@ func checkPathFilter(where string, raw json.RawMessage) error {
 		}
 	}
 	return nil
+}
+
+// isNoStep reports that a part of a path is neither a relation's name nor {"relation", "maxHops"}.
+func isNoStep(part json.RawMessage) bool {
+	var step struct{ Relation string }
+	return json.Unmarshal(part, &step.Relation) != nil && json.Unmarshal(part, &step) != nil || step.Relation == ""
 }
 
 func checkOwnership(raw json.RawMessage) error {

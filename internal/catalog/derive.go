@@ -27,8 +27,12 @@ const (
 type Reading struct {
 	// Stored leaves mirror, calculation and aggregation properties out: Derived stays nil.
 	Stored bool
+	// Only names the derived properties that are wanted; nil wants all.
+	Only []string
 	// TitleIdentifiers makes a mirror of $title {"identifier","title"}, or a list of these.
 	TitleIdentifiers bool
+	// Unscored leaves scorecards out.
+	Unscored bool
 }
 
 // derive fills in Derived and Underived of the entities, of whatever blueprints, as view sees the catalog. Inverse
@@ -54,11 +58,15 @@ func (c *Catalog) deriveAs(ctx context.Context, view View, m *model, entities []
 	d.forget()
 	for _, blueprint := range slices.Sorted(maps.Keys(groups)) {
 		nodes := groups[blueprint]
-		if err := d.fill(nodes, m.plan(blueprint).names()); err != nil {
+		names := m.plan(blueprint).names()
+		if how.Only != nil {
+			maps.DeleteFunc(names, func(name string, _ bool) bool { return !slices.Contains(how.Only, name) })
+		}
+		if err := d.fill(nodes, names); err != nil {
 			return err
 		}
 		for _, n := range nodes {
-			n.Derived, n.Underived = n.object(), n.flags
+			n.Derived, n.Underived = n.object(names), n.flags
 		}
 	}
 	return nil
@@ -73,7 +81,7 @@ func (c *Catalog) derivedAfter(ctx context.Context, e Entity) Entity {
 		if err != nil {
 			return err
 		}
-		return c.derive(ctx, v, m, one)
+		return c.readAs(ctx, v, m, one, Reading{})
 	})
 	if err != nil {
 		return e
@@ -106,10 +114,10 @@ func (n *node) fail(name, rule, format string, args ...any) {
 	n.flags = append(n.flags, Flag{Property: name, Rule: rule, Want: excerpt([]byte(message))})
 }
 
-// object writes the values as a canonical object.
-func (n *node) object() json.RawMessage {
+// object writes the named values as a canonical object.
+func (n *node) object(names map[string]bool) json.RawMessage {
 	out := []byte{'{'}
-	for _, name := range slices.Sorted(maps.Keys(n.values)) {
+	for _, name := range slices.Sorted(maps.Keys(names)) {
 		value := n.values[name]
 		if shown, ok := n.shown[name]; ok {
 			value = shown

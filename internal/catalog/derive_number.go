@@ -81,8 +81,8 @@ func numberText(r *big.Rat) []byte {
 		return []byte(r.FloatString(n))
 	}
 	f, _ := r.Float64()
-	if math.IsInf(f, 0) {
-		return nil
+	if math.Abs(f) > 1<<53 {
+		return []byte(r.FloatString(0))
 	}
 	text, err := json.Marshal(f)
 	if err != nil {

@@ -57,11 +57,10 @@ type Entity struct {
 	Relations  json.RawMessage
 	// Derived is a canonical object of mirror, calculation and aggregation properties that have a value; nil when they
 	// were not asked for. Underived tells why some have none: Rule is "jq", "type", "time", "too-many", "path", ….
-	Derived   json.RawMessage
-	Underived []Flag
-	// Scorecards is an object of level and rules by scorecard; nil when they were not asked for, or the blueprint has none.
-	Scorecards json.RawMessage
-	Flags      []Flag // rules it breaks, when written leniently
+	Derived    json.RawMessage
+	Underived  []Flag
+	Scorecards json.RawMessage // object of level and rules by scorecard; nil when they were not asked for
+	Flags      []Flag          // rules it breaks, when written leniently
 	Lane       Lane
 	Version    Version
 	Origin     Origin

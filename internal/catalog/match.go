@@ -230,6 +230,10 @@ func (m *matcher) relation(s Subject, e *Entity) []byte {
 
 // follow returns the entities that a relation of the key's blueprint leads to; those that are not there too.
 func (m *matcher) follow(from Key, rel *Relation) (to []Key) {
+	e := m.graph.Entity(from)
+	if e == nil {
+		return nil // what is not there leads nowhere, though others point at it
+	}
 	if rel.InverseOf != "" {
 		for _, r := range m.graph.Referrers(from) {
 			if r.Blueprint == rel.Target && r.Relation == rel.InverseOf {
@@ -237,10 +241,6 @@ func (m *matcher) follow(from Key, rel *Relation) (to []Key) {
 			}
 		}
 		return to
-	}
-	e := m.graph.Entity(from)
-	if e == nil {
-		return nil
 	}
 	ids, _ := texts(memberValue(e.Relations, rel.Name))
 	for _, id := range ids {

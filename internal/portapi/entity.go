@@ -61,13 +61,32 @@ type view struct {
 	include, exclude []string
 	noDerived        bool
 	attachTitles     bool
+	titleMirrors     bool // a mirror of $title comes with the identifier
 }
 
 func (r *request) view() view {
 	return view{
 		include: r.list("include"), exclude: r.list("exclude"), noDerived: r.flag("exclude_calculated_properties", false),
-		attachTitles: r.flag("attach_title_to_relation", false),
+		attachTitles: r.flag("attach_title_to_relation", false), titleMirrors: r.flag("attach_identifier_to_title_mirror_properties", false),
 	}
+}
+
+// reading is what of the entities must be derived to be shown so.
+func (v view) reading() catalog.Reading {
+	how := catalog.Reading{Stored: v.noDerived, TitleIdentifiers: v.titleMirrors}
+	if len(v.include) == 0 || slices.Contains(v.include, "properties") {
+		return how
+	}
+	how.Only = []string{}
+	for _, x := range v.include {
+		if name, ok := strings.CutPrefix(x, "properties."); ok {
+			how.Only = append(how.Only, name)
+		} else if !slices.Contains(topFields, x) {
+			how.Only = append(how.Only, x)
+		}
+	}
+	how.Stored = how.Stored || len(how.Only) == 0
+	return how
 }
 
 // topFields are the members that include and exclude may name; any other bare word is a property or a relation.
@@ -128,6 +147,9 @@ func toWireEntity(e catalog.Entity, s shape, v view, titles map[catalog.Key]stri
 		return nil, err
 	}
 	add("relations", relations)
+	if !isNull(e.Scorecards) { // the blueprint has some
+		add("scorecards", e.Scorecards)
+	}
 	add("createdAt", stamp(e.CreatedAt))
 	add("createdBy", e.CreatedBy)
 	add("updatedAt", stamp(e.UpdatedAt))
@@ -273,7 +295,7 @@ func (a *API) titles(ctx context.Context, list []catalog.Entity, shapes map[stri
 			if err != nil {
 				return nil, err
 			}
-			page, err := a.Catalog.Search(ctx, catalog.SearchRequest{Blueprint: blueprint, Query: query, Limit: batch})
+			page, err := a.Catalog.Search(ctx, catalog.SearchRequest{Blueprint: blueprint, Query: query, Limit: batch, Reading: catalog.Reading{Stored: true}})
 			if fault.Is(err, fault.NotFound) {
 				break // a pending target blueprint: nothing there has a title
 			}

@@ -56,6 +56,8 @@ func (r *request) query() (json.RawMessage, error) {
 
 // page finds a page of entities and shows them.
 func (a *API) page(ctx context.Context, req catalog.SearchRequest, v view) (catalog.SearchPage, []members, error) {
+	req.Reading = v.reading()
+	req.Unscored = !v.shows("scorecards")
 	page, err := a.Catalog.Search(ctx, req)
 	if err != nil {
 		return page, nil, err
@@ -66,10 +68,11 @@ func (a *API) page(ctx context.Context, req catalog.SearchRequest, v view) (cata
 
 // stream writes {"ok":true,"entities":[…]} page by page, so that memory does not grow with the number of entities; tail
 // are the members after that, given the blueprints seen. Trouble after the first page breaks the connection off: half a
-// list must not pass for a whole one.
+// list must not pass for a whole one. With allow_partial_results it ends the list instead, and failedBlueprints names
+// those that may lack entities.
 func (a *API) stream(w http.ResponseWriter, r *request, req catalog.SearchRequest, tail func(seen map[string]bool) members) error {
 	req.Limit = streamPage
-	v := r.view()
+	v, partial := r.view(), r.flag("allow_partial_results", false)
 	page, wire, err := a.page(r.Context(), req, v)
 	if err != nil {
 		return err
@@ -79,7 +82,8 @@ func (a *API) stream(w http.ResponseWriter, r *request, req catalog.SearchReques
 	w.Header().Set("Cache-Control", "no-store")
 	out := bufio.NewWriterSize(w, 64<<10)
 	_, _ = out.WriteString(`{"ok":true,"entities":[`)
-	seen := map[string]bool{}
+	seen, last := map[string]bool{}, ""
+	var failed []string
 	for first := true; ; {
 		_ = control.SetWriteDeadline(time.Now().Add(pageTimeout)) // not every ResponseWriter has one
 		for i, e := range wire {
@@ -87,7 +91,8 @@ func (a *API) stream(w http.ResponseWriter, r *request, req catalog.SearchReques
 				_ = out.WriteByte(',')
 			}
 			first = false
-			seen[page.Entities[i].Blueprint] = true
+			last = page.Entities[i].Blueprint
+			seen[last] = true
 			text, err := encode(e)
 			if err != nil {
 				a.breakOff(r, err)
@@ -98,12 +103,24 @@ func (a *API) stream(w http.ResponseWriter, r *request, req catalog.SearchReques
 			break
 		}
 		req.From = page.Next
-		if page, wire, err = a.page(r.Context(), req, v); err != nil {
+		if page, wire, err = a.page(r.Context(), req, v); err == nil {
+			continue
+		}
+		if !partial || r.Context().Err() != nil {
 			a.breakOff(r, err)
 		}
+		a.Log.Error("a listing is partial", "route", r.URL.EscapedPath(), "error", err)
+		if failed, err = a.unfinished(r.Context(), req, seen, last); err != nil {
+			a.breakOff(r, err)
+		}
+		break
 	}
 	_ = out.WriteByte(']')
-	for _, m := range tail(seen) {
+	ending := tail(seen)
+	if partial {
+		ending.put("failedBlueprints", append([]string{}, failed...))
+	}
+	for _, m := range ending {
 		text, err := encode(members{m})
 		if err != nil {
 			a.breakOff(r, err)
@@ -115,6 +132,29 @@ func (a *API) stream(w http.ResponseWriter, r *request, req catalog.SearchReques
 	_, _ = out.WriteString("}\n")
 	_ = out.Flush() // the client has gone: nothing is left to be done
 	return nil
+}
+
+// unfinished returns the blueprints of which a listing may lack entities: the last one that it came to, and those that it
+// never came to and that have some.
+func (a *API) unfinished(ctx context.Context, req catalog.SearchRequest, seen map[string]bool, last string) ([]string, error) {
+	if req.Blueprint != "" {
+		return []string{req.Blueprint}, nil
+	}
+	list, err := a.Catalog.Blueprints(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var failed []string
+	for _, b := range list {
+		n, err := a.Catalog.CountEntities(ctx, b.Identifier)
+		if err != nil {
+			return nil, err
+		}
+		if b.Identifier == last || !seen[b.Identifier] && n > 0 {
+			failed = append(failed, b.Identifier)
+		}
+	}
+	return failed, nil
 }
 
 // breakOff ends an answer that has begun.
@@ -230,7 +270,8 @@ func (a *API) postDatasourceEntities(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	for req := (catalog.SearchRequest{Query: query, From: text[3]}); ; {
+	names := catalog.Reading{Stored: true, Unscored: true}
+	for req := (catalog.SearchRequest{Query: query, From: text[3], Reading: names}); ; {
 		req.Limit = maxLimit
 		if limit > 0 {
 			req.Limit = min(maxLimit, limit-len(answer.Entities))

@@ -16,9 +16,10 @@ type dialect struct {
 	isList func(column, key string) string // whether it is a list
 	there  func(column, key string) string // whether there is something, null not counted
 
-	// indexed is what an expression index on a member holds: a string's text, a list's JSON. cut is what of a text it holds.
-	indexed func(column, key string) string
-	cut     func(text string) string
+	// indexed is what an expression index on a member holds: a string's text, a list's JSON, cut to so many characters.
+	indexed  func(column, key string) string
+	cut      int                      // 0: not cut
+	textList func(list string) string // a FROM item of the texts, named value, of a JSON list
 
 	// elements is a FROM item of a list's elements; elementText, elementNum and elementTruth read one.
 	elements                              func(column, key string) string
@@ -51,11 +52,11 @@ var sqlite = dialect{
 	json: func(c, k string) string {
 		return "CASE WHEN " + jsonType(c, k) + " IN ('array','object') THEN " + extract(c, k) + " END"
 	},
-	isText:  func(c, k string) string { return jsonType(c, k) + " = 'text'" },
-	isList:  func(c, k string) string { return jsonType(c, k) + " = 'array'" },
-	there:   func(c, k string) string { return jsonType(c, k) + " <> 'null'" },
-	indexed: extract,
-	cut:     func(text string) string { return text },
+	isText:   func(c, k string) string { return jsonType(c, k) + " = 'text'" },
+	isList:   func(c, k string) string { return jsonType(c, k) + " = 'array'" },
+	there:    func(c, k string) string { return jsonType(c, k) + " <> 'null'" },
+	indexed:  extract,
+	textList: func(list string) string { return "json_each(" + list + ")" },
 	elements: func(c, k string) string {
 		return "json_each(CASE " + jsonType(c, k) + " WHEN 'array' THEN " + extract(c, k) + " ELSE '[]' END) AS el"
 	},

@@ -18,11 +18,12 @@ var postgres = dialect{
 	json: func(c, k string) string {
 		return "CASE WHEN " + pgType(c, k) + " IN ('array','object') THEN " + pgText(c, k) + " END"
 	},
-	isText:  func(c, k string) string { return pgType(c, k) + " = 'string'" },
-	isList:  func(c, k string) string { return pgType(c, k) + " = 'array'" },
-	there:   func(c, k string) string { return pgType(c, k) + " <> 'null'" },
-	indexed: func(c, k string) string { return "left(" + pgText(c, k) + ", 300) COLLATE \"C\"" },
-	cut:     func(text string) string { return "left(" + text + ", 300)" },
+	isText:   func(c, k string) string { return pgType(c, k) + " = 'string'" },
+	isList:   func(c, k string) string { return pgType(c, k) + " = 'array'" },
+	there:    func(c, k string) string { return pgType(c, k) + " <> 'null'" },
+	indexed:  func(c, k string) string { return "left(" + pgText(c, k) + ", 300) COLLATE \"C\"" },
+	cut:      300,
+	textList: func(list string) string { return "json_array_elements_text(" + list + "::json) AS l(value)" },
 	elements: func(c, k string) string {
 		return "json_array_elements(CASE " + pgType(c, k) + " WHEN 'array' THEN " + pgValue(c, k) + " ELSE '[]' END) AS el(value)"
 	},

@@ -40,15 +40,15 @@ func (q *query) pointing(r catalog.Rule) string {
 	if !known || !stored {
 		return ""
 	}
-	marks := make([]string, len(r.Values))
+	texts := make([]string, len(r.Values))
 	for i, v := range r.Values {
 		if v.Kind != catalog.TextValue {
 			return ""
 		}
-		marks[i] = q.bind(v.Text)
+		texts[i] = v.Text
 	}
-	found := "e.id IN (SELECT r.entity_id FROM relations r WHERE r.target_blueprint_id = " + strconv.FormatInt(target, 10) + " AND r.target_identifier IN (" +
-		strings.Join(marks, ",") + ") AND r.relation_id = " + strconv.FormatInt(id, 10) + ")"
+	found := "e.id IN (SELECT r.entity_id FROM relations r WHERE r.target_blueprint_id = " + strconv.FormatInt(target, 10) + " AND r.target_identifier IN " +
+		q.texts(texts) + " AND r.relation_id = " + strconv.FormatInt(id, 10) + ")"
 	if decides {
 		return found
 	}
@@ -78,12 +78,8 @@ func (q *query) inverse(rel *catalog.Relation) subject {
 		if !ok || len(ids) == 0 {
 			return "1 = 0"
 		}
-		marks := make([]string, len(ids))
-		for i, id := range ids {
-			marks[i] = q.text(id)
-		}
 		n := q.integer(int64(len(ids)))
-		return "((SELECT count(*) " + from + ") = " + n + " AND (SELECT count(*) " + from + " AND s.identifier IN (" + strings.Join(marks, ",") + ")) = " + n + ")"
+		return "((SELECT count(*) " + from + ") = " + n + " AND (SELECT count(*) " + from + " AND s.identifier IN " + q.texts(ids) + ") = " + n + ")"
 	}
 	return out
 }
@@ -130,11 +126,7 @@ func (q *query) reach(r *catalog.Reach) string {
 	if !ok || len(r.Identifiers) == 0 {
 		return "SELECT b.id FROM entities b WHERE 1 = 0"
 	}
-	marks := make([]string, len(r.Identifiers))
-	for i, identifier := range r.Identifiers {
-		marks[i] = q.bind(identifier)
-	}
-	found := "SELECT b.id FROM entities b WHERE b.blueprint_id = " + strconv.FormatInt(id, 10) + " AND b.identifier IN (" + strings.Join(marks, ",") + ")"
+	found := "SELECT b.id FROM entities b WHERE b.blueprint_id = " + strconv.FormatInt(id, 10) + " AND b.identifier IN " + q.texts(r.Identifiers)
 	for _, hop := range r.Hops {
 		found = q.hop(found, hop)
 	}

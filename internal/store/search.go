@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"regexp"
 	"slices"
 	"strconv"
@@ -24,8 +25,8 @@ func (t *catalogTx) Search(ctx context.Context, f catalog.Find) ([]catalog.Entit
 			return nil, false, err
 		}
 	}
-	query := `SELECT ` + entityColumns + fromEntities + q.where() + ` ORDER BY ` + order + ` LIMIT ` + q.bind(f.Limit+1)
-	list, err := t.entities(ctx, query, q.args...)
+	query, args := q.finish(`SELECT ` + entityColumns + fromEntities + q.where() + ` ORDER BY ` + order + ` LIMIT ` + q.integer(int64(f.Limit+1)))
+	list, err := t.entities(ctx, query, args...)
 	if err != nil {
 		return nil, false, err
 	}
@@ -52,7 +53,8 @@ func (t *catalogTx) Count(ctx context.Context, f catalog.Find) (int64, error) {
 		return n, err
 	}
 	var n int64
-	err = t.row(ctx, `SELECT count(*) FROM entities e `+q.where(), q.args, &n)
+	query, args := q.finish(`SELECT count(*) FROM entities e ` + q.where())
+	err = t.row(ctx, query, args, &n)
 	return n, err
 }
 
@@ -71,7 +73,8 @@ func (t *catalogTx) Matching(ctx context.Context, ids []int64, rule catalog.Rule
 		marks[i] = q.bind(id)
 	}
 	q.conditions = append(q.conditions, "e.id IN ("+strings.Join(marks, ",")+")")
-	err = t.each(ctx, `SELECT e.id FROM entities e `+q.where(), q.args, func(r *sql.Rows) error {
+	query, args := q.finish(`SELECT e.id FROM entities e ` + q.where())
+	err = t.each(ctx, query, args, func(r *sql.Rows) error {
 		var id int64
 		err := r.Scan(&id)
 		found[id] = true
@@ -92,6 +95,45 @@ type query struct {
 func (q *query) bind(v any) string {
 	q.args = append(q.args, v)
 	return placeholder(len(q.args))
+}
+
+// finish leaves out arguments that the statement does not use, and gives each use its own: PostgreSQL refuses the first,
+// SQLite binds what is used once and in order the fastest.
+func (q *query) finish(statement string) (string, []any) {
+	var b strings.Builder
+	var args []any
+	for i := 0; i < len(statement); i++ {
+		n := 0
+		j := i + 1
+		for ; statement[i] == '$' && j < len(statement) && statement[j] >= '0' && statement[j] <= '9'; j++ {
+			n = n*10 + int(statement[j]-'0')
+		}
+		if n == 0 {
+			b.WriteByte(statement[i])
+			continue
+		}
+		args = append(args, q.args[n-1])
+		b.WriteString(placeholder(len(args)))
+		i = j - 1
+	}
+	return b.String(), args
+}
+
+// texts is a list of texts: ("$1","$2"). A long one is one argument.
+func (q *query) texts(list []string) string {
+	const long = 64
+	if len(list) > long {
+		text, err := json.Marshal(list)
+		if err != nil {
+			panic("store: a list of texts cannot be written: " + err.Error())
+		}
+		return "(SELECT value FROM " + q.sql.textList(q.text(string(text))) + ")"
+	}
+	marks := make([]string, len(list))
+	for i, text := range list {
+		marks[i] = q.text(text)
+	}
+	return "(" + strings.Join(marks, ",") + ")"
 }
 
 func (q *query) where() string {
@@ -360,11 +402,7 @@ func (q *query) identifiers(texts []string) string {
 	if len(texts) == 0 {
 		return "1 = 0"
 	}
-	marks := make([]string, len(texts))
-	for i, text := range texts {
-		marks[i] = q.bind(text)
-	}
-	in := "e.identifier IN (" + strings.Join(marks, ",") + ")"
+	in := "e.identifier IN " + q.texts(texts)
 	if q.scoped || len(q.names.blueprint) > maxTried {
 		return in
 	}
@@ -380,14 +418,10 @@ func (q *query) identifiers(texts []string) string {
 // an element does; lists are found by the bracket that their text begins with.
 func (q *query) textProperty(r catalog.Rule, texts []string) string {
 	d, key := q.sql, q.sql.key(r.Subject.Name)
-	held, cut, marks := d.indexed("e.properties", key), make([]string, len(texts)), make([]string, len(texts))
-	for i, text := range texts {
-		marks[i] = q.text(text)
-		cut[i] = d.cut(marks[i])
-	}
-	one := "(" + held + " IN (" + strings.Join(cut, ",") + ") AND " + d.isText("e.properties", key)
-	if d.cut("") != "" {
-		one += " AND " + d.text("e.properties", key) + " IN (" + strings.Join(marks, ",") + ")"
+	held := d.indexed("e.properties", key)
+	one := "(" + held + " IN " + q.texts(cutTexts(texts, d.cut)) + " AND " + d.isText("e.properties", key)
+	if d.cut > 0 {
+		one += " AND " + d.text("e.properties", key) + " IN " + q.texts(texts)
 	}
 	one += ")"
 	if r.Operator == catalog.OpEqual {
@@ -395,6 +429,26 @@ func (q *query) textProperty(r catalog.Rule, texts []string) string {
 	}
 	// '\\' is the sign after '['.
 	return "(" + one + " OR (" + held + " >= '[' AND " + held + " < '\\' AND " + q.among(q.member("e.properties", key), r.Values) + "))"
+}
+
+// cutTexts cuts texts to so many characters; 0 leaves them as they are.
+func cutTexts(texts []string, most int) []string {
+	if most == 0 {
+		return texts
+	}
+	out := make([]string, len(texts))
+	for i, text := range texts {
+		n := 0
+		out[i] = text
+		for at := range text {
+			if n == most {
+				out[i] = text[:at]
+				break
+			}
+			n++
+		}
+	}
+	return out
 }
 
 func (q *query) equal(s subject, v catalog.Value) string {
@@ -417,28 +471,26 @@ func (q *query) equal(s subject, v catalog.Value) string {
 func (q *query) scalar(text, num, truth, millis string, values []catalog.Value) string {
 	var texts, nums, truths, times []string
 	for _, v := range values {
-		switch v.Kind {
-		case catalog.TextValue:
-			if text == none && v.IsTime { // a column of instants
-				times = append(times, q.integer(v.Time))
-			} else if text != none {
-				texts = append(texts, q.text(v.Text))
-			}
-		case catalog.NumberValue:
-			if num == none {
-				continue // a parameter without a use has no type
-			}
+		switch {
+		case v.Kind == catalog.TextValue && text != none:
+			texts = append(texts, v.Text)
+		case v.Kind == catalog.TextValue && v.IsTime && millis != none: // a column of instants
+			times = append(times, q.integer(v.Time))
+		case v.Kind == catalog.NumberValue && num != none:
 			nums = append(nums, q.number(v.Number))
-		case catalog.BoolValue:
+		case v.Kind == catalog.BoolValue && truth != none:
 			truths = append(truths, map[bool]string{true: "1", false: "0"}[v.Bool])
 		}
 	}
 	var parts []string
+	if len(texts) > 0 {
+		parts = append(parts, "coalesce("+text+" IN "+q.texts(texts)+", 1 = 0)")
+	}
 	for _, p := range []struct {
 		expr  string
 		marks []string
-	}{{text, texts}, {num, nums}, {truth, truths}, {millis, times}} {
-		if len(p.marks) > 0 && p.expr != none {
+	}{{num, nums}, {truth, truths}, {millis, times}} {
+		if len(p.marks) > 0 {
 			parts = append(parts, "coalesce("+p.expr+" IN ("+strings.Join(p.marks, ",")+"), 1 = 0)")
 		}
 	}

@@ -93,7 +93,7 @@ func connect(ctx context.Context, where string, create bool) (*Store, error) {
 
 // migrate brings the schema up to date. Of several processes that start at once, one does it.
 func (s *Store) migrate(ctx context.Context) error {
-	return s.alone(ctx, func() error {
+	err := s.alone(ctx, func() error {
 		p, current, target, err := s.versions(ctx)
 		if err != nil || current == target {
 			return err
@@ -103,6 +103,10 @@ func (s *Store) migrate(ctx context.Context) error {
 		}
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	return s.seed(ctx)
 }
 
 // alone runs fn while no other process does so on this database.

@@ -43,6 +43,7 @@ func (h *house) call(method, path, body string, headers ...string) answer {
 	a := answer{h, method + " " + excerpt(path), w.Code, w.Header(), w.Body.String()}
 	if w.Header().Get("Content-Encoding") == "" {
 		a.sound()
+		a.asDescribed(method, u)
 	}
 	return a
 }

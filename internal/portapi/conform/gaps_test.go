@@ -10,6 +10,7 @@ import (
 
 	"longshore/internal/portapi/rules"
 	"longshore/internal/store"
+	"longshore/internal/store/storetest"
 )
 
 // check runs a case on every database. The rules that it shows are given as rules.IDs("…").
@@ -19,8 +20,12 @@ func check(t *testing.T, ids []string, run func(h *house)) {
 		t.Fatal("the case names no rule")
 	}
 	rules.Of(t, ids...)
-	why := knownGaps()[t.Name()]
-	each(t, func(t *testing.T, s *store.Store) {
+	everywhere := knownGaps()[t.Name()]
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		why := everywhere
+		if why == "" {
+			why = knownGaps()[t.Name()] // on one database alone: TestCase/postgres
+		}
 		if why == "" {
 			run(newHouse(t, s))
 			return

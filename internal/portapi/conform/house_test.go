@@ -58,22 +58,6 @@ func (c *clock) move(d time.Duration) {
 	c.at = c.at.Add(d)
 }
 
-// each runs a test on every database.
-func each(t *testing.T, run func(t *testing.T, s *store.Store)) {
-	t.Run("sqlite", func(t *testing.T) {
-		s, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "longshore.db"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			if err := s.Close(); err != nil {
-				t.Error(err)
-			}
-		})
-		run(t, s)
-	})
-}
-
 // newHouse builds everything as cmd does, and signs in.
 func newHouse(t testing.TB, s *store.Store) *house {
 	t.Helper()
@@ -95,13 +79,14 @@ func newHouse(t testing.TB, s *store.Store) *house {
 		return nil
 	})
 	things := catalog.New(s.Catalog(), c.now)
+	key := bytes.Repeat([]byte{1}, 32)
 	keeper, err := auth.New(auth.Config{
-		Credentials: []auth.Credential{{ClientID: clientID, ClientSecret: clientSecret}}, Key: bytes.Repeat([]byte{1}, 32), OrgID: "org_1", Now: c.now,
+		Credentials: []auth.Credential{{ClientID: clientID, ClientSecret: clientSecret}}, Clients: auth.NewClients(s.Clients(c.now), key, c.now), Key: key, OrgID: "org_1", Now: c.now,
 	})
 	must(err)
-	about := org.New(s.Documents(seal, c.now), things, c.now)
+	own := org.New(s.Documents(seal, c.now), things, c.now)
 	api := portapi.New(portapi.Config{
-		Organization: about, Teams: about, Integrations: about,
+		Organization: own, Teams: own, Integrations: own, Scorecards: things,
 		Keeper: keeper, Catalog: things, Webhooks: objects, Ledger: objects,
 		Receiver: ingest.NewReceiver(objects, folder, lake.GuideLayout(), c.now, log), Syncs: s.Syncs("lake", c.now, nil, nil),
 		PublicURL: origin, Now: c.now,

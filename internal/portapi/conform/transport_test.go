@@ -155,7 +155,7 @@ func TestBadTokensAreUnauthorized(t *testing.T) {
 
 func TestTokensAreCheapAndUnlimited(t *testing.T) {
 	check(t, rules.IDs("1.3-8", "1.5-2", "9-13", "1.4-22"), func(h *house) {
-		for range 1000 { // call checks that no header speaks of a limit
+		for range 300 { // call checks that no header speaks of a limit
 			h.call("POST", "/v1/auth/access_token", `{"clientId":"client_1","clientSecret":"s3cret"}`, "Authorization:").want(200, "")
 		}
 	})
@@ -267,9 +267,18 @@ func TestBodiesThatDoNotFit(t *testing.T) {
 	check(t, rules.IDs("1.4-6", "1.4-15", "1.4-26"), func(h *house) {
 		h.okta()
 		for _, call := range [][2]string{
-			{"POST", "/v1/blueprints"}, {"PUT", "/v1/blueprints/okta_group"}, {"PATCH", "/v1/blueprints/okta_group"},
-			{"POST", groups}, {"PUT", groups + "/g"}, {"PATCH", groups + "/g"}, {"POST", groups + "/bulk"}, {"POST", "/v1/blueprints/okta_group/bulk/entities/delete"},
-			{"POST", groups + "/search"}, {"POST", "/v1/entities/search"}, {"POST", "/v1/blueprints/entities/datasource-entities"}, {"POST", "/v1/webhooks"},
+			{"POST", "/v1/blueprints"},
+			{"PUT", "/v1/blueprints/okta_group"},
+			{"PATCH", "/v1/blueprints/okta_group"},
+			{"POST", groups},
+			{"PUT", groups + "/g"},
+			{"PATCH", groups + "/g"},
+			{"POST", groups + "/bulk"},
+			{"POST", "/v1/blueprints/okta_group/bulk/entities/delete"},
+			{"POST", groups + "/search"},
+			{"POST", "/v1/entities/search"},
+			{"POST", "/v1/blueprints/entities/datasource-entities"},
+			{"POST", "/v1/webhooks"},
 		} {
 			h.call(call[0], call[1], `{"a":`).want(400, "bad_request")
 			h.call(call[0], call[1], `"text"`).want(422, "invalid_request")

@@ -202,13 +202,33 @@ func TestProgramsOfTheGuides(t *testing.T) {
 		h.blueprint(`{"identifier": "v", "title": "V", "schema": {"properties": {"v": {"type": "object"}}, "required": []}}`)
 		const body = `{"id": "i", "s": "00u1", "key": "data/k/users/x", "num": "12", "when": "2026-01-05", "list": [3, 1, 3], "o": {"b": 2, "a": 1}, "nil": null}`
 		for i, c := range [][2]string{
-			{`.body.key | split("/") | .[2] | IN("users")`, `true`}, {`.body.s | startswith("00u")`, `true`}, {`.body | has("id")`, `true`}, {`.body.num | tonumber? // .`, `12`},
-			{`.body.nil | tonumber? // .`, `null`}, {`.body.when | strptime("%Y-%m-%d") | strftime("%Y-%m-%dT%H:%M:%SZ")`, `"2026-01-05T00:00:00Z"`}, {`.body.when | strptime("%Y-%m-%d") | mktime | todate`, `"2026-01-05T00:00:00Z"`},
-			{`[.body.list[] | select(. > 1)] | add`, `6`}, {`.body.list | unique | map(. * 2) | join(",")`, `"2,6"`}, {`.body.o | to_entries | map(.key) | sort_by(.) | first`, `"a"`},
-			{`.body.s | gsub("0"; "-") | ascii_downcase | ltrimstr("-")`, `"-u1"`}, {`.body.s | capture("(?<n>[0-9]+)u") | .n`, `"00"`}, {`.body.s[:-1]`, `"00u"`}, {`.body.s | test("^00u")`, `true`},
-			{`if .body.num == "12" then "a" elif true then "b" else "c" end`, `"a"`}, {`reduce .body.list[] as $x (0; . + $x)`, `7`}, {`"\(.body.id)-\(.body.num)"`, `"i-12"`}, {`.body.list | index(3)`, `0`},
-			{`.body.list | any(. == 1)`, `true`}, {`.body.list | all(. == 1)`, `false`}, {`1.6 | [round, floor]`, `[2,1]`}, {`.body.o | keys | last`, `"b"`}, {`.body.o | with_entries(.value |= tostring) | .a`, `"1"`},
-			{`.body.list | length | tostring`, `"3"`}, {`now | type`, `"number"`}, {`.body.s | endswith("1")`, `true`}, {`.body.s | sub("u"; "v")`, `"00v1"`},
+			{`.body.key | split("/") | .[2] | IN("users")`, `true`},
+			{`.body.s | startswith("00u")`, `true`},
+			{`.body | has("id")`, `true`},
+			{`.body.num | tonumber? // .`, `12`},
+			{`.body.nil | tonumber? // .`, `null`},
+			{`.body.when | strptime("%Y-%m-%d") | strftime("%Y-%m-%dT%H:%M:%SZ")`, `"2026-01-05T00:00:00Z"`},
+			{`.body.when | strptime("%Y-%m-%d") | mktime | todate`, `"2026-01-05T00:00:00Z"`},
+			{`[.body.list[] | select(. > 1)] | add`, `6`},
+			{`.body.list | unique | map(. * 2) | join(",")`, `"2,6"`},
+			{`.body.o | to_entries | map(.key) | sort_by(.) | first`, `"a"`},
+			{`.body.s | gsub("0"; "-") | ascii_downcase | ltrimstr("-")`, `"-u1"`},
+			{`.body.s | capture("(?<n>[0-9]+)u") | .n`, `"00"`},
+			{`.body.s[:-1]`, `"00u"`},
+			{`.body.s | test("^00u")`, `true`},
+			{`if .body.num == "12" then "a" elif true then "b" else "c" end`, `"a"`},
+			{`reduce .body.list[] as $x (0; . + $x)`, `7`},
+			{`"\(.body.id)-\(.body.num)"`, `"i-12"`},
+			{`.body.list | index(3)`, `0`},
+			{`.body.list | any(. == 1)`, `true`},
+			{`.body.list | all(. == 1)`, `false`},
+			{`1.6 | [round, floor]`, `[2,1]`},
+			{`.body.o | keys | last`, `"b"`},
+			{`.body.o | with_entries(.value |= tostring) | .a`, `"1"`},
+			{`.body.list | length | tostring`, `"3"`},
+			{`now | type`, `"number"`},
+			{`.body.s | endswith("1")`, `true`},
+			{`.body.s | sub("u"; "v")`, `"00v1"`},
 		} {
 			h.events(`{"blueprint": "v", "entity": {"identifier": ".body.id", "properties": {"v": `+quoted("{v: ("+c[0]+")}")+`}}}`, body)
 			if got := h.call("GET", "/v1/blueprints/v/entities/i", "").at("entity", "properties", "v", "v"); !same(got, c[1]) {
@@ -240,9 +260,13 @@ func TestReceiving(t *testing.T) {
 		h.call("POST", door, `{"id": "second"}`, "X-Request-Id: 1", "Authorization:").want(202, "")
 		const body = `{"id":  "signed"}`
 		for _, c := range []struct{ security, header, id string }{
-			{`"signatureAlgorithm": "sha256", "secret": "k"`, sign(sha256.New, "k", body), "ok"}, {`"signatureAlgorithm": "sha1", "secret": "k", "signaturePrefix": "sha1="`, "sha1=" + sign(sha1.New, "k", body), "ok"},
-			{`"signatureAlgorithm": "plain", "secret": "k"`, "k", "ok"}, {`"signatureAlgorithm": "plain", "secret": "k"`, "kk", ""}, {`"signatureAlgorithm": "sha256", "secret": "k"`, sign(sha256.New, "k", `{"id":"signed"}`), ""},
-			{`"signatureAlgorithm": "sha256", "secret": "k"`, "", ""}, {`"signatureAlgorithm": null, "secret": "k"`, "", "ok"},
+			{`"signatureAlgorithm": "sha256", "secret": "k"`, sign(sha256.New, "k", body), "ok"},
+			{`"signatureAlgorithm": "sha1", "secret": "k", "signaturePrefix": "sha1="`, "sha1=" + sign(sha1.New, "k", body), "ok"},
+			{`"signatureAlgorithm": "plain", "secret": "k"`, "k", "ok"},
+			{`"signatureAlgorithm": "plain", "secret": "k"`, "kk", ""},
+			{`"signatureAlgorithm": "sha256", "secret": "k"`, sign(sha256.New, "k", `{"id":"signed"}`), ""},
+			{`"signatureAlgorithm": "sha256", "secret": "k"`, "", ""},
+			{`"signatureAlgorithm": null, "secret": "k"`, "", "ok"},
 		} {
 			h.call("PATCH", "/v1/webhooks/w", `{"security": {"signatureHeaderName": "X-Sum", `+c.security+`}}`).want(200, "")
 			a := h.call("POST", door, body, "X-Sum: "+c.header, "Authorization:")

@@ -9,6 +9,7 @@ CREATE FUNCTION longshore_number(t TEXT) RETURNS DOUBLE PRECISION LANGUAGE plpgs
 DECLARE
   exponent TEXT;
   n NUMERIC;
+  place INT;
 BEGIN
   IF length(t) < 300 AND t !~ '[eE]' THEN
     RETURN t::double precision;
@@ -25,14 +26,15 @@ BEGIN
   IF coalesce(exponent::int, 0) > 100000 THEN
     RETURN CASE WHEN n < 0 THEN '-Infinity'::double precision ELSE 'Infinity'::double precision END;
   END IF;
+  -- n becomes a digit, a point and the rest; place is the power of ten of that digit.
   n := abs(n);
-  -- The first digit's place decides.
-  IF coalesce(exponent::int, 0) + floor(log(n)) > 308
-    OR coalesce(exponent::int, 0) + floor(log(n)) = 308 AND n >= 179769313486231580793e288 * power(10::numeric, -coalesce(exponent::int, 0)) THEN
+  place := floor(log(n));
+  n := CASE WHEN place > 0 THEN n / power(10::numeric, place) ELSE n * power(10::numeric, -place) END;
+  place := place + coalesce(exponent::int, 0);
+  IF place > 308 OR place = 308 AND n >= 1.79769313486231580793 THEN
     RETURN CASE WHEN t LIKE '-%' THEN '-Infinity'::double precision ELSE 'Infinity'::double precision END;
   END IF;
-  IF coalesce(exponent::int, 0) + floor(log(n)) < -324
-    OR coalesce(exponent::int, 0) + floor(log(n)) = -324 AND n * power(10::numeric, coalesce(exponent::int, 0) + 324) < 2.4703282292062327208 THEN
+  IF place < -324 OR place = -324 AND n <= 2.4703282292062327208 THEN
     RETURN 0;
   END IF;
   RETURN t::double precision;
