@@ -144,9 +144,11 @@ func openEnd(ctx context.Context, cmd *cobra.Command, arg string, isTarget bool)
 	}
 	if !isTarget {
 		e.store, err = store.Attach(ctx, where)
+	} else {
+		e.store, err = store.OpenBare(ctx, where)
 	}
 	var older *fault.Error
-	if isTarget || errors.As(err, &older) && older.Code == store.OlderSchema { // nobody else works on it: it may be brought up to date
+	if errors.As(err, &older) && older.Code == store.OlderSchema { // nobody else works on it: it may be brought up to date
 		e.store, err = store.Open(ctx, where)
 	}
 	if err != nil {

@@ -63,6 +63,21 @@ func Open(ctx context.Context, where string) (*Store, error) {
 	if err := s.migrate(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
+	if err := s.seed(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// OpenBare is Open for the target of Copy: a new database gets the schema and nothing else.
+func OpenBare(ctx context.Context, where string) (*Store, error) {
+	s, err := connect(ctx, where, true)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.migrate(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
 	return s, nil
 }
 
@@ -93,7 +108,7 @@ func connect(ctx context.Context, where string, create bool) (*Store, error) {
 
 // migrate brings the schema up to date. Of several processes that start at once, one does it.
 func (s *Store) migrate(ctx context.Context) error {
-	err := s.alone(ctx, func() error {
+	return s.alone(ctx, func() error {
 		p, current, target, err := s.versions(ctx)
 		if err != nil || current == target {
 			return err
@@ -103,10 +118,6 @@ func (s *Store) migrate(ctx context.Context) error {
 		}
 		return nil
 	})
-	if err != nil {
-		return err
-	}
-	return s.seed(ctx)
 }
 
 // alone runs fn while no other process does so on this database.
