@@ -115,6 +115,7 @@ func (q *Queue) reclaimDead(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	defer rows.Close()
 	var names []string
 	for rows.Next() {
 		var name string
