@@ -63,12 +63,12 @@ func TestCopyThereAndBack(t *testing.T) {
 	}
 	b := newBench(t)
 	fill(t, b)
-	server, err := Open(t.Context(), pgserver.Database(t, nil))
+	server, err := OpenBare(t.Context(), pgserver.Database(t, nil))
 	must(t, err)
 	defer server.Close()
 	there, err := Copy(t.Context(), b.Store, server, func(string, int64) {})
 	must(t, err)
-	back, err := Open(t.Context(), filepath.Join(t.TempDir(), "back.db"))
+	back, err := OpenBare(t.Context(), filepath.Join(t.TempDir(), "back.db"))
 	must(t, err)
 	defer back.Close()
 	again, err := Copy(t.Context(), server, back, func(string, int64) {})
@@ -120,7 +120,7 @@ func TestCopyThatDiffersIsNoticed(t *testing.T) {
 	}
 	b := newBench(t)
 	fill(t, b)
-	other, err := Open(t.Context(), filepath.Join(t.TempDir(), "other.db"))
+	other, err := OpenBare(t.Context(), filepath.Join(t.TempDir(), "other.db"))
 	must(t, err)
 	defer other.Close()
 	done, err := Copy(t.Context(), b.Store, other, func(string, int64) {})
