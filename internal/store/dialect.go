@@ -29,6 +29,13 @@ type dialect struct {
 	position func(text, part string) string   // where part begins in text, 0 for nowhere
 	suffix   func(text, ending string) string // whether text ends so
 	binary   string                           // collation by bytes, after a text in an order
+
+	// The index of words: wordsID names its key, wordsLike selects the ids that a query of wordsQuery finds, putWords adds
+	// rows of an id and what wordsText gives.
+	wordsID, putWords     string
+	wordsLike             func(query string) string
+	wordsQuery, wordsText func(words []string) string
+
 	// placeholders rewrites $1, $2, … into what the driver binds fastest.
 	placeholders func(query string) string
 }
@@ -69,6 +76,13 @@ var sqlite = dialect{
 	suffix: func(text, ending string) string {
 		return "(length(" + ending + ") = 0 AND (" + text + ") IS NOT NULL OR substr(" + text + ", -length(" + ending + ")) = " + ending + ")"
 	},
+	wordsID:  "rowid",
+	putWords: `INSERT INTO entity_words (rowid, words) VALUES %s`,
+	wordsLike: func(query string) string {
+		return "SELECT f.rowid AS id FROM entity_words f WHERE f.words MATCH " + query
+	},
+	wordsQuery:   func(words []string) string { return quotedWords(words, `"`, "*", " AND ") },
+	wordsText:    func(words []string) string { return strings.Join(words, " ") },
 	placeholders: bare,
 }
 

@@ -35,7 +35,14 @@ var postgres = dialect{
 	suffix: func(text, ending string) string {
 		return "(right(" + text + ", length(" + ending + ")) = " + ending + ")"
 	},
-	binary:       ` COLLATE "C"`,
+	binary:   ` COLLATE "C"`,
+	wordsID:  "entity_id",
+	putWords: `INSERT INTO entity_words (entity_id, words) SELECT r.id, array_to_tsvector(string_to_array(r.words, ' ')) FROM (VALUES %s) AS r(id, words)`,
+	wordsLike: func(query string) string {
+		return "SELECT f.entity_id AS id FROM entity_words f WHERE f.words @@ CAST(" + query + " AS tsquery)"
+	},
+	wordsQuery:   func(words []string) string { return quotedWords(words, "'", ":*", " & ") },
+	wordsText:    func(words []string) string { return strings.Join(words, " ") },
 	placeholders: func(query string) string { return query },
 }
 
