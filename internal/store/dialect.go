@@ -1,6 +1,9 @@
 package store
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // dialect is what differs between the databases in the SQL of the catalog. A column holds a JSON object as text, a key is
 // what key gives for a member of it, "" the column's whole value. Every expression is NULL where the value is not there or
@@ -35,6 +38,11 @@ type dialect struct {
 	wordsID, putWords     string
 	wordsLike             func(query string) string
 	wordsQuery, wordsText func(words []string) string
+
+	// indexProperty are statements that make an expression index on a property of one blueprint; indexesLike counts the indexes
+	// whose names begin with $2 ($1 signs), and those of the name $3 that serve.
+	indexProperty func(name, property string, blueprint int64) []string
+	indexesLike   string
 
 	// placeholders rewrites $1, $2, … into what the driver binds fastest.
 	placeholders func(query string) string
@@ -79,10 +87,14 @@ var sqlite = dialect{
 	wordsID:  "rowid",
 	putWords: `INSERT INTO entity_words (rowid, words) VALUES %s`,
 	wordsLike: func(query string) string {
-		return "SELECT f.rowid AS id FROM entity_words f WHERE f.words MATCH " + query
+		return "SELECT rowid AS id FROM entity_words WHERE entity_words MATCH " + query
 	},
-	wordsQuery:   func(words []string) string { return quotedWords(words, `"`, "*", " AND ") },
-	wordsText:    func(words []string) string { return strings.Join(words, " ") },
+	wordsQuery: func(words []string) string { return quotedWords(words, `"`, "*", " AND ") },
+	wordsText:  func(words []string) string { return strings.Join(words, " ") },
+	indexProperty: func(name, property string, blueprint int64) []string {
+		return []string{"CREATE INDEX IF NOT EXISTS " + name + " ON entities (" + extract("properties", path(property)) + ", identifier) WHERE blueprint_id = " + strconv.FormatInt(blueprint, 10)}
+	},
+	indexesLike:  `SELECT count(*), coalesce(sum(name = $3), 0) FROM sqlite_master WHERE type = 'index' AND substr(name, 1, $1) = $2`,
 	placeholders: bare,
 }
 
