@@ -27,8 +27,9 @@ type use struct {
 // uses counts what searches ask for. It is safe for concurrent use.
 type uses struct {
 	sync.Mutex
-	counts map[use]int
-	wanted chan use // counted often enough
+	pending int // wanted and not made yet
+	counts  map[use]int
+	wanted  chan use // counted often enough
 }
 
 // maxUses bounds what is counted; when full it starts anew.
@@ -46,6 +47,7 @@ func (u *uses) note(list []use) {
 		if u.counts[one]++; u.counts[one]%usesForIndex == 0 {
 			select {
 			case u.wanted <- one:
+				u.pending++
 			default: // it will be asked for again
 			}
 		}
@@ -72,7 +74,11 @@ func (c *Catalog) Follow(ctx context.Context, report func(error)) error {
 		case <-ctx.Done():
 			return nil
 		case u := <-c.uses.wanted:
-			if err := c.makeIndex(ctx, u); err != nil && ctx.Err() == nil {
+			err := c.makeIndex(ctx, u)
+			c.uses.Lock()
+			c.uses.pending--
+			c.uses.Unlock()
+			if err != nil && ctx.Err() == nil {
 				report(fmt.Errorf("make an index for searches: %w", err))
 			}
 		case <-time.After(pause):
@@ -85,6 +91,13 @@ func (c *Catalog) Follow(ctx context.Context, report func(error)) error {
 			}
 		}
 	}
+}
+
+// Following says whether indexes are wanted that Follow has not made yet.
+func (c *Catalog) Following() bool {
+	c.uses.Lock()
+	defer c.uses.Unlock()
+	return c.uses.pending > 0
 }
 
 // makeIndex makes a property's index unless it is there, or would serve few.
