@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -60,7 +60,7 @@ func runCheck(cmd *cobra.Command, asJSON, credentials bool) error {
 		return err
 	}
 	open := openToRead
-	if _, err := os.Stat(databasePath(cfg.data)); errors.Is(err, os.ErrNotExist) {
+	if cfg.isNew() {
 		open = openApp // a check may come before everything else
 	}
 	a, openErr := open(ctx, cfg, newLog(cmd.ErrOrStderr()))
@@ -93,7 +93,9 @@ func runCheck(cmd *cobra.Command, asJSON, credentials bool) error {
 		_ = r.print(cmd.OutOrStdout(), asJSON) // what is known already is worth seeing
 		return openErr
 	}
-	r.Database = "SQLite in " + cfg.data + ": opened and migrated"
+	if r.Database, err = a.databaseLine(ctx); err != nil {
+		return err
+	}
 	r.Bucket = a.bucket.Name()
 	if bucket, ok := a.bucket.(*lakes3.Bucket); ok {
 		for _, right := range bucket.Check(ctx, cfg.s3Prefix) {
@@ -117,6 +119,18 @@ func runCheck(cmd *cobra.Command, asJSON, credentials bool) error {
 		return errSilent
 	}
 	return nil
+}
+
+// databaseLine says which database it is and how long a write to it takes.
+func (a *app) databaseLine(ctx context.Context) (string, error) {
+	server, took, err := a.store.Probe(ctx)
+	if err != nil {
+		return "", err
+	}
+	if server == "" {
+		return "SQLite in " + a.cfg.data + ": opened and migrated", nil
+	}
+	return fmt.Sprintf("%s, %s: opened and migrated, a write takes %s", server, a.store.Name(), took.Round(100*time.Microsecond)), nil
 }
 
 func withHint(err error) string {

@@ -16,6 +16,7 @@ import (
 
 	"longshore/internal/fault"
 	"longshore/internal/source/okta"
+	"longshore/internal/store"
 )
 
 // setting is one setting: its name in longshore.yaml, the variables that set it (the first that is set wins), and its
@@ -69,6 +70,7 @@ type config struct {
 	data, listen, s3Listen                   string
 	s3Endpoint, s3Bucket, s3Region, s3Prefix string
 	oktaURL, clientID, clientSecret          string
+	database                                 string      // URL of a PostgreSQL database; "": SQLite in the data folder
 	okta                                     okta.Config // as the settings have it; without an org the demo org is meant
 }
 
@@ -118,9 +120,9 @@ func readConfig(cmd *cobra.Command) (config, error) {
 	if c.data, err = filepath.Abs(c.data); err != nil {
 		return c, fault.Errorf(fault.Invalid, "data folder %q: %w", k.String("data"), err)
 	}
-	if k.String("database-url") != "" {
-		return c, fault.Errorf(fault.Invalid, "LONGSHORE_DATABASE_URL is set, but this version keeps its catalog in SQLite only").
-			WithHint("unset it; the catalog lies in the --data folder")
+	if c.database = k.String("database-url"); c.database != "" && !store.IsURL(c.database) {
+		return c, fault.Errorf(fault.Invalid, "LONGSHORE_DATABASE_URL is no PostgreSQL URL"). // nor shown: it may hold a password
+													WithHint("write postgres://USER:PASSWORD@HOST:PORT/DATABASE; without it the catalog is SQLite in the --data folder")
 	}
 	if c.okta, err = oktaConfig(k); err != nil {
 		return c, err

@@ -3,10 +3,13 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"longshore/internal/auth"
+	"longshore/internal/catalog"
 	"longshore/internal/store"
 )
 
@@ -14,7 +17,7 @@ import (
 func folder(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	if _, err := openKeys(dir); err != nil {
+	if _, err := openKeys(config{data: dir}); err != nil {
 		t.Fatal(err)
 	}
 	s, err := store.Open(t.Context(), databasePath(dir))
@@ -121,5 +124,33 @@ func TestRotatedFirstCredentialIsTheOneShown(t *testing.T) {
 	}
 	if _, _, err := keeper.Token(id, after); err != nil {
 		t.Errorf("the new secret: %v", err)
+	}
+}
+
+func TestAuditIsVerified(t *testing.T) {
+	dir := folder(t)
+	a, err := openDatabase(t.Context(), config{data: dir}, newLog(&bytes.Buffer{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	if err := a.catalog.Record(t.Context(), []catalog.AuditEntry{{Kind: "team", Action: "CREATE", Identifier: "core"}, {Kind: "team", Action: "DELETE", Identifier: "core"}}); err != nil {
+		t.Fatal(err)
+	}
+	head, _ := longshoreIn(t, dir, exitOK, "audit", "head")
+	file := filepath.Join(t.TempDir(), "head.json")
+	if err := os.WriteFile(file, []byte(head), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, _ := longshoreIn(t, dir, exitOK, "audit", "verify", "--head", file); !strings.Contains(out, "ok: 2 entries fit, the kept entry 2 among them") {
+		t.Errorf("%s", out)
+	}
+	for _, q := range []string{`DROP TRIGGER history_stays`, `UPDATE history SET identifier = 'other' WHERE id = 1`} {
+		if _, err := a.store.Writer().Exec(q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out, _ := longshoreIn(t, dir, exitFailed, "audit", "verify"); !strings.Contains(out, "BROKEN at entry 1") {
+		t.Errorf("%s", out)
 	}
 }

@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"longshore/internal/access"
 	"longshore/internal/auth"
 	"longshore/internal/fault"
 	"longshore/internal/ingest"
@@ -28,18 +30,25 @@ func (a *app) doors(ctx context.Context, w *worker) (s *server.Server, signIn st
 	if err != nil {
 		return nil, "", err
 	}
+	things := organization.New(a.store.Documents(a.seal, time.Now), a.catalog, time.Now)
+	guard := &access.Guard{
+		Catalog: a.catalog, Documents: a.store.Documents(a.seal, time.Now), Teams: things.TeamsOf, Reads: access.NewReads(a.catalog, time.Now),
+	}
 	screens, err := web.New(web.Config{
-		Catalog: a.catalog, Ledger: a.objects, Syncs: a.syncs, Bucket: a.bucket, Search: lakeSearch{a},
+		Catalog: guard, Ledger: a.objects, Syncs: a.syncs, Bucket: a.bucket, Search: lakeSearch{a},
 		SignedIn:  func(r *http.Request) bool { _, err := keeper.Session(r); return err == nil },
 		StartSync: w.startSync, Version: version(), OrgURL: a.orgURL(), Log: a.log,
 	})
 	if err != nil {
 		return nil, "", err
 	}
-	things := organization.New(a.store.Documents(a.seal, time.Now), a.catalog, time.Now)
+	clients, err := a.clients(ctx)
+	if err != nil {
+		return nil, "", err
+	}
 	api := portapi.New(portapi.Config{
-		Organization: things, Teams: things, Integrations: things,
-		Keeper: keeper, Catalog: a.catalog, Webhooks: a.objects, Ledger: a.objects, Syncs: a.syncs, Log: a.log,
+		Organization: things, Teams: things, Integrations: things, Scorecards: a.catalog,
+		Keeper: keeper, Catalog: guard, Permissions: guard, Credentials: clients, Webhooks: a.objects, Ledger: a.objects, Syncs: a.syncs, Log: a.log,
 		Receiver: ingest.NewReceiver(a.objects, a.bucket, a.layout, time.Now, a.log),
 	})
 	hook, err := a.hook(ctx)
@@ -55,7 +64,7 @@ func (a *app) doors(ctx context.Context, w *worker) (s *server.Server, signIn st
 			{Prefix: "/ingest/", Handler: api, AnyOrigin: true},
 			{Prefix: okta.HookPath, Handler: hook},
 			{Prefix: auth.LoginPath, Handler: keeper.Login()},
-			{Prefix: "/", Handler: screens},
+			{Prefix: "/", Handler: named(keeper, screens)},
 		},
 		Ready:    a.store.Ping,
 		Registry: registry,
@@ -64,7 +73,47 @@ func (a *app) doors(ctx context.Context, w *worker) (s *server.Server, signIn st
 	if err != nil {
 		return nil, "", err
 	}
+	w.tidy = func(ctx context.Context, age time.Duration) error {
+		api.Flush(ctx)
+		return errors.Join(guard.Reads.Flush(ctx, age), keeper.KeepUses(ctx))
+	}
 	return s, s.URL() + keeper.SignInPath(), nil
+}
+
+// named says to the screens' catalog who looks.
+func named(keeper *auth.Keeper, screens http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if p, err := keeper.Session(r); err == nil {
+			ctx := access.WithCall(auth.With(r.Context(), p), access.Call{Route: "the screens"})
+			r = r.WithContext(ctx)
+		}
+		screens.ServeHTTP(w, r)
+	})
+}
+
+// The audit log and the credentials gather what is written down together.
+const (
+	tidyEvery = 10 * time.Second
+	readsAge  = time.Minute
+)
+
+// keepTidy writes down what has gathered (privileged reads, refused writes, uses of credentials) until ctx ends, and then
+// what is left.
+func (w *worker) keepTidy(ctx context.Context) error {
+	tick := time.NewTicker(tidyEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			if err := w.tidy(ctx, readsAge); err != nil && ctx.Err() == nil {
+				w.app.log.Warn("the audit log of reads waits", "error", err)
+			}
+		case <-ctx.Done():
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), tidyEvery)
+			defer cancel()
+			return w.tidy(last, 0)
+		}
+	}
 }
 
 // keeper knows who may come in: credentials, those of the settings and those that are stored, and browsers with a session.

@@ -196,7 +196,8 @@ func (a *app) preflight(ctx context.Context, say *sayer) error {
 type worker struct {
 	app     *app
 	say     *sayer
-	also    func(ctx context.Context) error // runs beside the jobs; may be nil
+	also    func(ctx context.Context) error                    // runs beside the jobs; may be nil
+	tidy    func(ctx context.Context, age time.Duration) error // see keepTidy; nil without doors
 	trouble trouble
 
 	cannotFollow told
@@ -228,6 +229,9 @@ func (w *worker) with(ctx context.Context, handlers job.Handlers, do func(ctx co
 	}
 	if w.also != nil {
 		g.Go(func() error { return w.also(ctx) })
+	}
+	if w.tidy != nil {
+		g.Go(func() error { return w.keepTidy(ctx) })
 	}
 	g.Go(func() error {
 		defer stop()

@@ -88,14 +88,14 @@ func openApp(ctx context.Context, cfg config, log *slog.Logger) (_ *app, err err
 		return nil, err
 	}
 	// The keys are made before the database: a database without keys has lost them.
-	if a.seal, err = openKeys(cfg.data); err != nil {
+	if a.seal, err = openKeys(cfg); err != nil {
 		return nil, err
 	}
-	if a.store, err = store.Open(ctx, databasePath(cfg.data)); err != nil {
+	if a.store, err = store.Open(ctx, cfg.databaseAt()); err != nil {
 		return nil, err
 	}
-	if a.queue, err = job.Open(ctx, a.store.Writer()); err != nil {
-		return nil, a.store.Explain(err)
+	if err := a.openQueue(ctx); err != nil {
+		return nil, err
 	}
 	if err := a.openBucket(ctx); err != nil {
 		return nil, err
@@ -116,7 +116,7 @@ func openFor(cmd *cobra.Command) (*app, error) {
 // openToRead opens the data folder for a command that only reads: alone, or beside the process that works on it. In
 // the second case the embedded S3 endpoint is that process's.
 func openToRead(ctx context.Context, cfg config, log *slog.Logger) (_ *app, err error) {
-	if _, err := os.Stat(databasePath(cfg.data)); errors.Is(err, os.ErrNotExist) {
+	if cfg.isNew() {
 		return nil, fault.Errorf(fault.NotFound, "there is no catalog in %s yet", cfg.data).WithHint("run longshore up first, or name the folder with --data")
 	}
 	alone := cfg
@@ -132,10 +132,10 @@ func openToRead(ctx context.Context, cfg config, log *slog.Logger) (_ *app, err 
 			err = errors.Join(err, a.Close())
 		}
 	}()
-	if a.seal, err = openKeys(cfg.data); err != nil {
+	if a.seal, err = openKeys(cfg); err != nil {
 		return nil, err
 	}
-	if a.store, err = store.Attach(ctx, databasePath(cfg.data)); err != nil {
+	if a.store, err = store.Attach(ctx, cfg.databaseAt()); err != nil {
 		return nil, err
 	}
 	url, err := a.store.Setting(ctx, s3URLSetting)
@@ -170,7 +170,7 @@ func openToRead(ctx context.Context, cfg config, log *slog.Logger) (_ *app, err 
 
 // openDatabase opens the data folder's database and keys alone, beside the process that works on it if there is one.
 func openDatabase(ctx context.Context, cfg config, log *slog.Logger) (_ *app, err error) {
-	if _, err := os.Stat(databasePath(cfg.data)); errors.Is(err, os.ErrNotExist) {
+	if cfg.isNew() {
 		return nil, fault.Errorf(fault.NotFound, "there is no catalog in %s yet", cfg.data).WithHint("run longshore up first, or name the folder with --data")
 	}
 	a := newApp(cfg, log)
@@ -186,10 +186,10 @@ func openDatabase(ctx context.Context, cfg config, log *slog.Logger) (_ *app, er
 	case !inUse(err):
 		return nil, err
 	}
-	if a.seal, err = openKeys(cfg.data); err != nil {
+	if a.seal, err = openKeys(cfg); err != nil {
 		return nil, err
 	}
-	if a.store, err = open(ctx, databasePath(cfg.data)); err != nil {
+	if a.store, err = open(ctx, cfg.databaseAt()); err != nil {
 		return nil, err
 	}
 	a.entities = a.store.Catalog()
@@ -205,16 +205,34 @@ func inUse(err error) bool {
 
 func databasePath(data string) string { return filepath.Join(data, "longshore.db") }
 
+// databaseAt is what store.Open takes.
+func (c config) databaseAt() string { return cmp.Or(c.database, databasePath(c.data)) }
+
+// isNew tells that there is no database yet. Of a server nobody knows before asking it.
+func (c config) isNew() bool {
+	_, err := os.Stat(databasePath(c.data))
+	return c.database == "" && errors.Is(err, os.ErrNotExist)
+}
+
 // openKeys reads the folder's keys, or makes them for a new folder.
-func openKeys(data string) (*store.Sealer, error) {
-	path := filepath.Join(data, "keys.json")
+func openKeys(cfg config) (*store.Sealer, error) {
+	path := filepath.Join(cfg.data, "keys.json")
 	_, noKeys := os.Stat(path)
-	_, noDatabase := os.Stat(databasePath(data))
-	if errors.Is(noKeys, os.ErrNotExist) && noDatabase == nil {
+	if errors.Is(noKeys, os.ErrNotExist) && cfg.database == "" && !cfg.isNew() {
 		return nil, fault.Errorf(fault.NotFound, "%s is gone, and without it the secrets in this data folder cannot be read", path).
 			WithHint("restore it from a backup; or move longshore.db away and run longshore ingest: the catalog comes back from the lake, with new keys")
 	}
 	return store.OpenSealer(path)
+}
+
+// openQueue opens the job queue, which lies in the same database.
+func (a *app) openQueue(ctx context.Context) (err error) {
+	if listener := a.store.Listener(); listener != nil {
+		a.queue, err = job.OpenPostgres(ctx, a.store.Writer(), listener)
+	} else {
+		a.queue, err = job.Open(ctx, a.store.Writer())
+	}
+	return a.store.Explain(err)
 }
 
 // startWork readies the data folder for jobs: what a killed process left is cleared or taken up.
@@ -225,8 +243,14 @@ func (a *app) startWork(ctx context.Context) error {
 	if err := a.pruneJournals(ctx); err != nil {
 		return err
 	}
-	if err := a.syncs.NoFeeds(ctx); err != nil {
-		return err
+	alone, err := a.queue.Alone(ctx)
+	if err != nil {
+		return a.store.Explain(err)
+	}
+	if alone {
+		if err := a.syncs.NoFeeds(ctx); err != nil {
+			return err
+		}
 	}
 	return a.store.Explain(a.queue.Reclaim(ctx))
 }

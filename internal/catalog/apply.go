@@ -20,6 +20,11 @@ func (c *Catalog) Apply(ctx context.Context, tx Tx, changes []Change, results []
 	if err != nil {
 		return results, err
 	}
+	return b.run(changes, results)
+}
+
+// run makes the batch's changes.
+func (b *batch) run(changes []Change, results []Result) ([]Result, error) {
 	start := len(results)
 	if err := b.prefetch(changes); err != nil {
 		return results, err
@@ -91,6 +96,7 @@ type batch struct {
 	hasher  xxh3.Hasher
 	last    lastFields
 	leaving map[Key]bool // entities whose deletion is under way
+	depth   int          // of deletions that entail deletions
 }
 
 // record is one entity in a batch.
@@ -318,7 +324,7 @@ func (b *batch) upsert(rec *record, c *Change) (Result, error) {
 		}
 	}
 	if c.Rename != "" && c.Rename != c.Identifier {
-		if rec, err = b.rename(rec, c.Rename); err != nil {
+		if rec, err = b.rename(rec, c); err != nil {
 			return result, err
 		}
 		result.Identifier = c.Rename

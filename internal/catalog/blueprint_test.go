@@ -150,8 +150,8 @@ func TestBlueprintDeleteRefusesWhileNeeded(t *testing.T) {
 			t.Errorf("delete %s: %v", id, err)
 		}
 	}
-	if list, err := b.Blueprints(t.Context()); err != nil || len(list) != 0 {
-		t.Errorf("left: %v %v", list, err)
+	if list, err := b.Blueprints(t.Context()); err != nil || len(list) != len(systems) {
+		t.Errorf("%d are left (%v), want only the system's", len(list), err)
 	}
 }
 
@@ -170,4 +170,47 @@ func TestTargetBlueprintMayComeLater(t *testing.T) {
 	if got := string(b.entity("later", "x").Relations); got != `{"back":["e"]}` {
 		t.Errorf("inverse %s, want e", got)
 	}
+}
+
+func TestEmptyingABlueprintClearsOptionalRelations(t *testing.T) {
+	b := newBench(t, string(simple("a", `{}`, `{"me":{"target":"a"}}`)), string(simple("b", `{}`, `{"one":{"target":"a"},"many":{"target":"a","many":true}}`)))
+	b.write(call(t, "a", "x", `{}`))
+	c := call(t, "b", "e", `{}`)
+	c.Relations, c.Lenient = fields(t, `{"one":"x","many":["x","later"]}`), true
+	b.write(c)
+	if n, err := b.DeleteAllEntities(t.Context(), "a", false, catalog.Writer{Actor: "me"}); err != nil || n != 1 {
+		t.Fatalf("emptied %d, %v; want 1", n, err)
+	}
+	if e := b.entity("b", "e"); string(e.Relations) != `{"many":["later"]}` || e.UpdatedBy != "me" {
+		t.Errorf("relations %s by %s, want only what was not there before, by me", e.Relations, e.UpdatedBy)
+	}
+	wantPending(t, b, 1)
+}
+
+func TestRelationBecomesManyAndSingle(t *testing.T) {
+	b := newBench(t, string(simple("a", `{}`, `{"r":{"target":"a"}}`)))
+	c := call(t, "a", "x", `{}`)
+	c.Relations = fields(t, `{"r":"x"}`)
+	b.write(c)
+	w := catalog.Writer{}
+	if _, err := b.PatchBlueprint(t.Context(), "a", []byte(`{"relations":{"r":{"target":"a","many":true}}}`), w); err != nil {
+		t.Fatal(err)
+	}
+	if e := b.entity("a", "x"); string(e.Relations) != `{"r":["x"]}` {
+		t.Errorf("relations %s, want a list", e.Relations)
+	}
+	b.write(call(t, "a", "y", `{}`))
+	c.Relations = fields(t, `{"r":["x","y"]}`)
+	b.write(c)
+	_, err := b.PatchBlueprint(t.Context(), "a", []byte(`{"relations":{"r":{"target":"a"}}}`), w)
+	wantFault(t, err, fault.Invalid, "relation_many_violation")
+	c.Relations = fields(t, `{"r":["y"]}`)
+	b.write(c)
+	if _, err := b.PatchBlueprint(t.Context(), "a", []byte(`{"relations":{"r":{"target":"a"}}}`), w); err != nil {
+		t.Fatal(err)
+	}
+	if e := b.entity("a", "x"); string(e.Relations) != `{"r":"y"}` {
+		t.Errorf("relations %s, want a text", e.Relations)
+	}
+	checkBooks(t, b)
 }

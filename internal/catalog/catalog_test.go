@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -17,7 +18,16 @@ import (
 	"longshore/internal/store/storetest"
 )
 
-func TestMain(m *testing.M) { os.Exit(storetest.Main(m)) }
+func TestMain(m *testing.M) {
+	if url := os.Getenv(writerDatabase); url != "" { // one of the processes of a test
+		if err := writeFor(url, os.Getenv(writerSeed)); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(storetest.Main(m))
+}
 
 // bench is a catalog over a new database, with a clock that ticks a second a look.
 type bench struct {
@@ -39,6 +49,20 @@ func newBench(t testing.TB, blueprints ...string) *bench {
 		}
 	}
 	return b
+}
+
+// newSharedBench is a bench whose database other processes find by its URL.
+func newSharedBench(t testing.TB) (b *bench, url string) {
+	t.Helper()
+	url = storetest.Where(t)
+	s, err := store.Open(context.Background(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	b = &bench{t: t, store: s.Catalog()}
+	b.Catalog = catalog.New(b.store, time.Now)
+	return b, url
 }
 
 // apply makes changes in one transaction.

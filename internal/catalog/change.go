@@ -103,6 +103,7 @@ type Change struct {
 	Origin  Origin
 	Actor   string // createdBy / updatedBy
 	Source  string // $datasource: the writer's User-Agent, or "webhook/{identifier}"
+	RunID   string // what the client calls the run that this is part of; for the audit log
 }
 
 // Outcome is what became of a Change.

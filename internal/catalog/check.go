@@ -49,6 +49,11 @@ func newCheck(p Property) check {
 			c.fallback, _, _ = canonical(nil, text)
 		}
 	}
+	for name, value := range def { // clients write null for what they leave out
+		if value == nil {
+			delete(def, name)
+		}
+	}
 	// Members that are Port's and would mean something else, or nothing, to a JSON Schema.
 	for _, own := range []string{"spec", "specAuthentication", "icon", "default", "$id", "$schema", "id"} {
 		delete(def, own)

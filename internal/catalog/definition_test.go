@@ -24,6 +24,7 @@ func property(definition string) string {
 }
 
 func TestDefinitionsThatAreRefused(t *testing.T) {
+	b := newBench(t)
 	count := `"title":"A","target":"x","calculationSpec":{"func":"count","calculationBy":"entities"}`
 	for name, c := range map[string]struct{ doc, says string }{
 		"identifier of 101":          {strings.Replace(document(""), `"x"`, `"`+strings.Repeat("x", 101)+`"`, 1), "longer than 100"},
@@ -89,7 +90,6 @@ func TestDefinitionsThatAreRefused(t *testing.T) {
 		"global search is text":      {document(`"includeInGlobalSearch":"true"`), "includeInGlobalSearch"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := newBench(t)
 			_, err := b.CreateBlueprint(t.Context(), json.RawMessage(c.doc), catalog.Writer{})
 			wantFault(t, err, fault.Invalid, "invalid_request")
 			if err == nil || !strings.Contains(err.Error(), c.says) {
@@ -100,6 +100,7 @@ func TestDefinitionsThatAreRefused(t *testing.T) {
 }
 
 func TestDefinitionsThatAreTaken(t *testing.T) {
+	b := newBench(t)
 	for name, doc := range map[string]string{
 		"a property named type":      `{"identifier":"x","title":"X","schema":{"properties":{"type":{"type":"string"},"properties":{"type":"object"},"required":{"type":"array"}},"required":["type"]}}`,
 		"nested property named $ref": property(`{"type":"object","properties":{"$ref":{"type":"string"},"type":{"type":"integer"}}}`),
@@ -113,13 +114,15 @@ func TestDefinitionsThatAreTaken(t *testing.T) {
 		"every format":               property(`{"type":"string","format":"of-tomorrow"}`),
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := newBench(t)
 			got, err := b.CreateBlueprint(t.Context(), json.RawMessage(doc), catalog.Writer{})
 			if err != nil {
 				t.Fatal(err)
 			}
 			if string(got.Doc) != doc {
 				t.Errorf("document\n%s\nwant\n%s", got.Doc, doc)
+			}
+			if err := b.DeleteBlueprint(t.Context(), "x", catalog.Writer{}); err != nil {
+				t.Error(err)
 			}
 		})
 	}
@@ -172,9 +175,12 @@ func TestValuesAgainstFormatsAndKeywords(t *testing.T) {
 		{`{"type":"object","properties":{"type":{"type":["string","null"]}},"required":["type"],"additionalProperties":false}`, `{"type":"a"} {"type":null}`, `{} {"type":1} {"type":"a","b":1}`},
 		{`{"type":"object","patternProperties":{"^n":{"type":"number"}}}`, `{"n1":1,"a":"x"}`, `{"n1":"x"}`},
 	}
+	b := newBench(t)
 	for i, c := range cases {
 		t.Run(fmt.Sprintf("%02d %s", i, c.definition), func(t *testing.T) {
-			b := newBench(t, property(c.definition))
+			if _, err := b.CreateBlueprint(t.Context(), json.RawMessage(property(c.definition)), catalog.Writer{}); err != nil {
+				t.Fatal(err)
+			}
 			try := func(values string, fits bool) {
 				d := json.NewDecoder(strings.NewReader(values))
 				for d.More() {
@@ -197,6 +203,9 @@ func TestValuesAgainstFormatsAndKeywords(t *testing.T) {
 			}
 			try(c.fits, true)
 			try(c.not, false)
+			if _, err := b.DeleteAllEntities(t.Context(), "x", true, catalog.Writer{}); err != nil {
+				t.Error(err)
+			}
 		})
 	}
 }

@@ -31,6 +31,8 @@ type Reading struct {
 	Only []string
 	// TitleIdentifiers makes a mirror of $title {"identifier","title"}, or a list of these.
 	TitleIdentifiers bool
+	// Unscored leaves scorecards out.
+	Unscored bool
 }
 
 // derive fills in Derived and Underived of the entities, of whatever blueprints, as view sees the catalog. Inverse
@@ -79,7 +81,7 @@ func (c *Catalog) derivedAfter(ctx context.Context, e Entity) Entity {
 		if err != nil {
 			return err
 		}
-		return c.derive(ctx, v, m, one)
+		return c.readAs(ctx, v, m, one, Reading{})
 	})
 	if err != nil {
 		return e

@@ -2,7 +2,6 @@ package catalog
 
 import (
 	"encoding/json"
-	"errors"
 	"slices"
 )
 
@@ -45,7 +44,6 @@ type aggregation struct {
 	chains [][]step
 	pinned bool            // by pathFilter
 	ends   map[string]bool // derived properties of the target that it needs
-	rules  bool            // its query asks for derived properties
 }
 
 func (m *model) linkAggregation(blueprint string, def *aggregationDefinition) *derived {
@@ -72,6 +70,9 @@ func (m *model) linkAggregation(blueprint string, def *aggregationDefinition) *d
 		d.breakOff("pathFilter", "no relations connect "+blueprint+" with "+def.target)
 	}
 	rule, err := ParseQuery(def.query, m.read)
+	if err == nil {
+		_, err = m.lower(&rule, def.target)
+	}
 	if err != nil {
 		d.breakOff("query", err.Error())
 		return d
@@ -83,7 +84,6 @@ func (m *model) linkAggregation(blueprint string, def *aggregationDefinition) *d
 		}
 	}
 	eachSubject(rule, need)
-	x.rules = len(x.ends) > 0
 	if !x.entities {
 		need(x.property)
 	}
@@ -132,17 +132,22 @@ func (m *model) pinned(blueprint string, def *aggregationDefinition) (chains [][
 }
 
 func (x *aggregation) derive(d *deriving, name string, nodes []*node) error {
-	rule, err := ParseQuery(x.query, d.now)
+	query, err := ParseQuery(x.query, d.now)
 	if err != nil {
 		for _, n := range nodes {
 			n.fail(name, "query", "%v", err)
 		}
 		return nil
 	}
-	if len(x.chains) == 1 && len(x.chains[0]) == 1 && x.chains[0][0].back && x.chains[0][0].hops <= 1 && len(x.ends) == 0 && (x.pinned || x.target != nodes[0].Blueprint) {
-		return x.named(d, name, nodes, rule)
+	low, err := d.model.lower(&query, x.target)
+	if err != nil {
+		return err
 	}
-	return x.reached(d, name, nodes, rule)
+	if len(x.chains) == 1 && len(x.chains[0]) == 1 && x.chains[0][0].back && x.chains[0][0].hops <= 1 && len(x.ends) == 0 && !low.residual &&
+		(x.pinned || x.target != nodes[0].Blueprint) {
+		return x.named(d, name, nodes, low.rule)
+	}
+	return x.reached(d, name, nodes, query, low)
 }
 
 // named is the plain case: the entities that name the node by one relation. The database goes through them; none is kept.
@@ -186,7 +191,7 @@ func (t *tally) settle(d *deriving, name string, n *node) {
 }
 
 // reached is every other case: the entities at the ends of the chains, each once.
-func (x *aggregation) reached(d *deriving, name string, nodes []*node, rule Rule) error {
+func (x *aggregation) reached(d *deriving, name string, nodes []*node, query Rule, low lowered) error {
 	reached := make(map[*node][]*node, len(nodes))
 	for _, chain := range x.chains {
 		ends, err := d.walk(nodes, chain)
@@ -203,7 +208,7 @@ func (x *aggregation) reached(d *deriving, name string, nodes []*node, rule Rule
 			return err
 		}
 	}
-	passed, err := x.filter(d, all, rule)
+	passed, err := d.filter(x.target, all, query, low)
 	if err != nil {
 		return err
 	}
@@ -222,20 +227,21 @@ func (x *aggregation) reached(d *deriving, name string, nodes []*node, rule Rule
 	return nil
 }
 
-// filter returns which of the entities match the query.
-func (x *aggregation) filter(d *deriving, all []*node, rule Rule) (func(*node) bool, error) {
-	if rule.Combinator == "and" && len(rule.Rules) == 0 {
+// filter returns which entities of a blueprint match a query. What the store cannot decide is decided here: derived
+// properties that the query asks for are there.
+func (d *deriving) filter(blueprint string, all []*node, query Rule, low lowered) (func(*node) bool, error) {
+	if low.rule.Combinator == "and" && len(low.rule.Rules) == 0 && !low.residual {
 		return func(*node) bool { return true }, nil
 	}
-	if x.rules {
-		return nil, errors.New("rules on derived properties are not decided yet")
+	if low.residual {
+		return d.judge(all, query, low)
 	}
 	ids := make([]string, len(all))
 	for i, n := range all {
 		ids[i] = n.Identifier
 	}
 	slices.Sort(ids)
-	found, err := d.view.Entities(d.ctx, x.target, slices.Compact(ids), rule)
+	found, err := d.view.Entities(d.ctx, blueprint, slices.Compact(ids), low.rule)
 	if err != nil {
 		return nil, err
 	}
@@ -244,4 +250,24 @@ func (x *aggregation) filter(d *deriving, all []*node, rule Rule) (func(*node) b
 		matching[e.Identifier] = true
 	}
 	return func(n *node) bool { return matching[n.Identifier] }, nil
+}
+
+// judge decides about entities one by one, with the store's answers to what lies beyond their own rows.
+func (d *deriving) judge(all []*node, query Rule, low lowered) (func(*node) bool, error) {
+	list := make([]Entity, len(all))
+	names := map[string]bool{}
+	eachSubject(query, func(name string) { names[name] = true })
+	for i, n := range all {
+		list[i] = *n.Entity
+		list[i].Derived = n.object(names)
+	}
+	matches, err := matching(d.ctx, d.view, d.model, list, &query, low)
+	if err != nil {
+		return nil, err
+	}
+	passed := make(map[*node]bool, len(all))
+	for i, n := range all {
+		passed[n] = matches[i]
+	}
+	return func(n *node) bool { return passed[n] }, nil
 }

@@ -47,7 +47,7 @@ func deployBench(t testing.TB, ofService, ofDomain string) *bench {
 }
 
 func TestAggregationSpecs(t *testing.T) {
-	for _, c := range []struct{ name, definition, s1, s2, s3 string }{
+	cases := []struct{ name, definition, s1, s2, s3 string }{
 		{"count", `"calculationSpec":{"func":"count","calculationBy":"entities"}`, "4", "2", "1"},
 		{"count with a query", `"query":{"combinator":"and","rules":[{"property":"ok","operator":"=","value":true}]},"calculationSpec":{"func":"count","calculationBy":"entities"}`, "3", "2", "0"},
 		{"sum", `"calculationSpec":{"func":"sum","calculationBy":"property","property":"cost"}`, "12345678901234567893.5", "0.3", "-7"},
@@ -67,35 +67,43 @@ func TestAggregationSpecs(t *testing.T) {
 		{"sum of a calculation", `"calculationSpec":{"func":"sum","calculationBy":"property","property":"double"}`, "24691357802469135787", "0.6", "-14"},
 		{"sum of a mirror", `"calculationSpec":{"func":"sum","calculationBy":"property","property":"tier"}`, "4", "4", "3"},
 		{"with a path", `"pathFilter":[{"path":["service"],"fromBlueprint":"deploy"}],"calculationSpec":{"func":"count","calculationBy":"entities"}`, "4", "2", "1"},
+		{"where a calculation is", `"query":{"combinator":"and","rules":[{"property":"double","operator":">","value":3}]},"calculationSpec":{"func":"count","calculationBy":"entities"}`, "2", "0", "0"},
+		{"where a mirror is not", `"query":{"combinator":"and","rules":[{"property":"tier","operator":"!=","value":2}]},"calculationSpec":{"func":"sum","calculationBy":"property","property":"cost"}`, "12345678901234567893.5", "0", "-7"},
+		{"where a relation is", `"query":{"combinator":"and","rules":[{"relation":"service","operator":"=","value":"s1"}]},"calculationSpec":{"func":"count","calculationBy":"entities"}`, "4", "0", "0"},
+		{"where both are", `"query":{"combinator":"and","rules":[{"relation":"service","operator":"=","value":"s1"},{"property":"double","operator":"<","value":3}]},"calculationSpec":{"func":"count","calculationBy":"entities"}`, "1", "0", "0"},
 		{"of no property", `"calculationSpec":{"func":"sum","calculationBy":"property","property":"nope"}`, "0", "0", "0"},
 		{"bad query", `"query":{"combinator":"xor","rules":[]},"calculationSpec":{"func":"count","calculationBy":"entities"}`, "", "", ""},
 		{"path that ends elsewhere", `"pathFilter":[{"path":["parent"]}],"calculationSpec":{"func":"count","calculationBy":"entities"}`, "", "", ""},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			b := deployBench(t, `"agg":{"title":"A","target":"deploy",`+c.definition+`}`, "")
-			for id, want := range map[string]string{"s1": c.s1, "s2": c.s2, "s3": c.s3} {
-				b.aggIs("service", id, want)
-			}
-		})
+	}
+	var definitions []string
+	for i, c := range cases {
+		definitions = append(definitions, fmt.Sprintf(`"agg%d":{"title":"A","target":"deploy",%s}`, i, c.definition))
+	}
+	b := deployBench(t, strings.Join(definitions, ","), "")
+	s1, s2, s3 := b.entity("service", "s1"), b.entity("service", "s2"), b.entity("service", "s3")
+	for i, c := range cases {
+		name := fmt.Sprintf("agg%d", i)
+		aggIs(t, c.name, s1, name, c.s1)
+		aggIs(t, c.name, s2, name, c.s2)
+		aggIs(t, c.name, s3, name, c.s3)
 	}
 }
 
-// aggIs wants the property agg to be that; "" for no value, with a reason unless it is that of no numbers.
-func (b *bench) aggIs(blueprint, id, want string) {
-	b.t.Helper()
-	e := b.entity(blueprint, id)
-	var got struct{ Agg json.RawMessage }
+// aggIs wants an aggregation of the entity to be that; "" for no value.
+func aggIs(t *testing.T, name string, e catalog.Entity, property, want string) {
+	t.Helper()
+	var got map[string]json.RawMessage
 	if err := json.Unmarshal(e.Derived, &got); err != nil {
-		b.t.Fatal(err)
+		t.Fatal(err)
 	}
-	if string(got.Agg) != want {
-		b.t.Errorf("%s %q: %s, want %q (%+v)", blueprint, id, got.Agg, want, e.Underived)
+	if string(got[property]) != want {
+		t.Errorf("%s: %s of %q is %s, want %q (%+v)", name, property, e.Identifier, got[property], want, e.Underived)
 	}
 }
 
 func TestAggregationPaths(t *testing.T) {
 	const count = `"calculationSpec":{"func":"count","calculationBy":"entities"}`
-	for _, c := range []struct {
+	cases := []struct {
 		name, blueprint, definition string
 		want                        map[string]string
 	}{
@@ -116,22 +124,30 @@ func TestAggregationPaths(t *testing.T) {
 		{"many", "service", `"target":"service","pathFilter":[{"path":["uses"]}]`, map[string]string{"s1": "0", "s2": "1", "s3": "2"}},
 		{"many, from the other side", "service", `"target":"service","pathFilter":[{"path":["uses"],"fromBlueprint":"service"}]`, map[string]string{"s1": "2", "s2": "1", "s3": "0"}},
 		{"other services of the domain's", "domain", `"target":"domain"`, map[string]string{"d1": "0", "d2": "0"}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			definition := `"agg":{"title":"A",` + c.definition + `,` + count + `}`
-			of := map[string]string{c.blueprint: definition}
-			b := deployBench(t, of["service"], of["domain"])
-			for id, want := range c.want {
-				b.aggIs(c.blueprint, id, want)
-			}
-		})
+	}
+	of := map[string][]string{}
+	for i, c := range cases {
+		of[c.blueprint] = append(of[c.blueprint], fmt.Sprintf(`"agg%d":{"title":"A",%s,%s}`, i, c.definition, count))
+	}
+	b := deployBench(t, strings.Join(of["service"], ","), strings.Join(of["domain"], ","))
+	read := map[string]catalog.Entity{}
+	for _, id := range []string{"s1", "s2", "s3"} {
+		read[id] = b.entity("service", id)
+	}
+	for _, id := range []string{"d1", "d2"} {
+		read[id] = b.entity("domain", id)
+	}
+	for i, c := range cases {
+		for id, want := range c.want {
+			aggIs(t, c.name, read[id], fmt.Sprintf("agg%d", i), want)
+		}
 	}
 }
 
 func TestAggregationOfUnknownTarget(t *testing.T) {
 	b := newBench(t, `{"identifier":"x","title":"X","schema":{"properties":{},"required":[]},"aggregationProperties":{"agg":{"title":"A","target":"nope","calculationSpec":{"func":"count","calculationBy":"entities"}}}}`)
 	b.write(call(t, "x", "a", `{}`))
-	b.aggIs("x", "a", "")
+	aggIs(t, "unknown target", b.entity("x", "a"), "agg", "")
 	if got := b.entity("x", "a").Underived; len(got) != 1 || got[0].Rule != "target" {
 		t.Errorf("reasons %+v, want the target", got)
 	}

@@ -108,6 +108,9 @@ func (b *batch) digest(r *rules, c *Change) []byte {
 		_, _ = h.WriteString(name)
 		_, _ = h.Write(value)
 	}
+	if c.Version == (Version{}) { // the same content by another writer is not the same: it is the entity's source now
+		put("source", []byte(c.Source))
+	}
 	put(fieldTitle, c.Title)
 	put(fieldIcon, c.Icon)
 	put(fieldTeam, c.Team)
@@ -183,9 +186,13 @@ func (d *draft) meta(r *rules, c *Change, field string, raw []byte) error {
 		return err
 	}
 	if field == fieldTeam {
-		if r.inherited && !isNull(value) {
+		if r.owned.path != nil && (isNull(value) || string(value) == "[]") {
+			return nil
+		}
+		if r.owned.path != nil {
 			if !c.Lenient {
-				return fault.Errorf(fault.Invalid, "the team of %q is inherited and cannot be written", r.Identifier).WithCode("inherited_ownership_enabled", nil)
+				return fault.Errorf(fault.Invalid, "the team of %q is read at the end of %q and cannot be written, got %s", r.Identifier,
+					strings.Join(r.owned.path, "."), excerpt(value)).WithCode(r.owned.code, map[string]any{"blueprint": r.Identifier})
 			}
 			d.flags = append(d.flags, Flag{Property: field, Rule: "inherited", Want: "no team: it is inherited; not stored", Value: excerpt(value)})
 			return nil

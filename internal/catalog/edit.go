@@ -58,6 +58,10 @@ func (e *edit) set(name string, value []byte) {
 			old.Value = e.fields[i].Value
 		}
 		e.before = append(e.before, old)
+	default: // a default that is taken away and comes back has not changed
+		e.before = slices.DeleteFunc(e.before, func(f Field) bool {
+			return f.Name == name && (f.Value == nil) == (value == nil) && bytes.Equal(f.Value, value)
+		})
 	}
 	switch {
 	case !found:
@@ -170,8 +174,12 @@ func (e *edit) finish(owned int, s Stamp) Outcome {
 			return outcome // nothing of it is remembered: newer changes own every field
 		}
 	case c.Version == (Version{}):
-		// An API write that changes nothing leaves no trace at all.
+		// An API write that changes nothing leaves no trace at all, but that of who wrote last.
 		rec.State = e.was
+		if c.Source != "" && rec.entity.Source != c.Source {
+			rec.entity.Source, rec.Digest = c.Source, nil
+			rec.dirty |= dirtyContent | dirtyHead
+		}
 		return OutcomeUnchanged
 	}
 	rec.dirty |= dirtyHead
@@ -257,7 +265,7 @@ func (e *edit) audit(action string, before, after []Field) {
 	}
 	entry := AuditEntry{
 		At: e.b.now, Kind: "entity", Action: action, Blueprint: e.rec.key.Blueprint, Identifier: e.rec.key.Identifier,
-		Actor: e.change.Actor, Source: e.change.Source, Origin: e.change.Origin,
+		Actor: e.change.Actor, Source: e.change.Source, RunID: e.change.RunID, Origin: e.change.Origin,
 	}
 	if action != "CREATE" {
 		entry.Before = fieldsJSON(before)

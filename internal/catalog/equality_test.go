@@ -234,8 +234,10 @@ func (w *world) drawRule(t *rapid.T, depth int) string {
 	case 4:
 		return w.drawPath(t, ids())
 	case 5:
-		schema := rapid.SampledFrom([]string{`{"type":"string"}`, `{"type":"string","format":"date-time"}`, `{"type":"array","items":{"type":"string"}}`, `{"type":"number"}`,
-			`{"type":"array","items":{"type":"string","format":"url"}}`}).Draw(t, "schema")
+		schema := rapid.SampledFrom([]string{
+			`{"type":"string"}`, `{"type":"string","format":"date-time"}`, `{"type":"array","items":{"type":"string"}}`, `{"type":"number"}`,
+			`{"type":"array","items":{"type":"string","format":"url"}}`,
+		}).Draw(t, "schema")
 		return fmt.Sprintf(`{"propertySchema":%s,"operator":%q,"value":%s}`, schema, rapid.SampledFrom([]string{"=", "!=", "contains"}).Draw(t, "operator"), rapid.SampledFrom(nastyTexts).Draw(t, "value"))
 	case 6, 7:
 		name, _ := json.Marshal(rapid.SampledFrom(append(relationNames, "nope")).Draw(t, "relation"))

@@ -222,6 +222,9 @@ func (c *Catalog) writeBlueprint(ctx context.Context, w Writer, change func(*mod
 		if err := checkDefinition(&b, old); err != nil {
 			return err
 		}
+		if err := keepStructure(&b, old); err != nil {
+			return err
+		}
 		if err := checkTargets(m, &b, old, w); err != nil {
 			return err
 		}
@@ -282,6 +285,9 @@ func (c *Catalog) migrate(ctx context.Context, tx Tx, m *model, old *rules, b *B
 			return err
 		}
 	}
+	if err := changeMany(ctx, tx, old, b); err != nil {
+		return err
+	}
 	if b.Identifier == old.Identifier {
 		return nil
 	}
@@ -340,6 +346,9 @@ func (c *Catalog) DeleteBlueprint(ctx context.Context, id string, w Writer) erro
 		if m.rules[id] == nil {
 			return missing("Blueprint", id)
 		}
+		if err := refuseDrop(m, id); err != nil {
+			return err
+		}
 		counts, err := tx.Counts(ctx)
 		if err != nil {
 			return err
@@ -351,13 +360,24 @@ func (c *Catalog) DeleteBlueprint(ctx context.Context, id string, w Writer) erro
 	})
 }
 
-func (c *Catalog) dropBlueprint(ctx context.Context, tx Tx, m *model, id string, w Writer) error {
+// refuseDrop is why a blueprint cannot go, or nil.
+func refuseDrop(m *model, id string) error {
+	if IsSystem(id) {
+		return protected("blueprint %q is a system blueprint: it cannot be deleted", id)
+	}
 	for _, other := range m.order {
 		for _, r := range m.rules[other].Relations {
 			if r.Target == id && other != id {
 				return hasDependents("blueprint %q has dependents: relation %q of %q points at it", id, r.Name, other)
 			}
 		}
+	}
+	return nil
+}
+
+func (c *Catalog) dropBlueprint(ctx context.Context, tx Tx, m *model, id string, w Writer) error {
+	if err := refuseDrop(m, id); err != nil {
+		return err
 	}
 	if err := tx.DeleteBlueprint(ctx, id); err != nil {
 		return err
@@ -369,7 +389,7 @@ func (c *Catalog) dropBlueprint(ctx context.Context, tx Tx, m *model, id string,
 }
 
 // DeleteAllEntities empties a blueprint, and removes it too when asked. The lake may bring the entities back: nothing
-// keeps older records away. Optional relations of others to the entities wait for their return. Errors: fault.NotFound;
+// keeps older records away. Optional relations of others to the entities are cleared. Errors: fault.NotFound;
 // fault.Conflict "has_dependents" when another blueprint needs them by a required relation.
 func (c *Catalog) DeleteAllEntities(ctx context.Context, id string, deleteBlueprint bool, w Writer) (n int64, err error) {
 	err = c.store.InTx(ctx, func(tx Tx) error {
@@ -386,6 +406,14 @@ func (c *Catalog) DeleteAllEntities(ctx context.Context, id string, deleteBluepr
 					return hasDependents("blueprint %q has dependents: %q needs its entities by relation %q", id, other, r.Name)
 				}
 			}
+		}
+		if deleteBlueprint { // what would refuse that comes before the work
+			if err := refuseDrop(m, id); err != nil {
+				return err
+			}
+		}
+		if err := c.clearRelationsTo(ctx, tx, m, id, w); err != nil {
+			return err
 		}
 		if n, err = tx.DeleteEntities(ctx, id); err != nil || !deleteBlueprint {
 			return err

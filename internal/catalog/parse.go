@@ -34,6 +34,7 @@ type queryParser struct {
 type wireRule struct {
 	Combinator     json.RawMessage   `json:"combinator"`
 	Rules          []json.RawMessage `json:"rules"`
+	Conditions     []json.RawMessage `json:"conditions"` // as scorecards name them
 	Property       json.RawMessage   `json:"property"`
 	PropertySchema json.RawMessage   `json:"propertySchema"`
 	Relation       string            `json:"relation"`
@@ -58,6 +59,9 @@ func (p *queryParser) node(raw json.RawMessage, depth int) (Rule, error) {
 	}
 	if w.Operator != "" {
 		return p.condition(w, raw)
+	}
+	if w.Rules == nil {
+		w.Rules = w.Conditions
 	}
 	r := Rule{Combinator: "and"}
 	if !isNull(w.Combinator) {

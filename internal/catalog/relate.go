@@ -1,13 +1,16 @@
 package catalog
 
 import (
-	"strings"
+	"slices"
 
 	"longshore/internal/fault"
 )
 
 // maxRelationMatches bounds what a search given as a relation's value may find (Port's limit).
 const maxRelationMatches = 100
+
+// maxDependentDepth bounds how long a chain of entities that need each other one deletion may take away.
+const maxDependentDepth = 2000
 
 // side makes a change that another change entails; what became of it is no result of the batch.
 func (b *batch) side(c *Change) error {
@@ -85,7 +88,7 @@ func (b *batch) strict(rec *record, c *Change, d *draft) error {
 		case found[ref.Target] || ref.Target == rec.key:
 		case b.rules[ref.Target.Blueprint] == nil:
 			return missing("Blueprint", ref.Target.Blueprint)
-		case !c.CreateMissingRelated || strings.HasPrefix(ref.Target.Blueprint, "_"):
+		case !c.CreateMissingRelated || IsSystem(ref.Target.Blueprint):
 			return missing("Entity", ref.Target.Identifier)
 		}
 	}
@@ -109,7 +112,7 @@ func (b *batch) createMissing(r *rules, c *Change, d *draft) error {
 	}
 	for _, ref := range refs {
 		self := Key{c.Blueprint, c.Identifier}
-		if found[ref.Target] || ref.Target == self || b.rules[ref.Target.Blueprint] == nil || strings.HasPrefix(ref.Target.Blueprint, "_") {
+		if found[ref.Target] || ref.Target == self || b.rules[ref.Target.Blueprint] == nil || IsSystem(ref.Target.Blueprint) {
 			continue
 		}
 		err := b.side(&Change{
@@ -125,7 +128,15 @@ func (b *batch) createMissing(r *rules, c *Change, d *draft) error {
 
 // one finds the entity that a query names. It must match exactly one.
 func (b *batch) one(blueprint string, raw []byte) (string, error) {
-	ids, err := b.matches(blueprint, raw, 2)
+	r := b.rules[blueprint]
+	if r == nil {
+		return "", missing("Blueprint", blueprint)
+	}
+	query, err := b.plainQuery(r, raw, 0)
+	if err != nil {
+		return "", err
+	}
+	ids, err := b.matches(blueprint, query, 2)
 	switch {
 	case err != nil:
 		return "", err
@@ -164,15 +175,23 @@ func (b *batch) matches(blueprint string, raw []byte, limit int) ([]string, erro
 	return ids, err
 }
 
-// resolve returns the change with searches in its relations replaced by what they find.
+// resolve returns the change with searches as its team and in its relations replaced by what they find.
 func (b *batch) resolve(r *rules, c *Change) (*Change, error) {
-	resolved := c
+	resolved, owned := c, false // owned: its relations are a copy
+	if isQuery(c.Team) {
+		ids, err := b.related("_team", c.Team)
+		if err != nil {
+			return c, err
+		}
+		copied := *c
+		resolved, copied.Team = &copied, textList(ids)
+	}
 	for i, f := range c.Relations {
 		rel := r.relations[f.Name]
 		if rel == nil || rel.InverseOf != "" || !isQuery(f.Value) {
 			continue
 		}
-		ids, err := b.matches(rel.Target, f.Value, maxRelationMatches)
+		ids, err := b.related(rel.Target, f.Value)
 		if err != nil {
 			if c.Lenient && fault.Is(err, fault.NotFound) {
 				continue // the target's blueprint is not there: the value is flagged
@@ -181,8 +200,10 @@ func (b *batch) resolve(r *rules, c *Change) (*Change, error) {
 		}
 		if resolved == c {
 			copied := *c
-			copied.Relations = append([]Field(nil), c.Relations...)
 			resolved = &copied
+		}
+		if !owned {
+			resolved.Relations, owned = slices.Clone(c.Relations), true
 		}
 		resolved.Relations[i].Value = textList(ids)
 	}
@@ -202,6 +223,10 @@ func (b *batch) release(rec *record, c *Change) error {
 	}
 	b.leaving[rec.key] = true
 	defer delete(b.leaving, rec.key)
+	if b.depth++; b.depth > maxDependentDepth {
+		return invalidRequest("entity %q of %q is needed by a chain of more than %d entities", rec.key.Identifier, rec.key.Blueprint, maxDependentDepth)
+	}
+	defer func() { b.depth-- }()
 	if err := b.flush(); err != nil {
 		return err
 	}
@@ -223,13 +248,6 @@ func (b *batch) release(rec *record, c *Change) error {
 	return nil
 }
 
-func (b *batch) relationOf(blueprint, relation string) *Relation {
-	if r := b.rules[blueprint]; r != nil {
-		return r.relations[relation]
-	}
-	return nil
-}
-
 func (b *batch) releaseFrom(target Key, n ReferrerCount, rel *Relation, c *Change) error {
 	const page = 500
 	for after := int64(0); ; {
@@ -242,6 +260,11 @@ func (b *batch) releaseFrom(target Key, n ReferrerCount, rel *Relation, c *Chang
 			k := Key{e.Blueprint, e.Identifier}
 			if b.leaving[k] {
 				continue
+			}
+			if rec, err := b.record(k); err != nil {
+				return err
+			} else if !rec.there {
+				continue // it went a moment ago, by another relation
 			}
 			if rel.Required && !c.DeleteDependents {
 				return fault.Errorf(fault.Conflict, "entity %q of %q has dependents: %q of %q needs it by relation %q", target.Identifier,
@@ -285,8 +308,9 @@ func without(relations []byte, name, identifier string) []byte {
 	return value
 }
 
-// rename gives the entity another identifier and returns its record under it.
-func (b *batch) rename(rec *record, to string) (*record, error) {
+// rename gives the entity the identifier that the change wants and returns its record under it.
+func (b *batch) rename(rec *record, c *Change) (*record, error) {
+	to := c.Rename
 	if !legalEntityID(to) {
 		return nil, invalidRequest("entity identifier %q: want 1 to %d letters, digits or @_.+:\\/=-", to, maxEntityID)
 	}
@@ -310,7 +334,7 @@ func (b *batch) rename(rec *record, to string) (*record, error) {
 	}
 	if rec.rules.history {
 		b.history = append(b.history, AuditEntry{
-			At: b.now, Kind: "entity", Action: "UPDATE", Blueprint: key.Blueprint, Identifier: to,
+			At: b.now, Kind: "entity", Action: "UPDATE", Blueprint: key.Blueprint, Identifier: to, Actor: c.Actor, Source: c.Source, RunID: c.RunID, Origin: c.Origin,
 			Before: textMember("identifier", rec.key.Identifier), After: textMember("identifier", to),
 		})
 	}

@@ -96,11 +96,19 @@ func (n *renaming) allowed(r *rules) error {
 			WithCode("not_found", map[string]any{"resource": n.kind.String(), "relevantField": "identifier", "withValue": n.from})
 	case !propertyNamePattern.MatchString(n.to) || len(n.to) > maxPropertyName:
 		return invalidRequest("name %q: want 1 to %d of letters, digits, @_=\\-", n.to, maxPropertyName)
+	case n.from != n.to && n.inStructure():
+		return protected("%s %q belongs to the system blueprint %q: its name cannot change", strings.ToLower(n.kind.String()), n.from, n.blueprint)
 	case taken:
 		return fault.Errorf(fault.Conflict, "blueprint %q has a %q already", n.blueprint, n.to).
 			WithCode("identifier_taken", map[string]any{"resource": n.kind.String(), "relevantField": "identifier", "withValue": n.to})
 	}
 	return nil
+}
+
+// inStructure reports whether what is renamed is the system's.
+func (n *renaming) inStructure() bool {
+	base, err := SystemStructure(n.blueprint)
+	return err == nil && (n.kind == aProperty && base.property(n.from) != nil || n.kind == aRelation && base.relation(n.from) != nil)
 }
 
 // has reports whether the blueprint has a member of that kind and name.

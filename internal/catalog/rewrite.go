@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"strings"
+
+	"longshore/internal/fault"
 )
 
 // rewriteChunk is how many entities are rewritten at a time.
@@ -113,4 +115,101 @@ func renameMember(object []byte, from, to string) (out []byte, changed bool) {
 		out = appendMember(out, f.Name, f.Value)
 	}
 	return append(out, '}'), true
+}
+
+// changeMany takes the values of relations that become single, or many, to the new shape. A list of several has none.
+func changeMany(ctx context.Context, tx Tx, old *rules, b *Blueprint) error {
+	many := map[string]bool{}
+	for _, r := range old.Relations {
+		if s := b.relation(r.Name); s != nil && s.Many != r.Many && r.InverseOf == "" && s.InverseOf == "" {
+			many[r.Name] = s.Many
+		}
+	}
+	if len(many) == 0 {
+		return nil
+	}
+	return rewrite(ctx, tx, old, old, func(e *Entity, _ *State) (changed bool, err error) {
+		out := []byte{'{'}
+		members(e.Relations, func(name string, value []byte) {
+			toMany, is := many[name]
+			ids, _ := texts(value)
+			switch {
+			case is && toMany:
+				value, changed = textList(ids), true
+			case is && len(ids) > 1:
+				err = fault.Errorf(fault.Invalid, "relation %q of %q cannot become single: entity %q has %d", name, old.Identifier, e.Identifier, len(ids)).
+					WithCode("relation_many_violation", map[string]any{"relation": name, "entity": e.Identifier})
+			case is:
+				changed = true
+				if len(ids) == 0 {
+					return
+				}
+				value = appendText(nil, ids[0])
+			}
+			out = appendMember(out, name, value)
+		})
+		e.Relations = append(out, '}')
+		return changed, err
+	})
+}
+
+// clearRelationsTo takes the entities of a blueprint out of the optional relations of others. What waits for an entity
+// that is not there goes on waiting.
+func (c *Catalog) clearRelationsTo(ctx context.Context, tx Tx, m *model, id string, w Writer) error {
+	for _, other := range m.order {
+		for _, r := range m.rules[other].Relations {
+			if r.Target != id || other == id || r.InverseOf != "" {
+				continue
+			}
+			err := tx.Each(ctx, other, rewriteChunk, func(list []Entity) error {
+				changes, err := clearing(ctx, tx, list, r, w)
+				if err == nil && len(changes) > 0 {
+					_, err = c.Apply(ctx, tx, changes, nil)
+				}
+				return err
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// clearing returns the changes that take what is there out of one relation of the entities.
+func clearing(ctx context.Context, tx Tx, list []Entity, r Relation, w Writer) ([]Change, error) {
+	named := make([][]string, len(list))
+	var keys []Key
+	for i, e := range list {
+		members(e.Relations, func(name string, value []byte) {
+			if name == r.Name {
+				named[i], _ = texts(value)
+			}
+		})
+		for _, id := range named[i] {
+			keys = append(keys, Key{r.Target, id})
+		}
+	}
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	there, err := tx.Present(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	var changes []Change
+	for i, e := range list {
+		left := slices.DeleteFunc(slices.Clone(named[i]), func(id string) bool { return there[Key{r.Target, id}] })
+		if len(left) == len(named[i]) {
+			continue
+		}
+		value := textList(left)
+		if !r.Many {
+			value = []byte("null")
+		}
+		changes = append(changes, Change{
+			Blueprint: e.Blueprint, Identifier: e.Identifier, Relations: []Field{{r.Name, value}}, Lenient: true, Actor: w.Actor, Source: w.Source,
+		})
+	}
+	return changes, nil
 }

@@ -44,7 +44,7 @@ type rules struct {
 	// definitions are those of the derived properties.
 	definitions definitions
 	history     bool
-	inherited   bool // team is read from elsewhere and cannot be written
+	owned       ownership
 	hash        uint64
 }
 
@@ -108,15 +108,12 @@ func newRules(b Blueprint) *rules {
 	for i := range b.Relations {
 		r.relations[b.Relations[i].Name] = &b.Relations[i]
 	}
+	r.owned = readOwnership(b.Doc)
 	var doc struct {
-		Mirror          map[string]json.RawMessage `json:"mirrorProperties"`
-		Calculation     map[string]json.RawMessage `json:"calculationProperties"`
-		Aggregation     map[string]json.RawMessage `json:"aggregationProperties"`
-		History         *bool                      `json:"history"`
-		TeamInheritance json.RawMessage            `json:"teamInheritance"`
-		Ownership       struct {
-			Type string `json:"type"`
-		} `json:"ownership"`
+		Mirror      map[string]json.RawMessage `json:"mirrorProperties"`
+		Calculation map[string]json.RawMessage `json:"calculationProperties"`
+		Aggregation map[string]json.RawMessage `json:"aggregationProperties"`
+		History     *bool                      `json:"history"`
 	}
 	if json.Unmarshal(b.Doc, &doc) == nil {
 		for _, m := range []map[string]json.RawMessage{doc.Mirror, doc.Calculation, doc.Aggregation} {
@@ -125,7 +122,6 @@ func newRules(b Blueprint) *rules {
 			}
 		}
 		r.history = doc.History == nil || *doc.History
-		r.inherited = doc.Ownership.Type == "Inherited" || !isNull(doc.TeamInheritance)
 	}
 	return r
 }

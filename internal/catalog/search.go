@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"hash/fnv"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -86,7 +87,7 @@ func (c *Catalog) Search(ctx context.Context, req SearchRequest) (SearchPage, er
 		if err := c.addInverses(ctx, v, m, page.Entities); err != nil {
 			return err
 		}
-		return c.deriveAs(ctx, v, m, page.Entities, req.Reading)
+		return c.readAs(ctx, v, m, page.Entities, req.Reading)
 	})
 	return page, err
 }
@@ -276,24 +277,41 @@ func (s *searching) decide(list []Entity) ([]bool, error) {
 	}
 	how := Reading{Only: []string{}}
 	eachSubject(s.query, func(name string) { how.Only = append(how.Only, name) })
+	scored := s.query.asksScorecards()
+	if scored {
+		how = Reading{} // their rules may read anything
+	}
 	if err := s.deriveAs(s.ctx, s.view, s.model, list, how); err != nil {
 		return nil, err
 	}
+	if scored {
+		if err := s.score(s.ctx, s.view, s.model, list, true); err != nil {
+			return nil, err
+		}
+	}
+	return matching(s.ctx, s.view, s.model, list, &s.query, s.lowered)
+}
+
+// matching says which of the entities match, whose derived properties are filled in.
+func matching(ctx context.Context, v View, m *model, list []Entity, query *Rule, low lowered) ([]bool, error) {
 	ids := make([]int64, len(list))
 	for i, e := range list {
 		ids[i] = e.ID
 	}
-	m := matcher{graph: s.model, known: map[*Rule]map[int64]bool{}}
-	for r, rule := range s.remote {
-		found, err := s.view.Matching(s.ctx, ids, rule)
-		if err != nil {
-			return nil, err
+	judge := matcher{graph: m, known: map[*Rule]map[int64]bool{}}
+	for r, rule := range low.remote {
+		judge.known[r] = map[int64]bool{}
+		for part := range slices.Chunk(ids, residualPage) {
+			found, err := v.Matching(ctx, part, rule)
+			if err != nil {
+				return nil, err
+			}
+			maps.Copy(judge.known[r], found)
 		}
-		m.known[r] = found
 	}
 	out := make([]bool, len(list))
 	for i := range list {
-		out[i] = m.matches(&s.query, &list[i])
+		out[i] = judge.matches(query, &list[i])
 	}
 	return out, nil
 }
@@ -457,7 +475,7 @@ func (c *Catalog) EntityAs(ctx context.Context, blueprint, identifier string, ho
 			return err
 		}
 		one := []Entity{e}
-		err = c.deriveAs(ctx, v, m, one, how)
+		err = c.readAs(ctx, v, m, one, how)
 		e = one[0]
 		return err
 	})
@@ -477,7 +495,7 @@ func (c *Catalog) entity(ctx context.Context, v View, m *model, key Key) (Entity
 	return one[0], err
 }
 
-// addInverses fills in the relations that are read from the other side.
+// addInverses fills in what is read from other entities as it stands there: inverse relations, and inherited teams.
 func (c *Catalog) addInverses(ctx context.Context, v View, m *model, entities []Entity) error {
 	byBlueprint := map[string][]int{}
 	for i, e := range entities {
@@ -504,7 +522,7 @@ func (c *Catalog) addInverses(ctx context.Context, v View, m *model, entities []
 			}
 		}
 	}
-	return nil
+	return addTeams(ctx, v, m, entities, 0)
 }
 
 // withRelation puts a relation's identifiers into an entity's relations.
@@ -570,19 +588,6 @@ func (c *Catalog) ReferrersBy(ctx context.Context, target Key, blueprint, relati
 	}
 	err = c.store.InView(ctx, func(v View) (err error) {
 		list, err = v.Referrers(ctx, target, blueprint, relation, after, min(limit, maxPage))
-		return err
-	})
-	return list, err
-}
-
-// History returns audit entries, newest first.
-func (c *Catalog) History(ctx context.Context, filter HistoryFilter) (list []AuditEntry, err error) {
-	if filter.Limit <= 0 {
-		filter.Limit = 100
-	}
-	filter.Limit = min(filter.Limit, maxPage)
-	err = c.store.InView(ctx, func(v View) (err error) {
-		list, err = v.History(ctx, filter)
 		return err
 	})
 	return list, err

@@ -1,9 +1,6 @@
 package catalog
 
-import (
-	"context"
-	"time"
-)
+import "context"
 
 // Store keeps the catalog. It is safe for concurrent use.
 type Store interface {
@@ -93,7 +90,7 @@ type View interface {
 	Referrers(ctx context.Context, target Key, blueprint, relation string, after int64, limit int) ([]Entity, error)
 	// ReferrerCounts returns who points at the target, how often.
 	ReferrerCounts(ctx context.Context, target Key) ([]ReferrerCount, error)
-	// History returns audit entries, newest first.
+	// History returns audit entries, newest first. What a blueprint or an entity was called before counts as its own.
 	History(ctx context.Context, filter HistoryFilter) ([]AuditEntry, error)
 	// Pending returns the relations that wait for their targets, with up to samples of each.
 	Pending(ctx context.Context, samples int) (PendingReport, error)
@@ -131,36 +128,12 @@ type Tx interface {
 	PendingOf(ctx context.Context, ids []int64) (map[int64][]Pending, error)
 	// Rename gives an entity another identifier, in its referrers' relations too.
 	Rename(ctx context.Context, key Key, to string) error
-	// AddHistory appends audit entries.
+	// AddHistory appends audit entries, each chained to the one before it.
 	AddHistory(ctx context.Context, entries []AuditEntry) error
 	// PutDocument adds a document without a secret, or replaces its content and the time and actor of its change.
 	PutDocument(ctx context.Context, doc Document) error
 	// DeleteDocument removes a document, if it is there.
 	DeleteDocument(ctx context.Context, key DocumentKey) error
-}
-
-// AuditEntry is one change of a blueprint or an entity. Before and After are JSON objects of the changed members alone.
-type AuditEntry struct {
-	ID         int64
-	At         time.Time
-	Kind       string // "entity" or "blueprint"
-	Action     string // CREATE, UPDATE, DELETE
-	Blueprint  string
-	Identifier string
-	Actor      string
-	Source     string
-	Origin     Origin
-	Before     []byte // nil for CREATE
-	After      []byte // nil for DELETE
-}
-
-// HistoryFilter chooses audit entries. Zero members choose all.
-type HistoryFilter struct {
-	Kind, Action, Blueprint, Identifier string
-	Origin                              Origin // ObjectID, and Line when not 0
-	From, To                            time.Time
-	Before                              int64 // entries with a smaller ID: the next page
-	Limit                               int   // 0 means 100, at most 1000
 }
 
 // ReferrerCount is how many entities of a blueprint name a target by a relation.

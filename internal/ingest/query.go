@@ -53,4 +53,5 @@ type ObjectFilter struct {
 	Since  time.Time // found at or after
 	SyncID int64
 	Stream string
+	Event  string // of a webhook call: the id that it was given
 }

@@ -7,9 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver"
+	"github.com/riverqueue/river/riverdriver/riverdatabasesql"
 	"github.com/riverqueue/river/riverdriver/riversqlite"
 	"github.com/riverqueue/river/rivermigrate"
 	"github.com/riverqueue/river/rivertype"
@@ -34,6 +38,8 @@ const (
 
 	// SQLite has no notifications: this is how soon a job inserted in a transaction is seen.
 	pollInterval = 200 * time.Millisecond
+	// PostgreSQL has; this is for what one that got lost told of.
+	listenPoll = 2 * time.Second
 )
 
 // SyncArgs names the run to work on.
@@ -111,27 +117,45 @@ type Handlers struct {
 
 // Queue is the durable queue. Enqueue methods are safe for concurrent use, also while no Run is under way.
 type Queue struct {
-	db     *sql.DB
-	log    *slog.Logger
-	insert *river.Client[*sql.Tx]
+	db       *sql.DB
+	driver   riverdriver.Driver[*sql.Tx]
+	postgres bool
+	log      *slog.Logger
+	insert   *river.Client[*sql.Tx]
 }
 
-// Open brings the queue's tables in db up to date. db must be the writing pool.
+// Open brings the queue's tables in a SQLite database up to date. db must be the writing pool.
 func Open(ctx context.Context, db *sql.DB) (*Queue, error) {
-	quiet := slog.New(slog.DiscardHandler) // handlers tell what goes wrong; the queue's own words say nothing to an operator
-	driver := riversqlite.New(db)
-	m, err := rivermigrate.New(driver, &rivermigrate.Config{Logger: quiet})
+	return open(ctx, &Queue{db: db, driver: riversqlite.New(db)})
+}
+
+// OpenPostgres is Open for a PostgreSQL database, on which other processes may work too. listener is a pool of
+// connections to it: each Run takes one and waits on it for word of new jobs.
+func OpenPostgres(ctx context.Context, db *sql.DB, listener *pgxpool.Pool) (*Queue, error) {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return nil, fmt.Errorf("open job queue: %w", err)
+	}
+	defer tx.Rollback() // it only holds the lock: of processes that start at once, one migrates
+	if _, err := tx.ExecContext(ctx, `SELECT pg_advisory_xact_lock(7309453471520583)`); err != nil {
+		return nil, fmt.Errorf("open job queue: %w", err)
+	}
+	return open(ctx, &Queue{db: db, driver: riverdatabasesql.NewWithPgxListener(db, listener), postgres: true})
+}
+
+func open(ctx context.Context, q *Queue) (*Queue, error) {
+	q.log = slog.New(slog.DiscardHandler) // handlers tell what goes wrong; the queue's own words say nothing to an operator
+	m, err := rivermigrate.New(q.driver, &rivermigrate.Config{Logger: q.log})
 	if err != nil {
 		return nil, fmt.Errorf("open job queue: %w", err)
 	}
 	if _, err := m.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
 		return nil, fmt.Errorf("migrate job queue: %w", err)
 	}
-	client, err := river.NewClient(driver, &river.Config{Logger: quiet})
-	if err != nil {
+	if q.insert, err = river.NewClient(q.driver, &river.Config{Logger: q.log}); err != nil {
 		return nil, fmt.Errorf("open job queue: %w", err)
 	}
-	return &Queue{db: db, log: quiet, insert: client}, nil
+	return q, nil
 }
 
 // EnqueueSync inserts the job of a run in tx; a second one for the same run is dropped.
@@ -187,8 +211,19 @@ func (q *Queue) EnsureFeed(ctx context.Context, connectionID int64) error {
 
 // Reclaim puts jobs that a killed process left as running back into the queue, without waiting for the rescuer, and
 // those that failed or were given up.
-// The caller must know that no other process works on this database (it holds the data folder's lock).
+// On SQLite the caller must know that no other process works on this database (it holds the data folder's lock). On
+// PostgreSQL others may: what their jobs are at is left to them, and what waits out a back-off is left to wait.
 func (q *Queue) Reclaim(ctx context.Context) error {
+	if q.postgres {
+		_, err := q.db.ExecContext(ctx, `UPDATE river_job SET scheduled_at = now(), state = 'available', attempt = 0, finalized_at = NULL WHERE state = 'discarded'`)
+		if err == nil {
+			err = q.reclaimDead(ctx)
+		}
+		if err != nil {
+			return fmt.Errorf("reclaim jobs: %w", err)
+		}
+		return nil
+	}
 	if _, err := q.db.ExecContext(ctx, `UPDATE river_job SET state = 'available' WHERE state = 'running'`); err != nil {
 		return fmt.Errorf("reclaim jobs: %w", err)
 	}
@@ -205,9 +240,13 @@ func (q *Queue) Reclaim(ctx context.Context) error {
 func (q *Queue) Run(ctx context.Context, h Handlers) error {
 	workers := river.NewWorkers()
 	queues := map[string]river.QueueConfig{}
+	poll, slowPoll := pollInterval, slowPoll
+	if q.postgres {
+		poll, slowPoll = listenPoll, listenPoll
+	}
 	if h.Sync != nil {
 		river.AddWorker(workers, &syncWorker{handle: h.Sync})
-		queues[queueSync] = river.QueueConfig{MaxWorkers: 2, FetchCooldown: pollInterval, FetchPollInterval: pollInterval}
+		queues[queueSync] = river.QueueConfig{MaxWorkers: 2, FetchCooldown: pollInterval, FetchPollInterval: poll}
 	}
 	if h.Tick != nil {
 		river.AddWorker(workers, &tickWorker{handle: h.Tick})
@@ -223,10 +262,22 @@ func (q *Queue) Run(ctx context.Context, h Handlers) error {
 			n = 1
 		}
 		river.AddWorker(workers, &ingestWorker{handle: h.Ingest})
-		queues[queueIngest] = river.QueueConfig{MaxWorkers: n, FetchCooldown: pollInterval, FetchPollInterval: pollInterval}
+		queues[queueIngest] = river.QueueConfig{MaxWorkers: n, FetchCooldown: pollInterval, FetchPollInterval: poll}
 	}
-	client, err := river.NewClient(riversqlite.New(q.db), &river.Config{
-		Logger: q.log, Queues: queues, Workers: workers, SkipUnknownJobCheck: true,
+	var name string // "": one of the queue's making
+	if q.postgres {
+		a := newAlive(q.db)
+		if err := a.hold(ctx); err != nil {
+			return err
+		}
+		defer a.end(context.WithoutCancel(ctx))
+		var watching sync.WaitGroup
+		defer watching.Wait()
+		watching.Go(func() { a.watch(ctx, q) })
+		name = a.name()
+	}
+	client, err := river.NewClient(q.driver, &river.Config{
+		ID: name, Logger: q.log, Queues: queues, Workers: workers, SkipUnknownJobCheck: true,
 		JobTimeout: jobTimeout, RescueStuckJobsAfter: rescueAfter, RetryPolicy: retryPolicy{},
 	})
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/riverqueue/river"
-	"github.com/riverqueue/river/riverdriver/riversqlite"
+	"github.com/riverqueue/river/riverdriver"
 )
 
 type syncWorker struct {
@@ -46,6 +46,12 @@ func (w *feedWorker) Work(ctx context.Context, job *river.Job[FeedArgs]) error {
 	return river.JobSnooze(wait)
 }
 
+// completeTx marks the job as done in tx. The client in ctx knows its driver.
+func completeTx[T river.JobArgs](ctx context.Context, tx *sql.Tx, job *river.Job[T]) error {
+	_, err := river.JobCompleteTx[riverdriver.Driver[*sql.Tx]](ctx, tx, job)
+	return err
+}
+
 type ingestWorker struct {
 	river.WorkerDefaults[IngestArgs]
 	handle func(ctx context.Context, args IngestArgs, until time.Time, complete Complete) (bool, error)
@@ -53,8 +59,7 @@ type ingestWorker struct {
 
 func (w *ingestWorker) Work(ctx context.Context, job *river.Job[IngestArgs]) error {
 	complete := func(ctx context.Context, tx *sql.Tx) error {
-		_, err := river.JobCompleteTx[*riversqlite.Driver](ctx, tx, job)
-		return err
+		return completeTx(ctx, tx, job)
 	}
 	done, err := w.handle(ctx, job.Args, time.Now().Add(quantum), complete)
 	if err != nil {
@@ -73,7 +78,6 @@ type tickWorker struct {
 
 func (w *tickWorker) Work(ctx context.Context, job *river.Job[TickArgs]) error {
 	return w.handle(ctx, job.Args.ConnectionID, func(ctx context.Context, tx *sql.Tx) error {
-		_, err := river.JobCompleteTx[*riversqlite.Driver](ctx, tx, job)
-		return err
+		return completeTx(ctx, tx, job)
 	})
 }

@@ -21,7 +21,7 @@ var compilerOptions = append([]gojq.CompilerOption{
 	gojq.WithFunction("toarray", 0, 0, toArray),
 	gojq.WithFunction("debug", 0, 0, identity),  // jq writes to stderr: here nobody reads it
 	gojq.WithFunction("stderr", 0, 0, identity), //
-}, guardFunctions...)
+}, append(libjqFunctions, guardFunctions...)...)
 
 func identity(v any, _ []any) any { return v }
 
@@ -34,6 +34,13 @@ func toArray(v any, _ []any) any {
 
 // keysUnsorted answers in sorted order: the interpreter's objects have no other.
 func keysUnsorted(v any, _ []any) any {
+	if list, ok := v.([]any); ok {
+		places := make([]any, len(list))
+		for i := range list {
+			places[i] = i
+		}
+		return places
+	}
 	object, ok := v.(map[string]any)
 	if !ok {
 		return fmt.Errorf("keys_unsorted cannot be applied to: %s (%s)", gojq.TypeOf(v), gojq.Preview(v))

@@ -12,7 +12,7 @@
 //     integers, escapes. What is computed comes out with sorted keys.
 //   - Of equal keys the last wins. Regular expressions are RE2's: no look-around.
 //
-// The interpreter is gojq, which speaks jq 1.8. It is what a program means; the span look-up for plain paths in span.go
+// The interpreter is gojq, which speaks jq 1.8, with libjq's answers where those differ without need (libjq.go). It is what a program means; the span look-up for plain paths in span.go
 // and the checks in check.go are only its speed, and fuzz targets compare them.
 //
 // Everything is bounded: the length of an expression, the time of a run, the size and depth of what comes out. The

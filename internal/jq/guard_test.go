@@ -47,8 +47,10 @@ func TestGuardsKeepMeaning(t *testing.T) {
 		if err != nil {
 			continue
 		}
-		bare, bareErr := gojq.Compile(query, compilerOptions...)
-		kept, keptErr := gojq.Compile(guarded(query), compilerOptions...)
+		query = translated(query)
+		options := append(regexFunctions(), compilerOptions...)
+		bare, bareErr := gojq.Compile(query, options...)
+		kept, keptErr := gojq.Compile(guarded(query), options...)
 		if (bareErr == nil) != (keptErr == nil) {
 			t.Errorf("%s: compiles with error %v, guarded with %v", expr, bareErr, keptErr)
 		}

@@ -66,7 +66,7 @@ func Compile(expr string, opts Options) (*Program, error) {
 }
 
 func compileQuery(query *gojq.Query, opts Options) (*Program, error) {
-	code, err := gojq.Compile(guarded(query), compilerOptions...)
+	code, err := gojq.Compile(guarded(translated(query)), append(regexFunctions(), compilerOptions...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +91,7 @@ type RunError struct {
 	Message string
 	Value   string // excerpt of the JSON value that the program could not take, "" when unknown
 	Limit   bool   // a limit of time, size or depth ended the run
-	Timeout bool   // it was that of time
+	Timeout bool   // it was that of time, or of memory: it cost as much
 }
 
 func (e *RunError) Error() string { return e.Message }
@@ -161,6 +161,9 @@ func (p *Program) runError(ctx context.Context, in *Input, failure error) error 
 	if in.clock.err != nil && errors.Is(failure, in.clock.err) {
 		if err := ctx.Err(); err != nil {
 			return err
+		}
+		if errors.Is(failure, errMemory) {
+			return &RunError{Limit: true, Timeout: true, Message: errMemory.Error()}
 		}
 		return &RunError{Limit: true, Timeout: true, Message: fmt.Sprintf("still running after %s", p.opts.Timeout)}
 	}

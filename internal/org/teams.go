@@ -3,6 +3,8 @@ package org
 import (
 	"context"
 	"encoding/json"
+	"slices"
+	"strings"
 	"time"
 
 	"longshore/internal/catalog"
@@ -50,6 +52,18 @@ func (o *Org) Teams(ctx context.Context) ([]Team, error) {
 		}
 	}
 	return all, nil
+}
+
+// TeamsOf lists the names of the teams that a user is in.
+func (o *Org) TeamsOf(ctx context.Context, email string) ([]string, error) {
+	all, err := o.Teams(ctx)
+	var names []string
+	for _, t := range all {
+		if slices.ContainsFunc(t.Users, func(u string) bool { return strings.EqualFold(u, email) }) {
+			names = append(names, t.Name)
+		}
+	}
+	return names, err
 }
 
 // Team returns one team, or fault.NotFound.

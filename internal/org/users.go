@@ -30,7 +30,7 @@ func (o *Org) Users(ctx context.Context, fn func([]User) error) error {
 		return err
 	}
 	for from := ""; ; {
-		page, err := o.catalog.Search(ctx, catalog.SearchRequest{Blueprint: users, From: from})
+		page, err := o.catalog.Search(ctx, catalog.SearchRequest{Blueprint: users, From: from, Reading: catalog.Reading{Stored: true, Unscored: true}})
 		if fault.Is(err, fault.NotFound) {
 			return nil
 		}

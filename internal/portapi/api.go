@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"longshore/internal/auth"
@@ -35,11 +36,13 @@ type Catalog interface {
 	CountEntities(ctx context.Context, blueprint string) (int64, error)
 	Write(ctx context.Context, change catalog.Change) (catalog.Result, error)
 	WriteAll(ctx context.Context, changes []catalog.Change) ([]catalog.Result, error)
+	WriteEach(ctx context.Context, changes []catalog.Change) ([]catalog.Result, error)
 	Entity(ctx context.Context, blueprint, identifier string) (catalog.Entity, error)
 	EntityAs(ctx context.Context, blueprint, identifier string, how catalog.Reading) (catalog.Entity, error)
 	Search(ctx context.Context, req catalog.SearchRequest) (catalog.SearchPage, error)
 	CountMatches(ctx context.Context, req catalog.SearchRequest) (int64, error)
 	History(ctx context.Context, filter catalog.HistoryFilter) ([]catalog.AuditEntry, error)
+	Record(ctx context.Context, entries []catalog.AuditEntry) error
 	Pending(ctx context.Context, samples int) (catalog.PendingReport, error)
 }
 
@@ -87,6 +90,9 @@ type Config struct {
 	Organization Organization
 	Teams        Teams
 	Integrations Integrations
+	Scorecards   Scorecards
+	Permissions  Permissions // nil: none are kept, and all callers see everything
+	Credentials  Credentials // nil: none are kept beside the settings'
 
 	OrgName   string           // "" means Longshore
 	PublicURL string           // origin for the webhooks' url; "" takes the request's own
@@ -97,8 +103,12 @@ type Config struct {
 // API answers. It is made by New.
 type API struct {
 	Config
-	routes router
-	origin *http.CrossOriginProtection
+	routes   router
+	refusals refusals
+	origin   *http.CrossOriginProtection
+	pool     *sync.Pool
+	// document is the OpenAPI document, made when it is first asked for.
+	document func() map[string]any
 }
 
 // New returns the handler of /v1/* and /ingest/*.
@@ -112,8 +122,9 @@ func New(cfg Config) *API {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	a := &API{Config: cfg, origin: http.NewCrossOriginProtection()}
+	a := &API{Config: cfg, origin: http.NewCrossOriginProtection(), pool: newPool()}
 	a.routes = a.table()
+	a.document = sync.OnceValue(a.routes.openapi)
 	return a
 }
 
@@ -121,6 +132,7 @@ func New(cfg Config) *API {
 // names.
 func (a *API) table() router {
 	var t router
+	t.open("GET /v1/openapi.json", a.getOpenAPI)
 	t.open("POST /v1/auth/access_token", a.postAccessToken)
 	t.open("POST /ingest/{key}", a.postCall)
 
@@ -131,11 +143,14 @@ func (a *API) table() router {
 	t.add("GET /v1/blueprints", a.getBlueprints, needRead)
 	t.add("POST /v1/blueprints", a.postBlueprint, needModel)
 	t.add("POST /v1/blueprints/entities/datasource-entities", a.postDatasourceEntities, needRead)
+	t.add("GET /v1/blueprints/system/{blueprint}/structure", a.getStructure, needRead)
 	t.add("GET /v1/blueprints/{blueprint}", a.getBlueprint, needRead)
 	t.add("PUT /v1/blueprints/{blueprint}", a.putBlueprint, needModel)
 	t.add("PATCH /v1/blueprints/{blueprint}", a.patchBlueprint, needModel)
 	t.add("DELETE /v1/blueprints/{blueprint}", a.deleteBlueprint, needModel)
 	t.add("DELETE /v1/blueprints/{blueprint}/all-entities", a.deleteAllEntities, needModel)
+	t.add("GET /v1/blueprints/{blueprint}/permissions", a.getPermissions, needRead)
+	t.add("PATCH /v1/blueprints/{blueprint}/permissions", a.patchPermissions, needAdmin)
 	t.add("GET /v1/blueprints/{blueprint}/entities-count", a.getEntitiesCount, needRead)
 	t.add("PATCH /v1/blueprints/{blueprint}/properties/{name}/rename", a.renameProperty, needModel)
 	t.add("PATCH /v1/blueprints/{blueprint}/mirror/{name}/rename", a.renameMirror, needModel)
@@ -162,8 +177,13 @@ func (a *API) table() router {
 	t.add("PATCH /v1/webhooks/{webhook}", a.patchWebhook, needAdmin)
 	t.add("DELETE /v1/webhooks/{webhook}", a.deleteWebhook, needAdmin)
 
+	a.scorecardRoutes(&t)
 	a.integrationRoutes(&t)
 
+	t.add("GET /v1/longshore/credentials", a.getCredentials, needAdmin)
+	t.add("POST /v1/longshore/credentials", a.postCredential, needAdmin)
+	t.add("PATCH /v1/longshore/credentials/{credential}", a.patchCredential, needAdmin)
+	t.add("POST /v1/longshore/credentials/{credential}/rotate", a.rotateCredential, needAdmin)
 	t.add("GET /v1/longshore/verdicts", a.getVerdicts, needRecords)
 	t.add("GET /v1/longshore/records", a.getRecords, needRecords)
 	t.add("GET /v1/longshore/objects", a.getObjects, needRecords)
@@ -197,8 +217,15 @@ func (a *API) authenticated(w http.ResponseWriter, r *http.Request, names map[st
 	if !who.Machine && a.origin.Check(r) != nil {
 		return &statusError{status: http.StatusForbidden, code: "cross_origin", message: "a page of another origin may not do this with a browser's session"}
 	}
-	if err := route.demand(who); err != nil {
-		return err
+	req := &request{Request: r, names: names, who: who}
+	// A browser's answers stay as they are: what an attacker's page can make it ask for must not tell by its length.
+	if !who.Machine || !accepts(r) {
+		return a.enter(w, req, route)
 	}
-	return route.handle(w, &request{Request: r.WithContext(auth.With(r.Context(), who)), names: names, who: who})
+	p := &packer{ResponseWriter: w, pool: a.pool}
+	if err := a.enter(p, req, route); err != nil {
+		return err // nothing was begun
+	}
+	p.Close()
+	return nil
 }

@@ -79,6 +79,12 @@ func (a *API) getBlueprint(w http.ResponseWriter, r *request) error {
 	return writeBlueprint(w, http.StatusOK, b, err)
 }
 
+// getStructure answers the part of a system blueprint that users may not touch.
+func (a *API) getStructure(w http.ResponseWriter, r *request) error {
+	b, err := catalog.SystemStructure(r.names["blueprint"])
+	return writeBlueprint(w, http.StatusOK, b, err)
+}
+
 func (a *API) postBlueprint(w http.ResponseWriter, r *request) error {
 	doc, err := r.document()
 	if err != nil {

@@ -31,9 +31,21 @@ func TestBlueprintIsEchoedWithWhatClientsCountOn(t *testing.T) {
 	h.call("GET", "/v1/blueprints/okta_user?exclude_calculated_properties=true", "").want(200, "").golden("blueprint")
 	h.call("GET", "/v1/blueprints/okta_group", "").want(200, "").golden("blueprint-bare")
 	h.call("POST", "/v1/blueprints", groupBlueprint).want(409, "identifier_taken")
-	if a := h.call("GET", "/v1/blueprints", "").want(200, ""); a.at("blueprints", "1", "identifier") != `"okta_user"` {
+	if a := h.call("GET", "/v1/blueprints", "").want(200, ""); a.at("blueprints", "6", "identifier") != `"okta_user"` {
 		t.Errorf("list: %s", a.body)
 	}
+}
+
+func TestSystemBlueprints(t *testing.T) {
+	h := newHouse(t)
+	h.call("GET", "/v1/blueprints/_user", "").want(200, "").is(`"_user"`, "blueprint", "identifier").is("{}", "blueprint", "relations")
+	h.call("PATCH", "/v1/blueprints/_team", `{"schema": {"properties": {"slack": {"type": "string"}}}}`).want(200, "")
+	h.call("GET", "/v1/blueprints/system/_team/structure", "").want(200, "").is(`{"title":"Size","type":"number"}`, "blueprint", "schema", "properties", "size").
+		is("", "blueprint", "schema", "properties", "slack")
+	h.call("PUT", "/v1/blueprints/_team", `{"identifier": "_team", "title": "Team", "schema": {"properties": {"slack": {"type": "string"}}, "required": []}}`).
+		want(422, "protected_blueprint_violation")
+	h.call("DELETE", "/v1/blueprints/_team", "").want(422, "protected_blueprint_violation")
+	h.call("GET", "/v1/blueprints/system/okta_user/structure", "").want(404, "not_found")
 }
 
 func TestPutReplacesAndPatchMerges(t *testing.T) {

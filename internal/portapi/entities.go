@@ -7,7 +7,6 @@ import (
 	"net/http"
 
 	"longshore/internal/catalog"
-	"longshore/internal/fault"
 )
 
 type entityAnswer struct {
@@ -149,7 +148,7 @@ func newEntityID() string {
 func (r *request) change(body members) (catalog.Change, error) {
 	c := catalog.Change{
 		Blueprint: r.names["blueprint"], CreateMissingRelated: r.flag("create_missing_related_entities", false),
-		Actor: r.who.ID, Source: r.UserAgent(),
+		Actor: r.who.ID, Source: r.UserAgent(), RunID: plain(r.URL.Query().Get("run_id")),
 	}
 	switch id := body.get("identifier"); {
 	case isNull(id):
@@ -187,7 +186,7 @@ func (a *API) deleteEntity(w http.ResponseWriter, r *request) error {
 func (r *request) deletion(identifier string, exists catalog.Exists) catalog.Change {
 	return catalog.Change{
 		Blueprint: r.names["blueprint"], Identifier: identifier, Op: catalog.OpDelete, Exists: exists,
-		DeleteDependents: r.flag("delete_dependents", false), Actor: r.who.ID, Source: r.UserAgent(),
+		DeleteDependents: r.flag("delete_dependents", false), Actor: r.who.ID, Source: r.UserAgent(), RunID: plain(r.URL.Query().Get("run_id")),
 	}
 }
 
@@ -217,7 +216,7 @@ type bulkError struct {
 	Message    string `json:"message"`
 }
 
-// postBulk writes up to 20 entities, each on its own. One that relates to a later one is tried again after it.
+// postBulk writes up to 20 entities, each on its own: whatever is wrong with one is in its own answer.
 func (a *API) postBulk(w http.ResponseWriter, r *request) error {
 	body, err := r.object()
 	if err != nil {
@@ -227,44 +226,40 @@ func (a *API) postBulk(w http.ResponseWriter, r *request) error {
 	if json.Unmarshal(body.get("entities"), &list) != nil || len(list) == 0 || len(list) > maxBulkUpsert {
 		return invalidRequest("entities: want a list of 1 to %d entities", maxBulkUpsert)
 	}
-	changes, failed := make([]catalog.Change, len(list)), make([]error, len(list))
-	var open []int
+	results := make([]catalog.Result, len(list))
+	var changes []catalog.Change
+	var places []int // of the changes in the list
 	for i, text := range list {
+		var change catalog.Change
 		entity, err := parseMembers("entity", text)
 		if err == nil {
-			changes[i], err = r.upsert(entity)
+			change, err = r.upsert(entity)
 		}
-		changes[i].ValidateOnly = r.flag("validation_only", false)
-		if failed[i] = err; err == nil {
-			open = append(open, i)
-		}
-	}
-	done := make([]*catalog.Result, len(list))
-	for progress := true; progress && len(open) > 0; {
-		progress = false
-		var again []int
-		for _, i := range open {
-			result, err := a.Catalog.Write(r.Context(), changes[i])
-			failed[i] = err
-			switch kind := fault.KindOf(err); {
-			case err == nil:
-				done[i], progress = &result, true
-			case kind == fault.Internal || kind == fault.Unavailable:
-				return err
-			case kind == fault.NotFound:
-				again = append(again, i)
-			}
-		}
-		open = again
-	}
-	answer := bulkAnswer{OK: true, Entities: []bulkDone{}, Errors: []bulkError{}}
-	for i := range list {
-		if done[i] != nil {
-			answer.Entities = append(answer.Entities, bulkDone{i, done[i].Identifier, done[i].Outcome == catalog.OutcomeCreated})
+		if err != nil {
+			results[i] = catalog.Result{Identifier: change.Identifier, Err: err}
 			continue
 		}
-		status, e := toAnswer(failed[i])
-		id := changes[i].Identifier
+		change.ValidateOnly = r.flag("validation_only", false)
+		changes, places = append(changes, change), append(places, i)
+	}
+	made, err := a.Catalog.WriteEach(r.Context(), changes)
+	if err != nil {
+		return err
+	}
+	for n, result := range made {
+		if result.Err != nil {
+			result.Identifier = changes[n].Identifier
+		}
+		results[places[n]] = result
+	}
+	answer := bulkAnswer{OK: true, Entities: []bulkDone{}, Errors: []bulkError{}}
+	for i, result := range results {
+		if result.Err == nil {
+			answer.Entities = append(answer.Entities, bulkDone{i, result.Identifier, result.Outcome == catalog.OutcomeCreated})
+			continue
+		}
+		status, e := toAnswer(result.Err)
+		id := result.Identifier
 		if id == "" {
 			id = "unknown"
 		}

@@ -147,6 +147,9 @@ func toWireEntity(e catalog.Entity, s shape, v view, titles map[catalog.Key]stri
 		return nil, err
 	}
 	add("relations", relations)
+	if !isNull(e.Scorecards) { // the blueprint has some
+		add("scorecards", e.Scorecards)
+	}
 	add("createdAt", stamp(e.CreatedAt))
 	add("createdBy", e.CreatedBy)
 	add("updatedAt", stamp(e.UpdatedAt))

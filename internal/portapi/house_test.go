@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"longshore/internal/access"
 	"longshore/internal/auth"
 	"longshore/internal/catalog"
 	"longshore/internal/ingest"
@@ -43,7 +44,9 @@ type house struct {
 	objects *store.Objects
 	bucket  *faulty
 	catalog *catalog.Catalog
+	guard   *access.Guard
 	queued  [][2]int64
+	at      time.Time // now
 }
 
 // theTime is when everything in these tests happens.
@@ -66,7 +69,8 @@ func TestMain(m *testing.M) { os.Exit(storetest.Main(m)) }
 
 func newHouse(t *testing.T) *house {
 	t.Helper()
-	now := func() time.Time { return theTime }
+	h := &house{t: t, at: theTime}
+	now := func() time.Time { return h.at }
 	s := storetest.Open(t)
 	seal, err := store.OpenSealer(filepath.Join(t.TempDir(), "keys.json"))
 	if err != nil {
@@ -76,7 +80,7 @@ func newHouse(t *testing.T) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &house{t: t, store: s, bucket: &faulty{Bucket: folder}}
+	h.store, h.bucket = s, &faulty{Bucket: folder}
 	h.objects = s.Objects(seal, now, func(_ context.Context, _ *sql.Tx, object, pass int64) error {
 		h.queued = append(h.queued, [2]int64{object, pass})
 		return nil
@@ -90,9 +94,12 @@ func newHouse(t *testing.T) *house {
 	}
 	log := slog.New(slog.DiscardHandler)
 	things := org.New(s.Documents(seal, now), h.catalog, now)
+	h.guard = &access.Guard{
+		Catalog: h.catalog, Documents: s.Documents(seal, now), Teams: things.TeamsOf, Reads: access.NewReads(h.catalog, now),
+	}
 	api := portapi.New(portapi.Config{
-		Organization: things, Teams: things, Integrations: things,
-		Keeper: h.keeper, Catalog: h.catalog, Webhooks: h.objects, Ledger: h.objects,
+		Organization: things, Teams: things, Integrations: things, Scorecards: h.catalog,
+		Keeper: h.keeper, Catalog: h.guard, Permissions: h.guard, Credentials: h.clients, Webhooks: h.objects, Ledger: h.objects,
 		Receiver: ingest.NewReceiver(h.objects, h.bucket, lake.GuideLayout(), now, log), Syncs: s.Syncs("lake", now, nil, nil),
 		PublicURL: "http://longshore.example", Now: now,
 	})

@@ -376,10 +376,11 @@ func (t *catalogTx) RenameBlueprint(ctx context.Context, from, to string) error 
 	if _, err := t.exec(ctx, `UPDATE blueprint_names SET name = $1 WHERE id = $2`, to, id); err != nil {
 		return err
 	}
-	for _, table := range []string{"history", "documents"} {
-		if _, err := t.exec(ctx, `UPDATE `+table+` SET blueprint = $1 WHERE blueprint = $2`, to, from); err != nil {
-			return err
-		}
+	if _, err := t.exec(ctx, `UPDATE documents SET blueprint = $1 WHERE blueprint = $2`, to, from); err != nil {
+		return err
+	}
+	if err := t.renamedInHistory(ctx, name{blueprint: to}, name{blueprint: from}); err != nil {
+		return err
 	}
 	if err := t.renameInWebhooks(ctx, from, to); err != nil {
 		return err

@@ -242,15 +242,15 @@ func (d *Documents) replace(ctx context.Context, tx *sql.Tx, key catalog.Documen
 
 // Document implements catalog.View.
 func (t *catalogTx) Document(ctx context.Context, key catalog.DocumentKey) (catalog.Document, error) {
-	return t.documents().Get(ctx, key)
+	return t.kept().Get(ctx, key)
 }
 
 // Documents implements catalog.View.
 func (t *catalogTx) Documents(ctx context.Context, kind, blueprint string) ([]catalog.Document, error) {
-	return t.documents().ListOf(ctx, kind, blueprint)
+	return t.kept().ListOf(ctx, kind, blueprint)
 }
 
-func (t *catalogTx) documents() *Documents { return &Documents{store: t.store, tx: t.tx} }
+func (t *catalogTx) kept() *Documents { return &Documents{store: t.store, tx: t.tx} }
 
 // PutDocument implements catalog.Tx.
 func (t *catalogTx) PutDocument(ctx context.Context, doc catalog.Document) error {

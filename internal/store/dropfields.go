@@ -39,7 +39,7 @@ func (t *catalogTx) dropMembers(ctx context.Context, blueprint int64, column str
 		return nil
 	}
 	for after := int64(0); ; {
-		ids, docs, err := t.members(ctx, blueprint, column, after)
+		ids, docs, err := t.membersOf(ctx, blueprint, column, after)
 		if err != nil || len(ids) == 0 {
 			return err
 		}
@@ -56,8 +56,8 @@ func (t *catalogTx) dropMembers(ctx context.Context, blueprint int64, column str
 	}
 }
 
-// members reads up to chunkKeys of a blueprint's documents, by id.
-func (t *catalogTx) members(ctx context.Context, blueprint int64, column string, after int64) (ids []int64, docs [][]byte, err error) {
+// membersOf reads up to chunkKeys of a blueprint's documents, by id.
+func (t *catalogTx) membersOf(ctx context.Context, blueprint int64, column string, after int64) (ids []int64, docs [][]byte, err error) {
 	err = t.each(ctx, `SELECT id, `+column+` FROM entities WHERE blueprint_id = $1 AND id > $2 ORDER BY id LIMIT $3`, []any{blueprint, after, chunkKeys}, func(r *sql.Rows) error {
 		var id int64
 		var doc []byte

@@ -7,8 +7,26 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"longshore/internal/catalog"
 	"longshore/internal/rawjson"
 )
+
+// seed adds the catalog's system blueprints where they are not there yet.
+func (s *Store) seed(ctx context.Context) error {
+	c := s.Catalog()
+	var done bool
+	err := c.InView(ctx, func(v catalog.View) (err error) {
+		done, err = catalog.Seeded(ctx, v)
+		return err
+	})
+	if err == nil && !done {
+		err = c.InTx(ctx, func(tx catalog.Tx) error { return catalog.Seed(ctx, tx) })
+	}
+	if err != nil {
+		return fmt.Errorf("add the system blueprints: %w", err)
+	}
+	return nil
+}
 
 // renameInWebhooks makes mappings to a blueprint follow its new identifier. Nothing else of a mapping is touched, and
 // what is no mapping stays as it is.

@@ -192,6 +192,11 @@ func objectWhere(f ingest.ObjectFilter) (string, []any) {
 	if f.Stream != "" {
 		add("stream = $%d", f.Stream)
 	}
+	if f.Event != "" { // a call's object bears its id
+		add("stream = $%d", ingest.EventStream)
+		args = append(args, likePart(f.Event))
+		clause += fmt.Sprintf(` AND object_key LIKE $%d ESCAPE '\'`, len(args))
+	}
 	return clause, args
 }
 

@@ -98,7 +98,8 @@ func (s *Store) checkServer(ctx context.Context) error {
 }
 
 // explainPostgres names what an operator can mend. Codes: PostgreSQL's Appendix A.
-func explainPostgres(s *Store, err error) error {
+func explainPostgres(_ *Store, plain error) error {
+	err := error(oneLine{plain})
 	var e *pgconn.PgError
 	if !errors.As(err, &e) {
 		var dial *pgconn.ConnectError
@@ -107,7 +108,7 @@ func explainPostgres(s *Store, err error) error {
 			return fault.Errorf(fault.Unavailable, "the database server does not answer: %w", err).
 				WithHint("check the host and port of the database URL, and that the server runs; nothing is lost: it goes on once the server is back")
 		}
-		return err
+		return plain
 	}
 	switch {
 	case e.Code == "28P01" || strings.HasPrefix(e.Code, "28"):
@@ -125,8 +126,15 @@ func explainPostgres(s *Store, err error) error {
 	case strings.HasPrefix(e.Code, "08"), strings.HasPrefix(e.Code, "53"), strings.HasPrefix(e.Code, "57P"), strings.HasPrefix(e.Code, "40"), e.Code == "25P03":
 		return fault.Errorf(fault.Unavailable, "the database cannot do this now: %w", err).WithHint("try again; nothing is lost")
 	}
-	return err
+	return plain
 }
+
+// oneLine is an error on one line: the driver lists the addresses that it tried below each other.
+type oneLine struct{ error }
+
+func (o oneLine) Error() string { return strings.Join(strings.Fields(o.error.Error()), " ") }
+
+func (o oneLine) Unwrap() error { return o.error }
 
 // textConnector makes connections that send only text that PostgreSQL can hold.
 type textConnector struct{ driver.Connector }

@@ -171,11 +171,13 @@ func (t *catalogTx) Rename(ctx context.Context, key catalog.Key, to string) erro
 		`UPDATE relations SET target_identifier = $1 WHERE target_blueprint_id = $2 AND target_identifier = $3`,
 		`DELETE FROM pending_relations WHERE target_identifier = $1 AND target_blueprint_id = $2 AND $3 = $3`,
 		`UPDATE entities SET identifier = $1 WHERE blueprint_id = $2 AND identifier = $3`,
-		`UPDATE history SET identifier = $1 WHERE blueprint = (SELECT name FROM blueprint_names WHERE id = $2) AND identifier = $3`,
 	} {
 		if _, err := t.exec(ctx, q, to, id, key.Identifier); err != nil {
 			return err
 		}
+	}
+	if err := t.renamedInHistory(ctx, name{blueprint: key.Blueprint, identifier: to}, name{blueprint: key.Blueprint, identifier: key.Identifier}); err != nil {
+		return err
 	}
 	if _, err := t.exec(ctx, `UPDATE entity_heads SET digest = NULL WHERE entity_id = $1`, e.ID); err != nil {
 		return err

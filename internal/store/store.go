@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/pressly/goose/v3"
@@ -87,7 +88,7 @@ func connect(ctx context.Context, where string, create bool) (*Store, error) {
 
 // migrate brings the schema up to date. Of several processes that start at once, one does it.
 func (s *Store) migrate(ctx context.Context) error {
-	return s.alone(ctx, func() error {
+	err := s.alone(ctx, func() error {
 		p, current, target, err := s.versions(ctx)
 		if err != nil || current == target {
 			return err
@@ -97,6 +98,10 @@ func (s *Store) migrate(ctx context.Context) error {
 		}
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	return s.seed(ctx)
 }
 
 // alone runs fn while no other process does so on this database.
@@ -170,8 +175,27 @@ func (s *Store) Ping(ctx context.Context) error {
 	return nil
 }
 
-// Name tells people which database it is: its kind and where it is, without a password.
-func (s *Store) Name() string { return s.engine.name + " in " + s.name }
+// Probe writes to the database without leaving anything there. It returns the server's name and version, "" for an
+// embedded database, and how long the write took.
+func (s *Store) Probe(ctx context.Context) (server string, took time.Duration, err error) {
+	if s.engine.lock != "" {
+		if err := s.read.QueryRowContext(ctx, `SELECT 'PostgreSQL ' || current_setting('server_version')`).Scan(&server); err != nil {
+			return "", 0, s.Explain(err)
+		}
+	}
+	begun := time.Now()
+	err = s.InTx(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT INTO settings (name, value) VALUES ('probe', '') ON CONFLICT (name) DO NOTHING`)
+		if err == nil {
+			_, err = tx.ExecContext(ctx, `DELETE FROM settings WHERE name = 'probe'`)
+		}
+		return err
+	})
+	return server, time.Since(begun), err
+}
+
+// Name tells people where the database is, without a password.
+func (s *Store) Name() string { return s.name }
 
 // Writer is the pool of writing connections, for the job queue that shares the database. SQLite has one.
 func (s *Store) Writer() *sql.DB { return s.write }

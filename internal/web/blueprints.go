@@ -35,6 +35,9 @@ func (s *site) catalogList(w http.ResponseWriter, r *http.Request) error {
 	p := &catalogPage{}
 	var most int64
 	for _, b := range list {
+		if catalog.IsSystem(b.Identifier) && counts[b.Identifier] == 0 {
+			continue
+		}
 		p.Total += counts[b.Identifier]
 		most = max(most, counts[b.Identifier])
 		card := blueprintCard{Blueprint: b, Title: titleOf(b), N: counts[b.Identifier], Kinds: len(b.Properties)}

@@ -283,6 +283,9 @@ func (s *site) addBlueprints(ctx context.Context, f *flow) error {
 		return err
 	}
 	for _, b := range list {
+		if catalog.IsSystem(b.Identifier) && counts[b.Identifier] == 0 {
+			continue
+		}
 		f.Blueprints = append(f.Blueprints, blueprintFlow{b.Identifier, titleOf(b), counts[b.Identifier]})
 		f.Entities += counts[b.Identifier]
 	}

@@ -31,7 +31,11 @@ type server struct {
 	url      string         // of a database that is always there
 	own      bool           // it is this process's alone
 	life     io.WriteCloser // its keeper's standard input: never closed, the end of this process does it
+	admin    *sql.DB
 	once     sync.Once
+	fresh    chan freshDatabase
+	wanted   chan struct{} // asked for by a test, on a server that is not ours
+	old      chan string
 	template string // a prepared database to copy, or ""
 	err      error  // why there is none
 }
@@ -49,21 +53,55 @@ func Database(t testing.TB, prepare func(ctx context.Context, url string) error)
 		t.Skipf("no PostgreSQL: %v", s.err)
 	}
 	s.once.Do(func() { s.makeTemplate(t, prepare) })
-	name := "longshore_test_" + random()
-	create := "CREATE DATABASE " + name + " ENCODING 'UTF8' TEMPLATE template0"
-	if s.template != "" {
-		create = "CREATE DATABASE " + name + " TEMPLATE " + s.template
+	if !s.own {
+		<-s.wanted
 	}
-	ctx := context.WithoutCancel(t.Context())
-	if err := s.exec(ctx, create); err != nil {
-		t.Fatalf("make a database for the test: %v", err)
+	made := <-s.fresh
+	if made.err != nil {
+		t.Fatalf("make a database for the test: %v", made.err)
 	}
 	t.Cleanup(func() {
-		if err := s.exec(ctx, "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
+		if s.own {
+			s.old <- made.name // dropped beside the next tests
+			return
+		}
+		if err := s.drop(made.name); err != nil {
 			t.Errorf("drop the test's database: %v", err)
 		}
 	})
-	return s.database(name)
+	return s.database(made.name)
+}
+
+// freshDatabase is one that no test has seen.
+type freshDatabase struct {
+	name string
+	err  error
+}
+
+// supply makes databases, one ahead of the tests where they are cheap and nobody minds those that are left over.
+func (s *server) supply() {
+	for {
+		if !s.own {
+			s.wanted <- struct{}{}
+		}
+		name := "longshore_test_" + random()
+		create := "CREATE DATABASE " + name + " ENCODING 'UTF8' TEMPLATE template0"
+		if s.template != "" {
+			create = "CREATE DATABASE " + name + " TEMPLATE " + s.template + " STRATEGY file_copy" // without fsync the faster one
+		}
+		s.fresh <- freshDatabase{name, s.exec(context.Background(), create)}
+	}
+}
+
+// clear drops databases that tests have done with.
+func (s *server) clear() {
+	for name := range s.old {
+		_ = s.drop(name) // the whole server goes soon
+	}
+}
+
+func (s *server) drop(name string) error {
+	return s.exec(context.Background(), "DROP DATABASE "+name+" WITH (FORCE)")
 }
 
 func random() string {
@@ -83,18 +121,14 @@ func (s *server) database(name string) string {
 }
 
 func (s *server) exec(ctx context.Context, statement string) error {
-	db, err := sql.Open("pgx", s.url)
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	_, err = db.ExecContext(ctx, statement)
+	_, err := s.admin.ExecContext(ctx, statement)
 	return err
 }
 
 func start() *server {
 	if outside := os.Getenv("LONGSHORE_TEST_POSTGRES"); outside != "" {
 		s := &server{url: outside}
+		s.connect()
 		s.err = s.exec(context.Background(), "SELECT 1")
 		return s
 	}
@@ -148,6 +182,11 @@ func startOwn(bin string) (*server, error) {
 	if out, err := initdb.CombinedOutput(); err != nil {
 		return nil, errors.Join(fmt.Errorf("initdb: %w: %s", err, bytes.TrimSpace(out)), os.RemoveAll(dir))
 	}
+	// One user needs a password, for tests of what a wrong one comes to.
+	rules := "local all longshore_locked scram-sha-256\nlocal all all trust\n"
+	if err := os.WriteFile(filepath.Join(dir, "data", "pg_hba.conf"), []byte(rules), 0o600); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
 	run := exec.Command("/bin/sh", "-c", keeper, "sh", bin, dir)
 	run.SysProcAttr, run.Dir = who, dir
 	life, err := run.StdinPipe()
@@ -158,11 +197,19 @@ func startOwn(bin string) (*server, error) {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	s := &server{own: true, life: life, url: "postgres://postgres@/postgres?sslmode=disable&host=" + url.QueryEscape(dir)}
+	s.connect()
 	if err := s.await(); err != nil {
 		log, _ := os.ReadFile(filepath.Join(dir, "log"))
 		return nil, fmt.Errorf("the server does not start: %w: %s", err, strings.TrimSpace(string(log)))
 	}
 	return s, nil
+}
+
+// connect readies the server for use. Nothing is sent yet.
+func (s *server) connect() {
+	s.admin, s.err = sql.Open("pgx", s.url)
+	const most = 1000
+	s.fresh, s.wanted, s.old = make(chan freshDatabase), make(chan struct{}), make(chan string, most)
 }
 
 // await waits until the server answers.
@@ -180,6 +227,7 @@ func (s *server) await() (err error) {
 // makeTemplate prepares a database once, for the others to be copies of it.
 func (s *server) makeTemplate(t testing.TB, prepare func(ctx context.Context, url string) error) {
 	t.Helper()
+	defer func() { go s.supply(); go s.clear() }()
 	if prepare == nil || !s.own {
 		return
 	}
