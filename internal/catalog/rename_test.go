@@ -20,7 +20,7 @@ const service = `{"identifier":"service","title":"Service","schema":{"properties
 const area = `{"identifier":"area","title":"Area","schema":{"properties":{},"required":[]},"relations":{"teams":{"target":"team","many":true}},
 	"aggregationProperties":{"people":{"title":"People","target":"team","calculationSpec":{"func":"sum","calculationBy":"property","property":"size"},
 	"query":{"combinator":"and","rules":[{"property":"size","operator":">","value":1},{"property":"$blueprint","operator":"=","value":"team"}]},
-	"pathFilter":[{"path":["teams","parent"]}]}}}`
+	"pathFilter":[{"path":["teams",{"relation":"parent","maxHops":3}]}]}}}`
 
 func renameBench(t *testing.T) *bench {
 	b := newBench(t, team, service, area)
@@ -91,7 +91,7 @@ func TestRenameRelationFollows(t *testing.T) {
 	if err != nil || !strings.Contains(string(s.Doc), `"path":"owner.above.lead"`) || !strings.Contains(string(s.Doc), `"ownership":{"type":"Inherited","path":"owner.above"}`) {
 		t.Errorf("paths elsewhere: %s %v", s.Doc, err)
 	}
-	if a, err := b.Blueprint(t.Context(), "area"); err != nil || !strings.Contains(string(a.Doc), `"path":["teams","above"]`) {
+	if a, err := b.Blueprint(t.Context(), "area"); err != nil || !strings.Contains(string(a.Doc), `"path":["teams",{"relation":"above","maxHops":3}]`) {
 		t.Errorf("path filter: %s %v", a.Doc, err)
 	}
 	if e := b.entity("team", "web"); string(e.Relations) != `{"above":"core"}` {

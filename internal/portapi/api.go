@@ -32,7 +32,13 @@ type Catalog interface {
 	RenameMirror(ctx context.Context, blueprint, from, to string, w catalog.Writer) (catalog.Blueprint, error)
 	RenameRelation(ctx context.Context, blueprint, from, to string, w catalog.Writer) (catalog.Blueprint, error)
 	DeleteBlueprint(ctx context.Context, id string, w catalog.Writer) error
-	DeleteAllEntities(ctx context.Context, id string, deleteBlueprint bool, w catalog.Writer) (int64, error)
+	DeleteAllEntities(ctx context.Context, id string, deleteBlueprint bool, w catalog.Writer) (catalog.Migration, error)
+	Migrate(ctx context.Context, source string, mapping json.RawMessage, w catalog.Writer) (catalog.Migration, error)
+	Migrations(ctx context.Context) ([]catalog.Migration, error)
+	Migration(ctx context.Context, id string) (catalog.Migration, error)
+	CancelMigration(ctx context.Context, id string) (catalog.Migration, error)
+	Pages(ctx context.Context) ([]catalog.Page, error)
+	Page(ctx context.Context, id string) (catalog.Page, error)
 	CountEntities(ctx context.Context, blueprint string) (int64, error)
 	Write(ctx context.Context, change catalog.Change) (catalog.Result, error)
 	WriteAll(ctx context.Context, changes []catalog.Change) ([]catalog.Result, error)
@@ -138,7 +144,12 @@ func (a *API) table() router {
 
 	a.organizationRoutes(&t)
 	t.add("GET /v1/audit-log", a.getAuditLog, needRead)
+	t.add("GET /v1/migrations", a.getMigrations, needRead)
+	t.add("POST /v1/migrations", a.postMigration, needModel)
 	t.add("GET /v1/migrations/{id}", a.getMigration, needRead)
+	t.add("POST /v1/migrations/{id}/cancel", a.cancelMigration, needModel)
+	t.add("GET /v1/pages", a.getPages, needRead)
+	t.add("GET /v1/pages/{page}", a.getPage, needRead)
 
 	t.add("GET /v1/blueprints", a.getBlueprints, needRead)
 	t.add("POST /v1/blueprints", a.postBlueprint, needModel)
