@@ -47,6 +47,9 @@ type Catalog interface {
 	EntityAs(ctx context.Context, blueprint, identifier string, how catalog.Reading) (catalog.Entity, error)
 	Search(ctx context.Context, req catalog.SearchRequest) (catalog.SearchPage, error)
 	CountMatches(ctx context.Context, req catalog.SearchRequest) (int64, error)
+	Aggregate(ctx context.Context, spec json.RawMessage) (json.RawMessage, error)
+	AggregateOverTime(ctx context.Context, spec json.RawMessage) (json.RawMessage, error)
+	PropertiesHistory(ctx context.Context, spec json.RawMessage) (json.RawMessage, error)
 	History(ctx context.Context, filter catalog.HistoryFilter) ([]catalog.AuditEntry, error)
 	Record(ctx context.Context, entries []catalog.AuditEntry) error
 	Pending(ctx context.Context, samples int) (catalog.PendingReport, error)
@@ -179,6 +182,9 @@ func (a *API) table() router {
 	t.add("PATCH /v1/blueprints/{blueprint}/entities/{entity}", a.patchEntity, needWrite)
 	t.add("DELETE /v1/blueprints/{blueprint}/entities/{entity}", a.deleteEntity, needWrite)
 	t.add("POST /v1/entities/search", a.postSearch, needRead)
+	t.add("POST /v1/entities/aggregate", a.postAggregate, needRead)
+	t.add("POST /v1/entities/aggregate-over-time", a.postAggregateOverTime, needRead)
+	t.add("POST /v1/entities/properties-history", a.postPropertiesHistory, needRead)
 
 	t.add("GET /v1/webhooks", a.getWebhooks, needAdmin)
 	t.add("POST /v1/webhooks", a.postWebhook, needAdmin)
