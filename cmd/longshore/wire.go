@@ -72,6 +72,7 @@ type app struct {
 	source *okta.Source
 	org    *emulator.Org // the demo org; nil for a real one
 	demo   bool
+	orgID  string // of the APIs' tokens; "" until there are doors
 }
 
 type s3Keys struct{ access, secret string }

@@ -58,6 +58,7 @@ func (s *site) findEntities(r *http.Request, p *whyPage) error {
 	}
 	seen := map[catalog.Key]bool{}
 	for _, req := range []catalog.SearchRequest{{Query: exact, Limit: maxFound}, {Text: p.ID, Limit: maxFound}} {
+		req.Reading.Stored = true
 		found, err := s.Catalog.Search(ctx, req)
 		if err != nil {
 			return err
