@@ -94,6 +94,12 @@ func TestHiddenBlueprintIsNotRead(t *testing.T) {
 	if got := h.call("GET", "/v1/audit-log", "", viewer).want(200, ""); strings.Contains(got.body, `"blueprint":"svc"`) {
 		t.Errorf("the audit log tells of what is hidden: %s", got.body)
 	}
+	count := `{"func":"count","query":{"combinator":"and","rules":[{"property":"$blueprint","operator":"in","value":["svc","host"]}]}}`
+	h.call("POST", "/v1/entities/aggregate", count, viewer).want(200, "").is("1", "result")
+	h.call("POST", "/v1/entities/aggregate", count).want(200, "").is("3", "result")
+	h.call("POST", "/v1/entities/aggregate", strings.Replace(count, "query", "QUERY", 1), viewer).want(422, "invalid_request")
+	h.call("POST", "/v1/entities/aggregate-over-time", `{"blueprint":"svc","aggregationType":"countEntities","func":"count","timeInterval":"day","timeRange":{"preset":"lastWeek"}}`, viewer).want(403, "missing_permissions")
+	h.call("POST", "/v1/entities/properties-history", `{"entityIdentifier":"pay","blueprintIdentifier":"svc","propertyNames":["status"],"timeInterval":"day","timeRange":{"preset":"lastWeek"}}`, viewer).want(403, "missing_permissions")
 	h.call("POST", "/v1/entities/search", `{"combinator":"and","rules":[{"wrong":1}]}`, viewer).want(422, "invalid_request")
 }
 
