@@ -19,7 +19,7 @@ import (
 
 // Catalog returns the catalog's Store over this database.
 func (s *Store) Catalog() *Catalog {
-	return &Catalog{store: s, texts: &textCache{writers: map[int64]writer{}, keys: map[int64]string{}}}
+	return &Catalog{store: s, uses: newUses(), texts: &textCache{writers: map[int64]writer{}, keys: map[int64]string{}}}
 }
 
 // Catalog keeps the catalog. It implements [catalog.Store].
@@ -27,6 +27,7 @@ type Catalog struct {
 	store *Store
 	names atomic.Pointer[names]
 	texts *textCache
+	uses  *uses
 }
 
 // InTx implements catalog.Store.

@@ -88,6 +88,9 @@ type query struct {
 	sql        *dialect
 	names      *names
 	scoped     bool // one blueprint is searched
+	blueprint  int64
+	uses       []use
+	hasIndex   func(use) bool // nil where it does not matter
 	conditions []string
 	args       []any
 }
@@ -162,6 +165,13 @@ func (t *catalogTx) compile(ctx context.Context, f catalog.Find) (*query, error)
 		return nil, err
 	}
 	q := &query{sql: t.sql, names: n}
+	if t.engine.prepares {
+		q.hasIndex = func(u use) bool {
+			there := 0
+			err := t.row(ctx, `SELECT count(*) FROM sqlite_master WHERE type = 'index' AND name = $1`, []any{u.name()}, &there)
+			return err == nil && there > 0
+		}
+	}
 	if f.Blueprint != "" {
 		id, err := t.blueprintID(ctx, f.Blueprint)
 		if err != nil {
@@ -169,7 +179,7 @@ func (t *catalogTx) compile(ctx context.Context, f catalog.Find) (*query, error)
 		}
 		// The number itself, no parameter: only so does the planner know which partial indexes serve.
 		q.conditions = append(q.conditions, "e.blueprint_id = "+strconv.FormatInt(id, 10))
-		q.scoped = true
+		q.scoped, q.blueprint = true, id
 	}
 	if f.Text != "" {
 		needle := q.bind(strings.Map(asciiLower, f.Text))
@@ -182,6 +192,7 @@ func (t *catalogTx) compile(ctx context.Context, f catalog.Find) (*query, error)
 	for _, r := range rules {
 		q.conditions = append(q.conditions, q.rule(r))
 	}
+	t.uses.note(q.uses)
 	return q, nil
 }
 
@@ -418,6 +429,9 @@ func (q *query) identifiers(texts []string) string {
 // an element does; lists are found by the bracket that their text begins with.
 func (q *query) textProperty(r catalog.Rule, texts []string) string {
 	d, key := q.sql, q.sql.key(r.Subject.Name)
+	if q.scoped && !r.Negate {
+		q.uses = append(q.uses, use{q.blueprint, r.Subject.Name})
+	}
 	held := d.indexed("e.properties", key)
 	one := "(" + held + " IN " + q.texts(cutTexts(texts, d.cut)) + " AND " + d.isText("e.properties", key)
 	if d.cut > 0 {
@@ -427,8 +441,22 @@ func (q *query) textProperty(r catalog.Rule, texts []string) string {
 	if r.Operator == catalog.OpEqual {
 		return one
 	}
+	if q.hasIndex != nil && q.scoped && !r.Negate && q.hasIndex(use{q.blueprint, r.Subject.Name}) {
+		return q.unionOfTexts(r, texts)
+	}
 	// '\\' is the sign after '['.
 	return "(" + one + " OR (" + held + " >= '[' AND " + held + " < '\\' AND " + q.among(q.member("e.properties", key), r.Values) + "))"
+}
+
+// unionOfTexts is textProperty for SQLite once there is an index: of two conditions joined by OR it would use neither's.
+func (q *query) unionOfTexts(r catalog.Rule, texts []string) string {
+	const column = "x.properties"
+	d, key := q.sql, q.sql.key(r.Subject.Name)
+	// By its own reckoning SQLite would rather read the whole blueprint.
+	index := use{q.blueprint, r.Subject.Name}.name()
+	from := "SELECT x.id FROM entities x INDEXED BY " + index + " WHERE x.blueprint_id = " + strconv.FormatInt(q.blueprint, 10) + " AND " + d.indexed(column, key)
+	return "e.id IN (" + from + " IN " + q.texts(texts) + " AND " + d.isText(column, key) +
+		" UNION ALL " + from + " >= '[' AND " + d.indexed(column, key) + " < '\\' AND " + q.among(q.member(column, key), r.Values) + ")"
 }
 
 // cutTexts cuts texts to so many characters; 0 leaves them as they are.
