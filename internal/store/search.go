@@ -231,6 +231,7 @@ type subject struct {
 	elementText, elementNum, elementTruth string
 	missing, empty                        string // not there; there, but an empty list ("" for never)
 	equalsList                            func(values string) string
+	dated                                 bool // date-times are equal when they are the same instant
 }
 
 const none = ""
@@ -243,7 +244,9 @@ func (q *query) subject(s catalog.Subject) subject {
 	case s.Kind == catalog.RelationValue:
 		return q.relation(s)
 	case s.Kind == catalog.ValueProperty && propertyName.MatchString(s.Name):
-		return q.member("e.properties", q.sql.key(s.Name))
+		p := q.member("e.properties", q.sql.key(s.Name))
+		p.dated = true
+		return p
 	case s.Kind != catalog.MetaProperty: // no entity has it
 		return subject{missing: "1 = 1"}
 	}
@@ -364,6 +367,14 @@ func (q *query) integer(n int64) string { return "CAST(" + q.bind(n) + " AS BIGI
 
 func (q *query) number(n float64) string { return "CAST(" + q.bind(n) + " AS DOUBLE PRECISION)" }
 
+// instant is what is compared with an instant for equality.
+func (s subject) instant() string {
+	if s.text != none && !s.dated {
+		return none
+	}
+	return s.millis
+}
+
 func (q *query) text(s string) string { return "CAST(" + q.bind(s) + " AS TEXT)" }
 
 // plain compiles what an index answers; "" is for the rest.
@@ -373,7 +384,7 @@ func (q *query) plain(r catalog.Rule) string {
 	}
 	texts := make([]string, 0, len(r.Values))
 	for _, v := range r.Values {
-		if v.Kind == catalog.TextValue {
+		if v.Kind == catalog.TextValue && !(v.IsTime && r.Subject.Kind == catalog.ValueProperty) {
 			texts = append(texts, v.Text)
 		}
 	}
@@ -492,18 +503,19 @@ func (q *query) equal(s subject, v catalog.Value) string {
 		}
 		return "(" + s.json + " = " + q.text(v.Text) + ")"
 	}
-	return q.scalar(s.text, s.num, s.truth, s.millis, []catalog.Value{v})
+	return q.scalar(s.text, s.num, s.truth, s.instant(), []catalog.Value{v})
 }
 
 // scalar compares single values: text, num and truth are three readings of one.
 func (q *query) scalar(text, num, truth, millis string, values []catalog.Value) string {
 	var texts, nums, truths, times []string
 	for _, v := range values {
+		if v.IsTime && millis != none {
+			times = append(times, q.integer(v.Time))
+		}
 		switch {
 		case v.Kind == catalog.TextValue && text != none:
 			texts = append(texts, v.Text)
-		case v.Kind == catalog.TextValue && v.IsTime && millis != none: // a column of instants
-			times = append(times, q.integer(v.Time))
 		case v.Kind == catalog.NumberValue && num != none:
 			nums = append(nums, q.number(v.Number))
 		case v.Kind == catalog.BoolValue && truth != none:
@@ -530,14 +542,18 @@ func (q *query) scalar(text, num, truth, millis string, values []catalog.Value) 
 
 // among holds when an element of the list is one of the values.
 func (q *query) among(s subject, values []catalog.Value) string {
-	return "EXISTS (SELECT 1 FROM " + s.list + " WHERE " + q.scalar(s.elementText, s.elementNum, s.elementTruth, "", values) + ")"
+	millis := none
+	if s.dated {
+		millis = q.sql.millis("(" + s.elementText + ")")
+	}
+	return "EXISTS (SELECT 1 FROM " + s.list + " WHERE " + q.scalar(s.elementText, s.elementNum, s.elementTruth, millis, values) + ")"
 }
 
 func (q *query) in(s subject, values []catalog.Value) string {
 	if len(values) == 0 {
 		return "1 = 0"
 	}
-	parts := []string{q.scalar(s.text, s.num, s.truth, s.millis, values)}
+	parts := []string{q.scalar(s.text, s.num, s.truth, s.instant(), values)}
 	if s.list != "" {
 		parts = append(parts, q.among(s, values))
 	}
