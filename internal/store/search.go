@@ -189,8 +189,14 @@ func (t *catalogTx) compile(ctx context.Context, f catalog.Find) (*query, error)
 	if f.Rule.Combinator == "and" {
 		rules = f.Rule.Rules // each on its own, so that the planner sees plain terms
 	}
+	found := false
 	for _, r := range rules {
-		q.conditions = append(q.conditions, q.rule(r))
+		condition, finds := q.rule(r)
+		q.conditions = append(q.conditions, condition)
+		found = found || finds
+	}
+	if found {
+		q.passBy(q.conditions)
 	}
 	t.uses.note(q.uses)
 	return q, nil
@@ -206,22 +212,42 @@ func asciiLower(r rune) rune {
 // rule compiles a node: an expression that is true where the node holds. Negation stands at conditions alone, where NULL
 // counts as false before it; above them are AND and OR, for which a NULL in WHERE is as good as false. So conditions
 // stay plain terms, which an index can answer.
-func (q *query) rule(r catalog.Rule) string {
+//
+// finds says that whatever holds was found by id beforehand: among those few the rest is decided.
+func (q *query) rule(r catalog.Rule) (condition string, finds bool) {
 	if r.Combinator != "" {
 		if len(r.Rules) == 0 {
-			return "1 = 1"
+			return "1 = 1", false
 		}
 		parts := make([]string, len(r.Rules))
+		all, some := true, false
 		for i, sub := range r.Rules {
-			parts[i] = q.rule(sub)
+			parts[i], finds = q.rule(sub)
+			all, some = all && finds, some || finds
 		}
-		return balanced(parts, " "+strings.ToUpper(r.Combinator)+" ")
+		if r.Combinator == "and" && some {
+			q.passBy(parts)
+		}
+		return balanced(parts, " "+strings.ToUpper(r.Combinator)+" "), all || some && r.Combinator == "and"
 	}
-	condition := q.condition(r)
+	condition = q.condition(r)
 	if r.Negate {
-		return "NOT coalesce(" + condition + ", 1 = 0)"
+		return "NOT coalesce(" + condition + ", 1 = 0)", false
 	}
-	return condition
+	return condition, strings.HasPrefix(condition, "e.id IN (") || strings.HasPrefix(condition, "(e.id IN (")
+}
+
+// passBy keeps SQLite from going through a whole blueprint where ids are known: it has no idea how many a query finds, and
+// the plus hides the index. PostgreSQL has.
+func (q *query) passBy(conditions []string) {
+	if q.hasIndex == nil {
+		return
+	}
+	for i, c := range conditions {
+		if strings.HasPrefix(c, "e.blueprint_id ") {
+			conditions[i] = "+" + c
+		}
+	}
 }
 
 // subject is how to read what a condition looks at: SQL that is NULL where there is nothing of that kind. list is a
