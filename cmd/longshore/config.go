@@ -51,6 +51,7 @@ var settings = []setting{
 	{settingShare, []string{"LONGSHORE_OKTA_SHARE"}, "50", true, "part of each of Okta's rate limits to use, per cent"},
 	{settingLimitOf, []string{"LONGSHORE_OKTA_LIMIT_OF"}, "", true, "whose limit Okta's rate headers show: org or client (default: found out)"},
 	{settingStreams, []string{"LONGSHORE_OKTA_STREAMS"}, "", true, "streams to read, with commas: just these, or +NAME to add to the default ones"},
+	{"changelog-local", []string{"LONGSHORE_CHANGELOG_LOCAL"}, "false", true, "let changelog destinations be addresses of this machine, and plain http: true or false"},
 	{"client-id", []string{"LONGSHORE_CLIENT_ID"}, "", false, ""},
 	{"client-secret", []string{"LONGSHORE_CLIENT_SECRET"}, "", false, ""},
 }
@@ -70,7 +71,8 @@ type config struct {
 	data, listen, s3Listen                   string
 	s3Endpoint, s3Bucket, s3Region, s3Prefix string
 	oktaURL, clientID, clientSecret          string
-	database                                 string      // URL of a PostgreSQL database; "": SQLite in the data folder
+	database                                 string // URL of a PostgreSQL database; "": SQLite in the data folder
+	changelogLocal                           bool
 	okta                                     okta.Config // as the settings have it; without an org the demo org is meant
 }
 
@@ -113,7 +115,8 @@ func readConfig(cmd *cobra.Command) (config, error) {
 	c := config{
 		data: k.String("data"), listen: k.String("listen"), s3Listen: k.String("s3-listen"), s3Endpoint: k.String("s3-endpoint"),
 		s3Bucket: k.String("s3-bucket"), s3Region: k.String("s3-region"), s3Prefix: k.String("s3-prefix"), oktaURL: k.String("okta-url"),
-		clientID: k.String("client-id"), clientSecret: k.String("client-secret"),
+		changelogLocal: k.String("changelog-local") == "true",
+		clientID:       k.String("client-id"), clientSecret: k.String("client-secret"),
 	}
 	// The embedded S3 endpoint works in a folder of its own: every path must be absolute from here on.
 	var err error

@@ -45,14 +45,18 @@ record and mapping instead: the verdict and the clause, expression, property or 
 --json "mapping" is the index in the list, from 0, as in the API, and -1 for a record that no mapping saw.
 
 Mappings that route by stream look at the object's key. A file under data/NAMESPACE/STREAM/ has its own; otherwise the stream is
-the file's name up to the first dot (users.jsonl → users), or that of --stream.`,
+the file's name up to the first dot (users.jsonl → users), or that of --stream.
+
+The file of mappings is JSON or YAML: a list of them, a whole webhook, or an Ocean config (resources with kind, selector and
+port.entity.mappings), whose resources take the records of the stream that is their kind.`,
 		Example: `  longshore map --pack okta users.jsonl
   longshore map -m mapping.json -b blueprint-okta_user.json --explain users.jsonl.gz
+  longshore map -m port-app-config.yaml --stream users users.jsonl
   zcat users.jsonl.gz | longshore map --pack guide --stream users --explain`,
 		RunE: func(cmd *cobra.Command, args []string) error { return runMap(cmd, o, args) },
 	}
 	f := cmd.Flags()
-	f.StringVarP(&o.mappings, "mappings", "m", "", "file with the list of mappings (or a whole webhook)")
+	f.StringVarP(&o.mappings, "mappings", "m", "", "file with the mappings, a whole webhook or an Ocean config; JSON or YAML")
 	f.StringArrayVarP(&o.blueprints, "blueprint", "b", nil, "file with a blueprint to check against (may be given more than once)")
 	f.StringVar(&o.pack, "pack", "", "take mappings and blueprints of this pack (okta or guide)")
 	f.StringVar(&o.stream, "stream", "", "stream of the records")
@@ -63,15 +67,15 @@ the file's name up to the first dot (users.jsonl → users), or that of --stream
 }
 
 func runMap(cmd *cobra.Command, o mapOptions, files []string) error {
-	doc, blueprints, err := o.model()
+	parts, blueprints, err := o.model()
 	if err != nil {
 		return err
 	}
-	set, err := mapping.Compile("", doc, mapping.Options{Strict: o.strict})
+	set, err := mapping.CompileBoth("", parts.Mappings, parts.Config, mapping.Options{Strict: o.strict})
 	if err != nil {
 		return fmt.Errorf("%s: %w", o.source(), err)
 	}
-	for _, p := range append(mapping.Lint(doc), set.Problems()...) {
+	for _, p := range append(mapping.Lint(parts.Mappings), set.Problems()...) {
 		fmt.Fprintln(cmd.ErrOrStderr(), warning(p))
 	}
 	apply, done, err := trialCatalog(cmd.Context(), blueprints)
@@ -127,36 +131,40 @@ func (o mapOptions) source() string {
 }
 
 // model reads mappings and blueprints from the files or the pack.
-func (o mapOptions) model() (mappings json.RawMessage, blueprints []json.RawMessage, err error) {
+func (o mapOptions) model() (parts mapping.Parts, blueprints []json.RawMessage, err error) {
 	if (o.pack == "") == (o.mappings == "") {
-		return nil, nil, &usageError{fmt.Errorf("give either -m FILE or --pack NAME")}
+		return parts, nil, &usageError{fmt.Errorf("give either -m FILE or --pack NAME")}
 	}
 	if o.pack != "" {
 		pack, err := packs.Open(o.pack)
 		if err != nil {
-			return nil, nil, &usageError{err}
+			return parts, nil, &usageError{err}
 		}
 		for _, b := range pack.Blueprints {
 			blueprints = append(blueprints, b.JSON)
 		}
-		mappings = pack.Mappings
+		parts.Mappings = pack.Mappings
 	} else {
-		if mappings, err = os.ReadFile(o.mappings); err != nil {
-			return nil, nil, fault.Errorf(fault.NotFound, "read mappings: %w", err)
+		text, err := os.ReadFile(o.mappings)
+		if err != nil {
+			return parts, nil, fault.Errorf(fault.NotFound, "read mappings: %w", err)
 		}
-		var hook struct{ Mappings json.RawMessage }
-		if json.Unmarshal(mappings, &hook) == nil && len(hook.Mappings) > 0 {
-			mappings = hook.Mappings
+		if parts, err = mapping.Read(text); err != nil {
+			return parts, nil, fmt.Errorf("%s: %w", o.mappings, err)
 		}
 	}
 	for _, file := range o.blueprints {
 		text, err := os.ReadFile(file)
 		if err != nil {
-			return nil, nil, fault.Errorf(fault.NotFound, "read blueprint: %w", err)
+			return parts, nil, fault.Errorf(fault.NotFound, "read blueprint: %w", err)
 		}
-		blueprints = append(blueprints, text)
+		blueprint, err := mapping.ToJSON(text)
+		if err != nil {
+			return parts, nil, fmt.Errorf("%s: %w", file, err)
+		}
+		blueprints = append(blueprints, blueprint)
 	}
-	return mappings, blueprints, nil
+	return parts, blueprints, nil
 }
 
 // trialCatalog makes a catalog of the blueprints in a temporary folder. Without blueprints nothing is checked: every

@@ -37,7 +37,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"org": org, "hold": hold, "newer": newer, "cutline": cutLine, "alterline": alterLine, "countlines": countLines,
+			"org": org, "hold": hold, "derived": derived, "newer": newer, "cutline": cutLine, "alterline": alterLine, "countlines": countLines,
 		},
 	})
 }

@@ -103,6 +103,9 @@ func (w *worker) keepTidy(ctx context.Context) error {
 	tick := time.NewTicker(tidyEvery)
 	defer tick.Stop()
 	for {
+		if err := w.ensureChangelogs(ctx); err != nil && ctx.Err() == nil {
+			w.app.log.Warn("changelogs wait", "error", err)
+		}
 		select {
 		case <-tick.C:
 			if err := w.tidy(ctx, readsAge); err != nil && ctx.Err() == nil {
@@ -126,6 +129,7 @@ func (a *app) keeper(ctx context.Context) (*auth.Keeper, error) {
 	if err != nil {
 		return nil, err
 	}
+	a.orgID = org
 	clients, err := a.clients(ctx)
 	if err != nil {
 		return nil, err

@@ -28,6 +28,31 @@ func (g *Guard) WriteAll(ctx context.Context, changes []catalog.Change) ([]catal
 	return g.Catalog.WriteAll(ctx, changes)
 }
 
+// WriteEach is the catalog's. A change that the caller may not make has fault.Denied as its result's error.
+func (g *Guard) WriteEach(ctx context.Context, changes []catalog.Change) ([]catalog.Result, error) {
+	results := make([]catalog.Result, len(changes))
+	var may []catalog.Change
+	var at []int
+	for i := range changes {
+		switch err := g.mayWrite(ctx, &changes[i]); {
+		case err == nil:
+			may, at = append(may, changes[i]), append(at, i)
+		case fault.Is(err, fault.Denied), fault.Is(err, fault.NotFound), fault.Is(err, fault.Invalid):
+			results[i] = catalog.Result{Outcome: catalog.OutcomeRejected, Identifier: changes[i].Identifier, Err: err}
+		default:
+			return nil, err
+		}
+	}
+	written, err := g.Catalog.WriteEach(ctx, may)
+	if err != nil {
+		return nil, err
+	}
+	for i := range written {
+		results[at[i]] = written[i]
+	}
+	return results, nil
+}
+
 // mayWrite checks a change against the permissions of its blueprint. What is wrong with the change otherwise is the
 // catalog's to say.
 func (g *Guard) mayWrite(ctx context.Context, change *catalog.Change) error {

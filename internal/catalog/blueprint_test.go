@@ -142,8 +142,8 @@ func TestBlueprintDeleteRefusesWhileNeeded(t *testing.T) {
 	b.write(call(t, "a", "e", `{}`))
 	_, err := b.DeleteAllEntities(t.Context(), "b", false, w)
 	wantFault(t, err, fault.Conflict, "has_dependents")
-	if n, err := b.DeleteAllEntities(t.Context(), "a", false, w); err != nil || n != 1 {
-		t.Errorf("emptied %d, %v; want 1", n, err)
+	if m, err := b.DeleteAllEntities(t.Context(), "a", false, w); err != nil || m.Done != 1 {
+		t.Errorf("emptied %d, %v; want 1", m.Done, err)
 	}
 	for _, id := range []string{"c", "b", "a"} {
 		if err := b.DeleteBlueprint(t.Context(), id, w); err != nil {
@@ -178,8 +178,8 @@ func TestEmptyingABlueprintClearsOptionalRelations(t *testing.T) {
 	c := call(t, "b", "e", `{}`)
 	c.Relations, c.Lenient = fields(t, `{"one":"x","many":["x","later"]}`), true
 	b.write(c)
-	if n, err := b.DeleteAllEntities(t.Context(), "a", false, catalog.Writer{Actor: "me"}); err != nil || n != 1 {
-		t.Fatalf("emptied %d, %v; want 1", n, err)
+	if m, err := b.DeleteAllEntities(t.Context(), "a", false, catalog.Writer{Actor: "me"}); err != nil || m.Done != 1 {
+		t.Fatalf("emptied %d, %v; want 1", m.Done, err)
 	}
 	if e := b.entity("b", "e"); string(e.Relations) != `{"many":["later"]}` || e.UpdatedBy != "me" {
 		t.Errorf("relations %s by %s, want only what was not there before, by me", e.Relations, e.UpdatedBy)

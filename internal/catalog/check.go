@@ -54,6 +54,10 @@ func newCheck(p Property) check {
 			delete(def, name)
 		}
 	}
+	if !countable(def) {
+		c.broken = fmt.Errorf("a number of more than %d digits, or of an exponent beyond that", maxNumberBytes)
+		return c
+	}
 	// Members that are Port's and would mean something else, or nothing, to a JSON Schema.
 	for _, own := range []string{"spec", "specAuthentication", "icon", "default", "$id", "$schema", "id"} {
 		delete(def, own)
@@ -74,6 +78,25 @@ func newCheck(p Property) check {
 		c.broken = err
 	}
 	return c
+}
+
+// countable reports whether every number in a decoded value can be worked with. A schema's library cannot count to
+// 1e999999999, which is short to write, and panics when it is asked to.
+func countable(v any) bool {
+	switch v := v.(type) {
+	case json.Number:
+		_, ok := rational([]byte(v))
+		return ok
+	case []any:
+		return !slices.ContainsFunc(v, func(e any) bool { return !countable(e) })
+	case map[string]any:
+		for _, e := range v {
+			if !countable(e) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // noLoader refuses every outside reference: the library's own loader would read files.
@@ -157,6 +180,9 @@ func (c *check) flags(value []byte) []Flag {
 	decoded, err := jsonschema.UnmarshalJSON(bytes.NewReader(value))
 	if err != nil {
 		return []Flag{{Property: c.name, Rule: "json", Want: "JSON", Value: excerpt(value)}}
+	}
+	if !countable(decoded) {
+		return []Flag{{Property: c.name, Rule: "number", Want: fmt.Sprintf("numbers of at most %d digits and exponents no larger", maxNumberBytes), Value: excerpt(value)}}
 	}
 	err = c.schema.Validate(decoded)
 	if err == nil {

@@ -49,7 +49,7 @@ func checkDefinition(b *Blueprint, old *rules) error {
 		}
 	}
 	for name, check := range map[string]func(json.RawMessage) error{
-		"ownership": checkOwnership, "teamInheritance": checkTeamInheritance, "changelogDestination": checkChangelog, "includeInGlobalSearch": checkSwitch,
+		"ownership": b.checkOwnership, "teamInheritance": b.checkTeamInheritance, "changelogDestination": checkChangelog, "includeInGlobalSearch": checkSwitch,
 	} {
 		if raw, _ := lookup(members, name); !isNull(raw) {
 			if err := check(raw); err != nil {
@@ -395,7 +395,7 @@ func isNoStep(part json.RawMessage) bool {
 	return json.Unmarshal(part, &step.Relation) != nil && json.Unmarshal(part, &step) != nil || step.Relation == ""
 }
 
-func checkOwnership(raw json.RawMessage) error {
+func (b *Blueprint) checkOwnership(raw json.RawMessage) error {
 	get, _, err := parts("ownership", raw)
 	if err != nil {
 		return err
@@ -410,23 +410,33 @@ func checkOwnership(raw json.RawMessage) error {
 		return err
 	case kind == "":
 		return invalidRequest("ownership: a type is required: Direct or Inherited")
-	case kind == "Inherited" && path == "":
-		return invalidRequest("ownership: an inherited one needs a path of relations")
+	case kind == "Inherited":
+		if err := b.checkPath("ownership", path); err != nil {
+			return err
+		}
 	}
 	_, err = get("title").text(maxTitle)
 	return err
 }
 
-func checkTeamInheritance(raw json.RawMessage) error {
+func (b *Blueprint) checkTeamInheritance(raw json.RawMessage) error {
 	get, _, err := parts("teamInheritance", raw)
 	if err != nil {
 		return err
 	}
 	path, err := get("path").text(maxPatternBytes)
-	if err == nil && path == "" {
-		err = invalidRequest("teamInheritance: a path of relations is required")
+	if err != nil {
+		return err
 	}
-	return err
+	return b.checkPath("teamInheritance", path)
+}
+
+// checkPath wants a path that begins with a relation of the blueprint. Where it goes on may come later.
+func (b *Blueprint) checkPath(where, path string) error {
+	if first, _, _ := strings.Cut(path, "."); b.relation(first) == nil {
+		return invalidRequest("%s: path %q does not start with a relation of %q", where, path, b.Identifier)
+	}
+	return nil
 }
 
 func checkChangelog(raw json.RawMessage) error {

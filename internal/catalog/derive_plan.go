@@ -53,6 +53,36 @@ func readDefinitions(doc json.RawMessage) definitions {
 	return d
 }
 
+// DerivedProperties are the mirror, calculation and aggregation properties that the document defines, in its order. A
+// mirror has no type of its own.
+func (b Blueprint) DerivedProperties() []Property {
+	list, err := ordered(b.Doc)
+	if err != nil {
+		return nil
+	}
+	var out []Property
+	for _, kind := range []string{"mirrorProperties", "calculationProperties", "aggregationProperties"} {
+		raw, _ := lookup(list, kind)
+		entries, err := ordered(raw)
+		if err != nil {
+			continue
+		}
+		for _, e := range entries {
+			p := Property{Name: e.Name, Schema: e.Value}
+			var def struct{ Title, Type, Format any }
+			_ = json.Unmarshal(e.Value, &def) // what is no text is none
+			p.Title, _ = def.Title.(string)
+			p.Type, _ = def.Type.(string)
+			p.Format, _ = def.Format.(string)
+			if kind == "aggregationProperties" {
+				p.Type = "number"
+			}
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
 // derived is a derived property as a model has it: its paths resolved.
 type derived struct {
 	name       string

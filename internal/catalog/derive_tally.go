@@ -161,6 +161,5 @@ func instant(value []byte) (ms int64, ok bool) {
 	if len(value) == 0 || value[0] != '"' {
 		return 0, false
 	}
-	t, err := time.Parse(time.RFC3339Nano, unquote(value))
-	return t.UnixMilli(), err == nil
+	return Instant(unquote(value))
 }

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -147,4 +149,21 @@ func TestCalculationsOfAPageHaveATimeLimit(t *testing.T) {
 	if last := page.Entities[49]; string(last.Derived) != `{"quick":1}` || last.Underived[0].Rule != "time" {
 		t.Errorf("derived %s, reasons %+v", last.Derived, last.Underived)
 	}
+}
+
+func TestDerivingIsSafeForConcurrentUse(t *testing.T) {
+	b := townBench(t)
+	fresh := catalog.New(b.store, time.Now) // nothing is known yet: plans are made while others ask
+	var readers sync.WaitGroup
+	for range 4 {
+		readers.Go(func() {
+			for range 3 {
+				e, err := fresh.Entity(t.Context(), "person", "p2")
+				if err != nil || !strings.Contains(string(e.Derived), `"townName":"Bonn"`) {
+					t.Errorf("derived %s, %v", e.Derived, err)
+				}
+			}
+		})
+	}
+	readers.Wait()
 }

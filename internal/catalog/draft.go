@@ -333,7 +333,7 @@ func texts(value []byte) (list []string, bad bool) {
 			bad = true
 			return
 		}
-		if s := string(v); !slices.Contains(list, s) || len(list) > 64 {
+		if s := string(v); len(list) > 64 || !slices.Contains(list, s) {
 			list = append(list, s)
 		}
 	}

@@ -16,6 +16,8 @@ type Writer struct {
 	Source string // the User-Agent
 	// AllowPendingTargets accepts relations to blueprints that do not exist yet: documents can then be applied in any order.
 	AllowPendingTargets bool
+	// Page makes a record of a catalog page for a blueprint that is created.
+	Page bool
 }
 
 // Blueprints returns every blueprint, ordered by identifier.
@@ -245,6 +247,11 @@ func (c *Catalog) writeBlueprint(ctx context.Context, w Writer, change func(*mod
 		if err := tx.PutBlueprint(ctx, b); err != nil {
 			return err
 		}
+		if old == nil && w.Page {
+			if err := putPage(ctx, tx, b); err != nil {
+				return err
+			}
+		}
 		return tx.AddHistory(ctx, []AuditEntry{entry})
 	})
 	return b, err
@@ -295,6 +302,9 @@ func (c *Catalog) migrate(ctx context.Context, tx Tx, m *model, old *rules, b *B
 		return blueprintTaken(b.Identifier)
 	}
 	if err := tx.RenameBlueprint(ctx, old.Identifier, b.Identifier); err != nil {
+		return err
+	}
+	if err := movePages(ctx, tx, old.Identifier, b.Identifier); err != nil {
 		return err
 	}
 	// Documents that name the blueprint follow, its own included.
@@ -382,16 +392,20 @@ func (c *Catalog) dropBlueprint(ctx context.Context, tx Tx, m *model, id string,
 	if err := tx.DeleteBlueprint(ctx, id); err != nil {
 		return err
 	}
+	if err := dropPages(ctx, tx, id); err != nil {
+		return err
+	}
 	return tx.AddHistory(ctx, []AuditEntry{{
 		At: c.now().UTC(), Kind: "blueprint", Action: "DELETE", Blueprint: id, Actor: w.Actor, Source: w.Source,
 		Before: m.rules[id].Doc,
 	}})
 }
 
-// DeleteAllEntities empties a blueprint, and removes it too when asked. The lake may bring the entities back: nothing
+// DeleteAllEntities empties a blueprint, and removes it too when asked. It is noted as a migration that is completed. The lake may bring the entities back: nothing
 // keeps older records away. Optional relations of others to the entities are cleared. Errors: fault.NotFound;
 // fault.Conflict "has_dependents" when another blueprint needs them by a required relation.
-func (c *Catalog) DeleteAllEntities(ctx context.Context, id string, deleteBlueprint bool, w Writer) (n int64, err error) {
+func (c *Catalog) DeleteAllEntities(ctx context.Context, id string, deleteBlueprint bool, w Writer) (done Migration, err error) {
+	done = Migration{Actor: w.Actor, Source: id, Mapping: json.RawMessage("{}"), Status: MigrationCompleted}
 	err = c.store.InTx(ctx, func(tx Tx) error {
 		m, err := c.modelOf(ctx, tx)
 		if err != nil {
@@ -415,10 +429,13 @@ func (c *Catalog) DeleteAllEntities(ctx context.Context, id string, deleteBluepr
 		if err := c.clearRelationsTo(ctx, tx, m, id, w); err != nil {
 			return err
 		}
-		if n, err = tx.DeleteEntities(ctx, id); err != nil || !deleteBlueprint {
+		if done.Done, err = tx.DeleteEntities(ctx, id); err != nil {
+			return err
+		}
+		if done, err = c.addMigration(ctx, tx, done); err != nil || !deleteBlueprint {
 			return err
 		}
 		return c.dropBlueprint(ctx, tx, m, id, w)
 	})
-	return n, err
+	return done, err
 }

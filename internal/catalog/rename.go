@@ -296,14 +296,21 @@ func (n *renaming) aggregation(r *rules, entry *objectEdit) {
 		}
 		f := objectEdit{list: list}
 		path, _ := lookup(list, "path")
-		var steps []string
+		var steps []json.RawMessage
 		if json.Unmarshal(path, &steps) != nil {
 			continue
 		}
+		names := make([]string, len(steps))
+		for i, step := range steps {
+			names[i] = stepName(step)
+		}
 		start, _ := f.text("fromBlueprint")
 		for _, from := range []string{start, r.Identifier, target} {
-			if after := slices.Clone(steps); n.walk(from, after) != "" {
-				f.set("path", textList(after))
+			if after := slices.Clone(names); n.walk(from, after) != "" {
+				for i := range steps {
+					steps[i] = withStepName(steps[i], after[i])
+				}
+				f.set("path", joined(steps))
 				break
 			}
 		}
@@ -312,6 +319,24 @@ func (n *renaming) aggregation(r *rules, entry *objectEdit) {
 		}
 	}
 	entry.set("pathFilter", joined(filters))
+}
+
+// stepName returns the relation of a step: its name, or an object that has it.
+func stepName(step json.RawMessage) string {
+	list, err := ordered(step)
+	if err != nil {
+		return unquote(step)
+	}
+	name, _ := lookup(list, "relation")
+	return unquote(name)
+}
+
+func withStepName(step json.RawMessage, name string) json.RawMessage {
+	list, err := ordered(step)
+	if err != nil {
+		return appendText(nil, name)
+	}
+	return render(withMember(list, "relation", appendText(nil, name)))
 }
 
 // joined writes a list of values.

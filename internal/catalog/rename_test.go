@@ -20,7 +20,7 @@ const service = `{"identifier":"service","title":"Service","schema":{"properties
 const area = `{"identifier":"area","title":"Area","schema":{"properties":{},"required":[]},"relations":{"teams":{"target":"team","many":true}},
 	"aggregationProperties":{"people":{"title":"People","target":"team","calculationSpec":{"func":"sum","calculationBy":"property","property":"size"},
 	"query":{"combinator":"and","rules":[{"property":"size","operator":">","value":1},{"property":"$blueprint","operator":"=","value":"team"}]},
-	"pathFilter":[{"path":["teams","parent"]}]}}}`
+	"pathFilter":[{"path":["teams",{"relation":"parent","maxHops":3}]}]}}}`
 
 func renameBench(t *testing.T) *bench {
 	b := newBench(t, team, service, area)
@@ -33,9 +33,10 @@ func renameBench(t *testing.T) *bench {
 
 func TestRenamePropertyFollows(t *testing.T) {
 	b := renameBench(t)
-	got, err := b.RenameProperty(t.Context(), "team", "lead", "head of", catalog.Writer{})
+	_, err := b.RenameProperty(t.Context(), "team", "lead", "head of", catalog.Writer{})
 	wantFault(t, err, fault.Invalid, "invalid_request")
-	if got, err = b.RenameProperty(t.Context(), "team", "lead", "head", catalog.Writer{Actor: "me"}); err != nil {
+	got, err := b.RenameProperty(t.Context(), "team", "lead", "head", catalog.Writer{Actor: "me"})
+	if err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
@@ -91,7 +92,7 @@ func TestRenameRelationFollows(t *testing.T) {
 	if err != nil || !strings.Contains(string(s.Doc), `"path":"owner.above.lead"`) || !strings.Contains(string(s.Doc), `"ownership":{"type":"Inherited","path":"owner.above"}`) {
 		t.Errorf("paths elsewhere: %s %v", s.Doc, err)
 	}
-	if a, err := b.Blueprint(t.Context(), "area"); err != nil || !strings.Contains(string(a.Doc), `"path":["teams","above"]`) {
+	if a, err := b.Blueprint(t.Context(), "area"); err != nil || !strings.Contains(string(a.Doc), `"path":["teams",{"relation":"above","maxHops":3}]`) {
 		t.Errorf("path filter: %s %v", a.Doc, err)
 	}
 	if e := b.entity("team", "web"); string(e.Relations) != `{"above":"core"}` {

@@ -196,7 +196,7 @@ func (c *Catalog) readAs(ctx context.Context, view View, m *model, entities []En
 	if err := c.deriveAs(ctx, view, m, entities, how); err != nil || how.Unscored {
 		return err
 	}
-	return c.score(ctx, view, m, entities, !how.Stored && how.Only == nil && !how.TitleIdentifiers)
+	return c.score(ctx, view, m, entities, !how.Stored && !how.TitleIdentifiers && how.Only == nil)
 }
 
 // score fills in Scorecards of the entities, of whatever blueprints, as view sees the catalog; derived says that their
@@ -284,13 +284,13 @@ func (s *scoring) add(d Document, standings []map[string]standing) error {
 // passed says which entities match a query. Nobody matches one that the model does not allow, such as one that goes
 // along relations that are gone.
 func (s *scoring) passed(query json.RawMessage, none []bool) ([]bool, error) {
-	q := searching{Catalog: s.Catalog, ctx: s.ctx, view: s.view, model: s.model}
-	var err error
-	if q.query, err = ParseQuery(query, s.now()); err != nil {
+	rule, err := ParseQuery(query, s.now())
+	if err != nil {
 		return make([]bool, len(none)), nil //nolint:nilerr // see add
 	}
-	if q.lowered, err = s.model.lower(&q.query, s.blueprint); err != nil {
+	low, err := s.model.lower(&rule, s.blueprint)
+	if err != nil {
 		return make([]bool, len(none)), nil //nolint:nilerr // told to whoever searches; here the rule fails
 	}
-	return matching(q.ctx, q.view, q.model, s.list, &q.query, q.lowered)
+	return matching(s.ctx, s.view, s.model, s.list, &rule, low)
 }

@@ -25,20 +25,22 @@ func (b *batch) related(blueprint string, raw []byte) ([]string, error) {
 // plainQuery writes a search value in the words of the store: lists under contains, and mirrors as the relation behind
 // them. What is no rule stays for the parser to refuse.
 func (b *batch) plainQuery(r *rules, raw json.RawMessage, depth int) (json.RawMessage, error) {
-	list, err := ordered(raw)
-	if err != nil || depth > maxQueryDepth {
-		return raw, nil
+	list, broken := ordered(raw)
+	if broken != nil || depth > maxQueryDepth {
+		return raw, nil //nolint:nilerr // the parser refuses it
 	}
 	e := objectEdit{list: list}
 	if nodes, ok := lookup(list, "rules"); ok {
 		var rules []json.RawMessage
 		if json.Unmarshal(nodes, &rules) != nil || len(rules) > maxQueryRules {
-			return raw, nil
+			return raw, nil //nolint:nilerr // the parser refuses it
 		}
 		for i := range rules {
-			if rules[i], err = b.plainQuery(r, rules[i], depth+1); err != nil {
+			plain, err := b.plainQuery(r, rules[i], depth+1)
+			if err != nil {
 				return nil, err
 			}
+			rules[i] = plain
 		}
 		e.set("rules", joined(rules))
 		return render(e.list), nil

@@ -84,7 +84,7 @@ func (c *chunk) add(ctx context.Context, line lake.Line) error {
 		return nil //nolint:nilerr // the verdict tells of it
 	}
 	c.judged = append(c.judged, Judged{Line: line.Number, Verdict: make([]Verdict, c.plan.set.Len())})
-	ev := mapping.Event{Body: line.Body, Headers: line.Headers, Query: line.Query, ObjectKey: c.objectKey}
+	ev := eventOf(line, c.object.Stream, c.objectKey)
 	stream := c.object.Stream
 	if line.Headers != nil { // a webhook call: the next one may well say something else of the same entity
 		stream = ""
@@ -106,6 +106,11 @@ func (c *chunk) add(ctx context.Context, line lake.Line) error {
 		}
 		return nil
 	})
+}
+
+// eventOf is the event that a line of the lake is. Mappings split the key by position: leading slashes do not count.
+func eventOf(line lake.Line, stream, key string) mapping.Event {
+	return mapping.Event{Body: line.Body, Headers: line.Headers, Query: line.Query, Stream: stream, ObjectKey: strings.TrimLeft(key, "/")}
 }
 
 func lineCode(e *lake.LineError) verdict.Code {

@@ -28,15 +28,15 @@ type cached struct {
 func (p *plans) of(ctx context.Context, store Store, hook Webhook) (*plan, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	doc := fmt.Sprintf("%t %s", hook.Strict, hook.Mappings)
+	doc := fmt.Sprintf("%+v %s %s", hook.Own, hook.Mappings, hook.Config)
 	if c := p.byID[hook.Identifier]; c != nil && c.doc == doc {
 		return c.plan, nil
 	}
-	set, err := mapping.Compile(hook.Identifier, hook.Mappings, mapping.Options{Strict: hook.Strict})
+	set, err := hook.Compile()
 	if err != nil {
 		return nil, err
 	}
-	id, err := store.MappingVersion(ctx, hook.Identifier, set.Digest(), hook.Mappings)
+	id, err := store.MappingVersion(ctx, hook.Identifier, set.Digest(), set.Document())
 	if err != nil {
 		return nil, err
 	}

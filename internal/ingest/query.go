@@ -53,5 +53,7 @@ type ObjectFilter struct {
 	Since  time.Time // found at or after
 	SyncID int64
 	Stream string
-	Event  string // of a webhook call: the id that it was given
+	// Namespaces, when there are any, are those of the objects.
+	Namespaces []string
+	Event      string // of a webhook call: the id that it was given
 }

@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	// MaxCallBytes is how large the body of a webhook call may be (Port's limit).
+	// MaxCallBytes is how large the body of a webhook call may be (Port's limit), unless the webhook says more.
 	MaxCallBytes = 512 << 10
 	// EventStream is the stream that webhook calls are filed under.
 	EventStream = "webhook_events"
@@ -49,6 +49,8 @@ type CallStore interface {
 	TopGeneration(ctx context.Context, w Webhook) (int64, error)
 	// Found records lake objects and queues those that are new, in one transaction.
 	Found(ctx context.Context, found []Object) (fresh int, err error)
+	// List returns the objects that the filter names: with a limit the newest of them, newest first.
+	List(ctx context.Context, f ObjectFilter, limit int) ([]Object, error)
 }
 
 // Receiver takes webhook calls: it checks each, and makes it durable as one lake object before it answers. It is safe
@@ -67,10 +69,11 @@ func NewReceiver(store CallStore, bucket lake.Bucket, layout lake.Layout, now fu
 	return &Receiver{store: store, bucket: bucket, layout: layout, now: now, log: log, places: make(chan struct{}, maxReceiving)}
 }
 
-// Known returns fault.NotFound when no webhook has the key, so that a door need not read the body first.
-func (r *Receiver) Known(ctx context.Context, key string) error {
-	_, err := r.webhook(ctx, key)
-	return err
+// Known returns how many bytes a call at the webhook of that key may have, or fault.NotFound when no webhook has the key, so
+// that a door need not read the body first.
+func (r *Receiver) Known(ctx context.Context, key string) (maxBytes int64, err error) {
+	hook, err := r.webhook(ctx, key)
+	return hook.PayloadBytes(), err
 }
 
 // webhook tells a key that nobody has from trouble of ours, which the sender is to wait out.
@@ -98,6 +101,10 @@ func (r *Receiver) Receive(ctx context.Context, key string, call Call) (Taken, e
 	}
 	if !hook.Enabled {
 		return Taken{Dropped: "disabled"}, nil
+	}
+	hook.Security.previous = hook.PreviousSecret
+	if !r.now().Before(hook.PreviousUntil) {
+		hook.Security.previous = ""
 	}
 	if err := hook.Security.check(call); err != nil {
 		return Taken{}, err

@@ -1,13 +1,17 @@
 package ingest
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"io"
 	"log/slog"
+	"reflect"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode/utf8"
 
 	"longshore/internal/fault"
 	"longshore/internal/lake"
@@ -35,6 +39,8 @@ func (m *memory) Found(_ context.Context, found []Object) (int, error) {
 	m.found = append(m.found, found...)
 	return len(found), nil
 }
+
+func (m *memory) List(context.Context, ObjectFilter, int) ([]Object, error) { return m.found, nil }
 
 // gate is a bucket whose puts wait until it opens.
 type gate struct {
@@ -143,6 +149,36 @@ func TestCallsAreFoundByTheLocator(t *testing.T) {
 			t.Errorf("%s: found %+v, %t; ignored %t", key, at, ok, ignored)
 		}
 	}
+}
+
+// FuzzReceive gives a webhook any body: it is refused as no JSON, or lies in the lake as one line that says the same, and is
+// the latest event.
+func FuzzReceive(f *testing.F) {
+	for _, body := range []string{`{}`, "{\"a\":\n 1.0}", `[1,"\u2028"]`, "\"\xff\"", `nul`, "", "\xef\xbb\xbf{}", `{"a":1}{"b":2}`, `"\ud800"`, "1e999", "  null\r\n"} {
+		f.Add([]byte(body), "x-a", "v")
+	}
+	bucket := folder(f)
+	f.Fuzz(func(t *testing.T, body []byte, name, value string) {
+		m := &memory{hook: Webhook{Key: "k", Identifier: "hook", Enabled: true}}
+		r := NewReceiver(m, bucket, lake.GuideLayout(), time.Now, nil)
+		_, err := r.Receive(t.Context(), "k", Call{Body: body, Headers: map[string]string{name: value}, Query: map[string]string{name: value}})
+		if err != nil {
+			if !fault.Is(err, fault.Invalid) || json.Valid(body) && utf8.Valid(body) && utf8.ValidString(name+value) {
+				t.Errorf("%q: %v", body, err)
+			}
+			return
+		}
+		latest, err := r.Latest(t.Context(), m.hook, "")
+		if err != nil {
+			t.Fatalf("%q was taken and is not the latest event: %v", body, err)
+		}
+		var sent, kept any
+		if json.Unmarshal(body, &sent) != nil || json.Unmarshal(latest.Event.Body, &kept) != nil || !reflect.DeepEqual(sent, kept) {
+			if !bytes.Contains(body, []byte("e")) { // a number beyond a double's range is kept and cannot be decoded here
+				t.Errorf("%q was kept as %q", body, latest.Event.Body)
+			}
+		}
+	})
 }
 
 func FuzzSignature(f *testing.F) {

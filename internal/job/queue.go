@@ -110,6 +110,9 @@ type Handlers struct {
 	Tick func(ctx context.Context, connectionID int64, complete Complete) error
 	// Feed follows a connection's source until until, or says how long there is nothing to do. It never ends by itself.
 	Feed func(ctx context.Context, connectionID int64, until time.Time) (wait time.Duration, err error)
+	// Changelog tells a blueprint's changes until until, or says how long there is nothing to tell; done once nobody is
+	// to be told any more.
+	Changelog func(ctx context.Context, blueprint string, until time.Time) (wait time.Duration, done bool, err error)
 	// IngestWorkers is how many objects are taken at once; 0 means 1: in the order in which they were found, so that
 	// which of two equal records "upserted" and which was "unchanged" is the same in every run.
 	IngestWorkers int
@@ -255,6 +258,10 @@ func (q *Queue) Run(ctx context.Context, h Handlers) error {
 	if h.Feed != nil {
 		river.AddWorker(workers, &feedWorker{handle: h.Feed})
 		queues[queueFeed] = river.QueueConfig{MaxWorkers: maxFeeds, FetchCooldown: pollInterval, FetchPollInterval: slowPoll}
+	}
+	if h.Changelog != nil {
+		river.AddWorker(workers, &changelogWorker{handle: h.Changelog})
+		queues[queueChangelog] = river.QueueConfig{MaxWorkers: maxChangelogs, FetchCooldown: pollInterval, FetchPollInterval: slowPoll}
 	}
 	if h.Ingest != nil {
 		n := h.IngestWorkers

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
+	"unicode/utf8"
 )
 
 // FuzzPlainPath compares what a plain path finds as a span with what the interpreter answers.
@@ -63,6 +65,84 @@ func comparePathIn(t *testing.T, p *Program, in *Input, text []byte) {
 	if errA != nil || errB != nil || !reflect.DeepEqual(a, b) {
 		t.Fatalf("%s over %q: span %q (%v), interpreter %q (%v)", expr, text, span, errA, want, errB)
 	}
+}
+
+// portsQuotes is Port's rule as its two regular expressions say it, written apart from doubleQuotes:
+// (?<=^|\s)'(?!\s|") opens, (?<!\s|")'(?=\s|$) closes.
+func portsQuotes(expr string) string {
+	runes := []rune(expr)
+	space := func(i int) bool { return isSpace(runes[i]) }
+	out := slices.Clone(runes)
+	for i, r := range runes {
+		if r != '\'' {
+			continue
+		}
+		first, last := i == 0, i == len(runes)-1
+		opens := (first || space(i-1)) && (last || !space(i+1) && runes[i+1] != '"')
+		closes := (first || !space(i-1) && runes[i-1] != '"') && (last || space(i+1))
+		if opens || closes {
+			out[i] = '"'
+		}
+	}
+	return string(out)
+}
+
+// FuzzQuotes compares the rewriting of quotes with the rule as Port has it.
+func FuzzQuotes(f *testing.F) {
+	for _, expr := range []string{`'a'`, `.a == 'b'`, `IN('a','b')`, `"it's"`, `' a'`, `'a '`, `''`, `'`, `'"`, `"'`, "\u00a0'a'\u2003", `'a' 'b'`, "'\n'", `x'y'z`, `'é'`, `'a'b' c'`} {
+		f.Add(expr)
+	}
+	f.Fuzz(func(t *testing.T, expr string) {
+		if !utf8.ValidString(expr) {
+			return
+		}
+		got := doubleQuotes(expr)
+		if want := portsQuotes(expr); got != want {
+			t.Errorf("%q becomes %q, want %q", expr, got, want)
+		}
+		if len(got) != len(expr) {
+			t.Errorf("%q becomes %q: offsets move", expr, got)
+		}
+	})
+}
+
+// FuzzRegex compares offsets and pieces with what the text itself says.
+func FuzzRegex(f *testing.F) {
+	for _, seed := range [][3]string{{"a(b)?", "gi", "xABéab"}, {"", "g", "ab"}, {"(?<n>.)|x", "gn", "a\nb"}, {" # c\na", "gx", "aa"}, {"(a|ab)(c|bcd)", "l", "abcd"}, {"é", "g", "aéé"}} {
+		f.Add(seed[0], seed[1], seed[2])
+	}
+	f.Fuzz(func(t *testing.T, re, flags, text string) {
+		if !utf8.ValidString(text) || len(text) > 1000 {
+			return
+		}
+		var known patterns
+		m, err := known.find(text, []any{re, flags, false})
+		if err != nil {
+			return
+		}
+		runes := []rune(text)
+		for _, one := range m.list() {
+			match := one.(map[string]any)
+			offset, length := match["offset"].(int), match["length"].(int)
+			if got := string(runes[offset : offset+length]); got != match["string"] {
+				t.Errorf("%q %q over %q: characters %d+%d are %q, told is %q", re, flags, text, offset, length, got, match["string"])
+			}
+			for _, c := range match["captures"].([]any) {
+				group := c.(map[string]any)
+				if offset, length := group["offset"].(int), group["length"].(int); offset >= 0 && string(runes[offset:offset+length]) != group["string"] {
+					t.Errorf("%q %q over %q: group %v", re, flags, text, group)
+				}
+			}
+		}
+		pieces := m.pieces()
+		again := ""
+		for i, piece := range pieces[0].([]any) {
+			again += piece.([]any)[0].(string) + text[m.places[i][0]:m.places[i][1]]
+		}
+		if again += pieces[1].(string); again != text {
+			t.Errorf("%q %q over %q: the pieces make %q", re, flags, text, again)
+		}
+	})
 }
 
 // FuzzCompileAndRun looks for panics and for programs that ignore their limits.

@@ -96,6 +96,27 @@ func (in *Input) SetMember(name string, text []byte) {
 	in.decoded = false
 }
 
+// SetMembers makes the input the members of that object, each a text of its own, and reports whether it is an object;
+// the text must have passed [Check].
+func (in *Input) SetMembers(object []byte) bool {
+	in.Reset()
+	object = trimSpace(object)
+	if len(object) == 0 || object[0] != '{' {
+		return false
+	}
+	places := map[string]int{}
+	eachMember(object, func(m span) {
+		name := string(unquoted(m.key))
+		if i, known := places[name]; known {
+			in.members[i].text = m.value
+			return
+		}
+		places[name] = len(in.members)
+		in.members = append(in.members, inputMember{name: name, text: m.value})
+	})
+	return true
+}
+
 // DropMember takes the member out again.
 func (in *Input) DropMember(name string) {
 	for i := range in.members {

@@ -35,10 +35,10 @@ func findLibjq(t *testing.T) libjq {
 }
 
 // run gives the program to jq, with an empty environment and Greenwich time.
-func (j libjq) run(t *testing.T, program, input string) (string, error) {
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second) // some programs are endless there
+func (j libjq) run(t *testing.T, program, input string, limit time.Duration) (string, error) {
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
-	const limited = `ulimit -v 1000000 -t 2; exec env -i TZ=UTC "$0" "$@"`
+	const limited = `ulimit -v 1000000 -t 10; exec env -i TZ=UTC "$0" "$@"`
 	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", limited, j.path, "-c", program)
 	cmd.Stdin = strings.NewReader(input)
 	var out bytes.Buffer
@@ -50,7 +50,12 @@ func (j libjq) run(t *testing.T, program, input string) (string, error) {
 	return out.String(), err
 }
 
-var errEndless = errors.New("still running after two seconds")
+var errEndless = errors.New("still running")
+
+const (
+	forEndless = 300 * time.Millisecond // of a program that is known to be endless there
+	forOthers  = 20 * time.Second
+)
 
 // outcomes runs the cases, as many as fit into one program together: starting jq takes longer than most of them.
 func (j libjq) outcomes(t *testing.T, cases []valueCase, listed map[string]difference) []string {
@@ -70,7 +75,11 @@ func (j libjq) outcomes(t *testing.T, cases []valueCase, listed map[string]diffe
 	for i, c := range cases {
 		there := listed[c.program+columns+c.input].there
 		if there == "refused" || there == "endless" || strings.HasPrefix(c.want, "refused") || containsAny(c.program, alone) {
-			results[i] = j.single(t, c)
+			limit := forOthers
+			if there == "endless" {
+				limit = forEndless
+			}
+			results[i] = j.single(t, c, limit)
 			continue
 		}
 		if batch = append(batch, i); len(batch) == together {
@@ -104,11 +113,11 @@ func (j libjq) batch(t *testing.T, cases []valueCase) []string {
 		return results
 	}
 	inputs.WriteByte(']')
-	out, err := j.run(t, program.String()+". as $in | "+list, inputs.String())
+	out, err := j.run(t, program.String()+". as $in | "+list, inputs.String(), forOthers)
 	lines := strings.Split(strings.TrimSuffix(out, "\n"), "\n")
 	if err != nil || len(lines) != len(places) {
 		if len(cases) == 1 { // it does not compile, or ends the program
-			results[0] = j.single(t, cases[0])
+			results[0] = j.single(t, cases[0], forOthers)
 			return results
 		}
 		half := len(cases) / 2
@@ -154,8 +163,8 @@ func told(t *testing.T, line string) string {
 }
 
 // single runs one case on its own. An empty environment of jq's still has the zone in it.
-func (j libjq) single(t *testing.T, c valueCase) string {
-	out, err := j.run(t, doubleQuotes(c.program), c.input)
+func (j libjq) single(t *testing.T, c valueCase, limit time.Duration) string {
+	out, err := j.run(t, doubleQuotes(c.program), c.input, limit)
 	first, _, _ := strings.Cut(out, "\n")
 	exit, stopped := err.(*exec.ExitError) //nolint:errorlint // Run returns it bare
 	switch {

@@ -21,11 +21,13 @@ type caseEvent struct {
 	Headers   json.RawMessage `json:"headers"`
 	Query     json.RawMessage `json:"queryParams"`
 	ObjectKey string          `json:"objectKey"`
+	Stream    string          `json:"stream"`
 }
 
 // caseMapping is a case's mapping.json: a webhook's mappings and the options that differ from the default.
 type caseMapping struct {
 	Mappings json.RawMessage `json:"mappings"`
+	Config   json.RawMessage `json:"config"`
 	Strict   bool            `json:"strict"`
 	MaxItems int             `json:"maxItems"`
 	MaxBody  int             `json:"maxBodyBytes"`
@@ -41,6 +43,7 @@ type caseOutcome struct {
 	Op               string                       `json:"op,omitempty"`
 	DeleteDependents bool                         `json:"deleteDependents,omitempty"`
 	Lenient          bool                         `json:"lenient,omitempty"`
+	CreateMissing    bool                         `json:"createMissing,omitempty"`
 	Blueprint        string                       `json:"blueprint,omitempty"`
 	Identifier       string                       `json:"identifier,omitempty"`
 	IdentifierQuery  json.RawMessage              `json:"identifierQuery,omitempty"`
@@ -87,7 +90,7 @@ func runCase(t *testing.T, dir string) []byte {
 			t.Fatal(err)
 		}
 	}
-	set, err := Compile("okta", c.Mappings, Options{Strict: c.Strict, MaxItems: c.MaxItems, MaxBodyBytes: c.MaxBody})
+	set, err := CompileBoth("okta", c.Mappings, c.Config, Options{Strict: c.Strict, MaxItems: c.MaxItems, MaxBodyBytes: c.MaxBody})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +123,7 @@ func runCase(t *testing.T, dir string) []byte {
 }
 
 func (e caseEvent) event() Event {
-	return Event{Body: e.Body, Headers: e.Headers, Query: e.Query, ObjectKey: e.ObjectKey}
+	return Event{Body: e.Body, Headers: e.Headers, Query: e.Query, Stream: e.Stream, ObjectKey: e.ObjectKey}
 }
 
 func shown(n int, o Outcome) caseOutcome {
@@ -135,6 +138,7 @@ func shown(n int, o Outcome) caseOutcome {
 	if c == nil {
 		return s
 	}
+	s.CreateMissing = c.CreateMissingRelated
 	s.Code, s.Op, s.DeleteDependents, s.Lenient = "", [...]string{"merge", "replace", "delete"}[c.Op], c.DeleteDependents, c.Lenient
 	s.Blueprint, s.Identifier, s.IdentifierQuery, s.Lane = c.Blueprint, c.Identifier, c.IdentifierQuery, c.Lane
 	s.Title, s.Icon, s.Team = c.Title, c.Icon, c.Team

@@ -26,6 +26,11 @@ type compiled struct {
 	team             *node
 	properties       []field
 	relations        []field
+	where            string // before the names of fields: the resource of an Ocean config
+	kind             string // of an Ocean config: the stream; "" for a webhook's mapping
+	topLevel         bool   // of an Ocean config: the record's members stay reachable beside the item
+	createMissing    bool
+	blueprintNode    *node       // of an Ocean config
 	broken           *expression // a part that is no jq but does not work either, such as an unknown operation
 }
 
@@ -38,6 +43,7 @@ type clause struct {
 
 // field is a property or relation with the expression that makes its value.
 type field struct {
+	where string // before its name in explanations
 	name  string
 	value *node
 }
@@ -72,6 +78,7 @@ type compiler struct {
 	set     *Set
 	mapping int
 	places  map[string]int // of the set's distinct clauses, by their text
+	where   string         // before the names of fields
 }
 
 func (c *compiler) compile(text json.RawMessage) (compiled, error) {
@@ -118,10 +125,14 @@ func (c *compiler) clauses(filter *jq.Program) []clause {
 	programs := filter.Clauses()
 	list := make([]clause, len(programs))
 	for i, p := range programs {
-		place, known := c.places[p.Source()]
+		key := p.Source()
+		if c.where != "" { // it looks at another input
+			key = "ocean\x00" + key
+		}
+		place, known := c.places[key]
 		if !known || !p.Steady() {
 			place = c.set.distinct
-			c.places[p.Source()] = place
+			c.places[key] = place
 			c.set.distinct++
 		}
 		list[i] = clause{program: p, shown: jq.Shorten(p.Source(), maxShownBytes), shared: place}
@@ -176,7 +187,7 @@ func (c *compiler) entity(m *compiled, text json.RawMessage) {
 		}
 	}
 	if m.identifier == nil && m.broken == nil {
-		m.broken = &expression{field: "identifier", message: "the mapping has no identifier"}
+		m.broken = &expression{field: c.where + "identifier", message: "the mapping has no identifier"}
 		c.problem(m.broken, "add \"identifier\" to its entity, such as .body.id")
 	}
 }
@@ -187,13 +198,13 @@ func (c *compiler) fields(m *compiled, name string, text json.RawMessage) []fiel
 	}
 	members, ok := objectMembers(text)
 	if !ok {
-		m.broken = &expression{field: name, text: jq.Excerpt(text), message: "want an object, got " + kindOfJSON(text)}
+		m.broken = &expression{field: c.where + name, text: jq.Excerpt(text), message: "want an object, got " + kindOfJSON(text)}
 		c.problem(m.broken, "")
 		return nil
 	}
 	fields := make([]field, 0, len(members))
 	for _, member := range members {
-		fields = append(fields, field{name: member.name, value: c.node(name+"."+member.name, member.value)})
+		fields = append(fields, field{where: c.where, name: member.name, value: c.node(name+"."+member.name, member.value)})
 	}
 	return fields
 }
@@ -214,7 +225,7 @@ func (c *compiler) optional(name string, text json.RawMessage) *expression {
 }
 
 func (c *compiler) expression(name, source string) *expression {
-	e := &expression{field: name, text: source, shown: jq.Shorten(source, maxShownBytes)}
+	e := &expression{field: c.where + name, text: source, shown: jq.Shorten(source, maxShownBytes)}
 	var err error
 	e.program, err = jq.Compile(source, jq.Options{Timeout: c.set.opts.ProgramTimeout, MaxOutputBytes: c.set.opts.MaxValueBytes})
 	if err != nil {
@@ -254,6 +265,19 @@ func (c *compiler) node(name string, text json.RawMessage) *node {
 		return n
 	}
 	return &node{literal: bytes.Clone(text)}
+}
+
+// constant returns the text that the node's expression always is, if it is a string as it stands.
+func (n *node) constant() (string, bool) {
+	if n.expression == nil {
+		return "", false
+	}
+	source := strings.TrimSpace(n.expression.text)
+	if inner := strings.Trim(source, "'"); len(source) == len(inner)+2 && !strings.ContainsAny(inner, "\"\\ \t\r\n") {
+		return inner, inner != ""
+	}
+	text, ok := stringOf(json.RawMessage(source))
+	return text, ok && !strings.Contains(n.expression.text, `\(`)
 }
 
 // isSearch reports whether the node is a search object, not one expression.

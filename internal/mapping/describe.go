@@ -6,7 +6,8 @@ import (
 
 // Mapping describes one mapping of a Set, for explanations and linters.
 type Mapping struct {
-	Blueprint        string
+	Blueprint        string // "" when an Ocean config computes it
+	Kind             string // of an Ocean config: the stream; else ""
 	Op               catalog.Op
 	DeleteDependents bool
 	Lane             catalog.Lane
@@ -27,7 +28,7 @@ type Expression struct {
 // Mapping returns the description of the i-th mapping.
 func (s *Set) Mapping(i int) Mapping {
 	m := &s.mappings[i]
-	d := Mapping{Blueprint: m.blueprint, Op: m.op, DeleteDependents: m.deleteDependents, Lane: m.lane, Identifier: m.identifier.text()}
+	d := Mapping{Blueprint: m.blueprint, Kind: m.kind, Op: m.op, DeleteDependents: m.deleteDependents, Lane: m.lane, Identifier: m.identifier.text()}
 	if m.filter != nil {
 		d.Filter = m.filter.text
 	}

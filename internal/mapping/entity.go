@@ -21,9 +21,14 @@ func (r *Runner) entity(ctx context.Context, m *compiled) (verdict.Code, verdict
 	r.notes, r.failed, r.unsaid = nil, nil, 0
 	r.change = catalog.Change{
 		Blueprint: m.blueprint, Op: m.op, DeleteDependents: m.deleteDependents,
-		CreateMissingRelated: r.set.opts.CreateMissingRelated, Lenient: !r.set.opts.Strict,
+		CreateMissingRelated: r.set.opts.CreateMissingRelated || m.createMissing, Lenient: !r.set.opts.Strict,
 		Lane: m.lane, Source: r.set.source,
 		Properties: r.change.Properties[:0], Relations: r.change.Relations[:0],
+	}
+	if m.blueprintNode != nil && m.blueprint == "" {
+		if code, detail, err := r.blueprint(ctx, m); code != verdict.None || err != nil {
+			return code, detail, err
+		}
 	}
 	code, detail, err := r.identify(ctx, m)
 	if code != verdict.None || err != nil || m.op == catalog.OpDelete {
@@ -40,6 +45,30 @@ func (r *Runner) entity(ctx context.Context, m *compiled) (verdict.Code, verdict
 	return verdict.None, verdict.Detail{More: r.allNotes()}, nil
 }
 
+// blueprint sets the Change's blueprint, where jq computes it.
+func (r *Runner) blueprint(ctx context.Context, m *compiled) (verdict.Code, verdict.Detail, error) {
+	value, failure, err := r.evaluate(ctx, m.blueprintNode)
+	if err != nil {
+		return 0, verdict.Detail{}, err
+	}
+	if failure != nil {
+		return verdict.ExpressionError, *failure, nil
+	}
+	name, ok := stringOf(value)
+	if ok && name != "" {
+		r.change.Blueprint = name
+		return verdict.None, verdict.Detail{}, nil
+	}
+	detail := verdict.Detail{Field: m.where + "blueprint", Expression: m.blueprintNode.shown(), Value: jq.Excerpt(value)}
+	switch {
+	case ok:
+		detail.Message = "the blueprint is empty"
+	default:
+		detail.Message = "the blueprint must be a string, got " + kindOfJSON(value)
+	}
+	return verdict.ExpressionError, detail, nil
+}
+
 // identify sets the Change's identifier, or the search for it.
 func (r *Runner) identify(ctx context.Context, m *compiled) (verdict.Code, verdict.Detail, error) {
 	value, failure, err := r.evaluate(ctx, m.identifier)
@@ -53,7 +82,7 @@ func (r *Runner) identify(ctx context.Context, m *compiled) (verdict.Code, verdi
 		r.change.IdentifierQuery = value
 		return verdict.None, verdict.Detail{}, nil
 	}
-	detail := verdict.Detail{Field: "identifier", Expression: m.identifier.shown(), Value: jq.Excerpt(value)}
+	detail := verdict.Detail{Field: m.where + "identifier", Expression: m.identifier.shown(), Value: jq.Excerpt(value)}
 	identifier, ok := textOf(value)
 	switch {
 	case value == nil:
@@ -70,7 +99,7 @@ func (r *Runner) identify(ctx context.Context, m *compiled) (verdict.Code, verdi
 		r.change.Identifier = identifier
 		return verdict.None, verdict.Detail{}, nil
 	}
-	if path, subject := m.identifier.subject(&r.input); path != "" {
+	if path, subject := m.identifier.subject(r.in); path != "" {
 		detail.Value = jq.Excerpt(subject)
 	}
 	return verdict.ExpressionError, detail, nil
@@ -211,7 +240,7 @@ func (r *Runner) relatedList(f *field, list []byte) []byte {
 }
 
 func relationNote(f *field, value []byte, message string) verdict.Detail {
-	return verdict.Detail{Field: "relations." + f.name, Expression: f.value.shown(), Rule: "type", Message: message, Value: jq.Excerpt(value)}
+	return verdict.Detail{Field: f.where + "relations." + f.name, Expression: f.value.shown(), Rule: "type", Message: message, Value: jq.Excerpt(value)}
 }
 
 // isSearchText reports whether a JSON object looks like a search: it has a combinator and rules.

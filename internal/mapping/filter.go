@@ -79,7 +79,7 @@ func (r *Runner) told(m *compiled, c *clause, value []byte) verdict.Detail {
 func (r *Runner) filtered(m *compiled, clause *clause, value []byte) verdict.Detail {
 	detail := verdict.Detail{Field: m.filter.field, Clause: clause.shown}
 	// An object or list would only repeat the record: .body | has("id") looks at all of it.
-	if _, subject := clause.program.Subject(&r.input); subject != nil && subject[0] != '{' && subject[0] != '[' {
+	if _, subject := clause.program.Subject(r.in); subject != nil && subject[0] != '{' && subject[0] != '[' {
 		detail.Value = r.excerpt(subject)
 	}
 	switch {

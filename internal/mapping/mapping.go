@@ -19,6 +19,8 @@ type Event struct {
 	Body    []byte // the record as it came, without Airbyte's envelope
 	Headers []byte // JSON object, lower-case names
 	Query   []byte // JSON object
+	// Stream is what the kind of an Ocean config's resource is held against.
+	Stream string
 	// ObjectKey, when set, appears in the body as "_PORT_SOURCE_OBJECT_KEY" (Port's S3 integration adds it).
 	ObjectKey string
 }

@@ -16,7 +16,11 @@ import (
 // Runner applies a Set to one event after another. It belongs to one goroutine.
 type Runner struct {
 	set    *Set
-	input  jq.Input
+	input  jq.Input  // of webhooks' mappings: body, headers, queryParams, item
+	ocean  jq.Input  // of Ocean's: the record
+	in     *jq.Input // of the mapping at hand
+	bare   []byte    // the body without its object key
+	stream string
 	body   []byte // buffer of a body with its object key
 	change catalog.Change
 	notes  []verdict.Detail
@@ -30,7 +34,11 @@ type Runner struct {
 }
 
 // NewRunner returns a Runner for the calling goroutine.
-func (s *Set) NewRunner() *Runner { return &Runner{set: s, answers: make([]answer, s.distinct)} }
+func (s *Set) NewRunner() *Runner {
+	r := &Runner{set: s, answers: make([]answer, s.distinct)}
+	r.in = &r.input
+	return r
+}
 
 // The texts of an event that has none of its own.
 var noHeaders = []byte("{}")
@@ -73,7 +81,9 @@ func (r *Runner) emitAll(emit func(Outcome) error, code verdict.Code, detail ver
 // load makes the event the input of the expressions: {"body", "headers", "queryParams"}.
 func (r *Runner) load(ev Event) error {
 	r.round++
+	r.stream = ev.Stream
 	r.input.Reset()
+	r.ocean.Reset()
 	for _, part := range []struct {
 		name string
 		text []byte
@@ -85,6 +95,9 @@ func (r *Runner) load(ev Event) error {
 		text, err := jq.Check(text)
 		if err != nil {
 			return err
+		}
+		if part.name == "body" {
+			r.bare = text
 		}
 		if part.name == "body" && ev.ObjectKey != "" {
 			text = r.withObjectKey(text, ev.ObjectKey)
@@ -118,6 +131,18 @@ func (r *Runner) withObjectKey(body []byte, key string) []byte {
 // applyMapping emits the outcomes of the i-th mapping.
 func (r *Runner) applyMapping(ctx context.Context, i int, emit func(Outcome) error) error {
 	m := &r.set.mappings[i]
+	if m.kind != "" {
+		if m.kind != r.stream {
+			return emit(Outcome{Mapping: i, Item: -1, Code: verdict.Filtered, Detail: r.otherKind(m)})
+		}
+		r.in = &r.ocean
+		r.ocean.SetText(r.bare)
+		r.round++
+		defer func() {
+			r.in = &r.input
+			r.round++
+		}()
+	}
 	if m.items == nil {
 		return r.applyOnce(ctx, i, -1, emit)
 	}
@@ -137,20 +162,33 @@ func (r *Runner) applyMapping(ctx context.Context, i int, emit func(Outcome) err
 	return r.applyItems(ctx, i, list, emit)
 }
 
+// otherKind tells that the record is of another stream than the resource's.
+func (r *Runner) otherKind(m *compiled) verdict.Detail {
+	value, _ := json.Marshal(r.stream) // a string always encodes
+	return verdict.Detail{Field: m.where + "kind", Clause: "kind: " + m.kind, Value: jq.Excerpt(value), Message: "the resource is of another kind"}
+}
+
 func (r *Runner) applyItems(ctx context.Context, i int, list []byte, emit func(Outcome) error) error {
 	m := &r.set.mappings[i]
 	items, limit := 0, r.set.opts.MaxItems
 	var err error
+	if m.kind != "" {
+		// The record's members stand beside the item, or it stands alone.
+		list = bytes.Clone(list)
+		if r.ocean.Reset(); m.topLevel {
+			r.ocean.SetMembers(r.bare)
+		}
+	}
 	jq.Elements(list, func(n int, item []byte) bool {
 		if items = n + 1; n >= limit {
 			return true // only counted
 		}
-		r.input.SetMember(m.itemName, item)
+		r.in.SetMember(m.itemName, item)
 		r.round++
 		err = r.applyOnce(ctx, i, n, emit)
 		return err == nil
 	})
-	r.input.DropMember(m.itemName)
+	r.in.DropMember(m.itemName)
 	r.round++
 	switch {
 	case err != nil:
@@ -209,7 +247,7 @@ func (r *Runner) runProgram(ctx context.Context, e *expression, p *jq.Program) (
 			Message: fmt.Sprintf("not run: %d expressions had used up the event's time", r.slow),
 		}, nil
 	}
-	value, err = p.Run(ctx, &r.input)
+	value, err = p.Run(ctx, r.in)
 	if err == nil {
 		return value, nil, nil
 	}

@@ -54,6 +54,7 @@ type Set struct {
 	distinct int // clauses, counting equal ones once
 	problems []Problem
 	digest   string
+	document json.RawMessage
 	opts     Options
 }
 
@@ -70,12 +71,17 @@ type Problem struct {
 // Compile reads a webhook's mappings. The error, fault.Invalid, is only for a document that is no list of objects
 // with a blueprint each; jq that does not compile becomes a Problem. The webhook is "" for mappings of none.
 func Compile(webhook string, mappings json.RawMessage, opts Options) (*Set, error) {
+	return CompileBoth(webhook, mappings, nil, opts)
+}
+
+// CompileBoth is Compile of mappings and, behind them, the resources of an Ocean config, which may be nil.
+func CompileBoth(webhook string, mappings, config json.RawMessage, opts Options) (*Set, error) {
 	whose := "mappings"
 	if webhook != "" {
 		whose = fmt.Sprintf("mappings of webhook %q", webhook)
 	}
-	if len(mappings) > maxDocumentBytes {
-		return nil, fault.Errorf(fault.Invalid, "%s: %d bytes, at most %d are allowed", whose, len(mappings), maxDocumentBytes)
+	if n := len(mappings) + len(config); n > maxDocumentBytes {
+		return nil, fault.Errorf(fault.Invalid, "%s: %d bytes, at most %d are allowed", whose, n, maxDocumentBytes)
 	}
 	var list []json.RawMessage
 	err := json.Unmarshal(mappings, &list)
@@ -89,7 +95,7 @@ func Compile(webhook string, mappings json.RawMessage, opts Options) (*Set, erro
 	if len(list) > maxMappings {
 		return nil, fault.Errorf(fault.Invalid, "%s: %d mappings, at most %d are allowed", whose, len(list), maxMappings)
 	}
-	s := &Set{source: "webhook/" + webhook, mappings: make([]compiled, len(list)), opts: opts.withDefaults()}
+	s := &Set{source: "webhook/" + webhook, opts: opts.withDefaults(), document: mappings}
 	places := map[string]int{}
 	for i, text := range list {
 		c := compiler{set: s, mapping: i, places: places}
@@ -97,12 +103,27 @@ func Compile(webhook string, mappings json.RawMessage, opts Options) (*Set, erro
 		if err != nil {
 			return nil, fmt.Errorf("%s: mapping %d: %w", whose, i+1, err)
 		}
-		m.lane = catalog.Lane(fmt.Sprintf("%s/%d", s.source, i))
-		s.mappings[i] = m
+		s.add(m)
 	}
-	s.digest = digest(mappings, opts)
+	if err := s.addOcean(config, places); err != nil {
+		return nil, fmt.Errorf("%s: %w", whose, err)
+	}
+	if !absent(config) {
+		// Both are valid JSON: they were compiled.
+		s.document = json.RawMessage(`{"mappings":` + string(mappings) + `,"config":` + string(config) + `}`)
+	}
+	s.digest = digest(s.document, opts)
 	return s, nil
 }
+
+// add gives the mapping its place in the list.
+func (s *Set) add(m compiled) {
+	m.lane = catalog.Lane(fmt.Sprintf("%s/%d", s.source, len(s.mappings)))
+	s.mappings = append(s.mappings, m)
+}
+
+// Document is what the set was compiled of.
+func (s *Set) Document() json.RawMessage { return s.document }
 
 // Len returns how many mappings there are.
 func (s *Set) Len() int { return len(s.mappings) }

@@ -214,13 +214,13 @@ func FuzzApply(f *testing.F) {
 	for _, body := range []string{`{"id":"00u1","list":[{"id":1},2,null],"o":{"a":{"b":"c"}}}`, `[]`, `"x"`, `null`, `{"id":{"id":[]}}`, "{\"\xff\":1}", `{"id":"\ud800"}`, `{`} {
 		f.Add([]byte(body), "data/k/users/x")
 	}
-	set, err := Compile("okta", json.RawMessage(fuzzMappings), Options{ProgramTimeout: 50 * time.Millisecond, MaxItems: 5})
+	set, err := CompileBoth("okta", json.RawMessage(fuzzMappings), json.RawMessage(fuzzConfig), Options{ProgramTimeout: 50 * time.Millisecond, MaxItems: 5})
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, body []byte, key string) {
 		answered := make([]int, set.Len())
-		err := set.Apply(t.Context(), Event{Body: body, ObjectKey: key}, func(o Outcome) error {
+		err := set.Apply(t.Context(), Event{Body: body, Stream: "users", ObjectKey: key}, func(o Outcome) error {
 			answered[o.Mapping]++
 			if (o.Change == nil) == (o.Code == verdict.None) {
 				t.Errorf("mapping %d: change %v and code %s", o.Mapping, o.Change != nil, o.Code)
@@ -237,6 +237,52 @@ func FuzzApply(f *testing.F) {
 			if n == 0 {
 				t.Errorf("mapping %d gave no outcome", i)
 			}
+		}
+	})
+}
+
+const fuzzConfig = `{"resources": [
+	{"kind": "users", "port": {"entity": {"mappings": {"identifier": ".id", "blueprint": "'a'", "properties": {"all": ".", "o": ".o.a"}}}}},
+	{"kind": "users", "selector": {"query": ".id != null"}, "port": {"itemsToParse": ".list", "entity": {"mappings": {"identifier": ".item.id", "blueprint": ".o.a.b", "properties": {"all": "."}}}}},
+	{"kind": "users", "port": {"itemsToParse": ".", "itemsToParseName": "id", "itemsToParseTopLevelTransform": false, "entity": {"mappings": [{"identifier": ".id", "blueprint": "'a'"}]}}},
+	{"kind": "other", "port": {"entity": {"mappings": {"identifier": ".id", "blueprint": "'a'"}}}}]}`
+
+// FuzzRead reads any document, JSON or YAML, and applies what comes of it: nothing may panic or run for ever, and what is read
+// once reads the same again.
+func FuzzRead(f *testing.F) {
+	for _, document := range []string{
+		fuzzMappings, fuzzConfig, `{"mappings": [], "config": ` + fuzzConfig + `}`, "- blueprint: a\n  entity: {identifier: .id}\n", "resources:\n- kind: users\n  port: {entity: {mappings: {identifier: .id, blueprint: '\"a\"'}}}\n",
+		"a: &a [1,2]\nb: [*a, *a]\n", "mappings: !!binary aGk=", "--- {}\n--- {}", "? [a]\n: b", "<<: {a: 1}", "a: 0x10\nb: .inf\nc: 2024-01-01\nd: ~\ne: yes", "[{\"blueprint\": \"a\",}]", "x: *x", "a: &a\n  b: *a",
+		`[{"blueprint":"a","operation":{"type":"delete"},"itemsToParse":"[range(9)]","entity":{"identifier":{"combinator":"and","rules":[{"property":"'x'"}]},"relations":{"r":[1,".a",{"b":".c"}]}}}]`,
+	} {
+		f.Add([]byte(document))
+	}
+	f.Fuzz(func(t *testing.T, document []byte) {
+		parts, err := Read(document)
+		if err != nil {
+			if !fault.Is(err, fault.Invalid) {
+				t.Errorf("%q: %v, want an invalid document", document, err)
+			}
+			return
+		}
+		if text, err := ToJSON(parts.Mappings); err != nil || !json.Valid(text) || string(text) != strings.TrimSpace(string(parts.Mappings)) {
+			t.Fatalf("%q: read as %s, which reads as %s (%v)", document, parts.Mappings, text, err)
+		}
+		Lint(parts.Mappings)
+		set, err := CompileBoth("w", parts.Mappings, parts.Config, Options{ProgramTimeout: 20 * time.Millisecond, MaxItems: 3})
+		if err != nil {
+			if !fault.Is(err, fault.Invalid) {
+				t.Errorf("%q: %v, want invalid mappings", document, err)
+			}
+			return
+		}
+		if set.Len() > 20 {
+			return
+		}
+		answered := 0
+		event := Event{Body: []byte(`{"id":"x","list":[{"id":1}],"o":{"a":{"b":"c"}}}`), Stream: "users"}
+		if err := set.Apply(t.Context(), event, func(Outcome) error { answered++; return nil }); err != nil || answered < set.Len() {
+			t.Errorf("%q: %d outcomes of %d mappings, %v", document, answered, set.Len(), err)
 		}
 	})
 }

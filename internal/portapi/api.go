@@ -32,7 +32,13 @@ type Catalog interface {
 	RenameMirror(ctx context.Context, blueprint, from, to string, w catalog.Writer) (catalog.Blueprint, error)
 	RenameRelation(ctx context.Context, blueprint, from, to string, w catalog.Writer) (catalog.Blueprint, error)
 	DeleteBlueprint(ctx context.Context, id string, w catalog.Writer) error
-	DeleteAllEntities(ctx context.Context, id string, deleteBlueprint bool, w catalog.Writer) (int64, error)
+	DeleteAllEntities(ctx context.Context, id string, deleteBlueprint bool, w catalog.Writer) (catalog.Migration, error)
+	Migrate(ctx context.Context, source string, mapping json.RawMessage, w catalog.Writer) (catalog.Migration, error)
+	Migrations(ctx context.Context) ([]catalog.Migration, error)
+	Migration(ctx context.Context, id string) (catalog.Migration, error)
+	CancelMigration(ctx context.Context, id string) (catalog.Migration, error)
+	Pages(ctx context.Context) ([]catalog.Page, error)
+	Page(ctx context.Context, id string) (catalog.Page, error)
 	CountEntities(ctx context.Context, blueprint string) (int64, error)
 	Write(ctx context.Context, change catalog.Change) (catalog.Result, error)
 	WriteAll(ctx context.Context, changes []catalog.Change) ([]catalog.Result, error)
@@ -42,6 +48,9 @@ type Catalog interface {
 	Search(ctx context.Context, req catalog.SearchRequest) (catalog.SearchPage, error)
 	CountMatches(ctx context.Context, req catalog.SearchRequest) (int64, error)
 	FindWords(ctx context.Context, text string, limit int) ([]catalog.Entity, error)
+	Aggregate(ctx context.Context, spec json.RawMessage) (json.RawMessage, error)
+	AggregateOverTime(ctx context.Context, spec json.RawMessage) (json.RawMessage, error)
+	PropertiesHistory(ctx context.Context, spec json.RawMessage) (json.RawMessage, error)
 	History(ctx context.Context, filter catalog.HistoryFilter) ([]catalog.AuditEntry, error)
 	Record(ctx context.Context, entries []catalog.AuditEntry) error
 	Pending(ctx context.Context, samples int) (catalog.PendingReport, error)
@@ -59,8 +68,9 @@ type Webhooks interface {
 
 // Receiver takes webhook calls; see [ingest.Receiver].
 type Receiver interface {
-	Known(ctx context.Context, key string) error
+	Known(ctx context.Context, key string) (maxBytes int64, err error)
 	Receive(ctx context.Context, key string, call ingest.Call) (ingest.Taken, error)
+	Latest(ctx context.Context, hook ingest.Webhook, stream string) (ingest.LatestEvent, error)
 }
 
 // Ledger tells what became of records.
@@ -139,7 +149,12 @@ func (a *API) table() router {
 
 	a.organizationRoutes(&t)
 	t.add("GET /v1/audit-log", a.getAuditLog, needRead)
-	t.add("GET /v1/migrations/{id}", a.getMigration, needRead)
+	t.add("GET /v1/migrations", a.getMigrations, needModel)
+	t.add("POST /v1/migrations", a.postMigration, needModel)
+	t.add("GET /v1/migrations/{id}", a.getMigration, needModel)
+	t.add("POST /v1/migrations/{id}/cancel", a.cancelMigration, needModel)
+	t.add("GET /v1/pages", a.getPages, needRead)
+	t.add("GET /v1/pages/{page}", a.getPage, needRead)
 
 	t.add("GET /v1/blueprints", a.getBlueprints, needRead)
 	t.add("POST /v1/blueprints", a.postBlueprint, needModel)
@@ -170,6 +185,9 @@ func (a *API) table() router {
 	t.add("PATCH /v1/blueprints/{blueprint}/entities/{entity}", a.patchEntity, needWrite)
 	t.add("DELETE /v1/blueprints/{blueprint}/entities/{entity}", a.deleteEntity, needWrite)
 	t.add("POST /v1/entities/search", a.postSearch, needRead)
+	t.add("POST /v1/entities/aggregate", a.postAggregate, needRead)
+	t.add("POST /v1/entities/aggregate-over-time", a.postAggregateOverTime, needRead)
+	t.add("POST /v1/entities/properties-history", a.postPropertiesHistory, needRead)
 
 	t.add("GET /v1/webhooks", a.getWebhooks, needAdmin)
 	t.add("POST /v1/webhooks", a.postWebhook, needAdmin)
@@ -178,6 +196,9 @@ func (a *API) table() router {
 	t.add("PUT /v1/webhooks/{webhook}", a.putWebhook, needAdmin)
 	t.add("PATCH /v1/webhooks/{webhook}", a.patchWebhook, needAdmin)
 	t.add("DELETE /v1/webhooks/{webhook}", a.deleteWebhook, needAdmin)
+	t.add("GET /v1/webhooks/{webhook}/latest-event", a.getLatestEvent, needRecords)
+	t.add("POST /v1/webhooks/{webhook}/test-mapping", a.postTestMapping, needAdmin)
+	t.add("POST /v1/webhooks/{webhook}/rotate-secret", a.postRotateSecret, needAdmin)
 
 	a.scorecardRoutes(&t)
 	a.integrationRoutes(&t)

@@ -385,3 +385,11 @@ func lossMessage(g ingest.VerdictGroup) string {
 	}
 	return text
 }
+
+// cutPrefix returns s without the prefix, or "" when it has none.
+func cutPrefix(s, prefix string) string {
+	if len(s) < len(prefix) || s[:len(prefix)] != prefix {
+		return ""
+	}
+	return s[len(prefix):]
+}

@@ -1,15 +1,10 @@
 package portapi
 
 import (
-	"crypto/rand"
-	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"net/http"
-	"time"
 
 	"longshore/internal/catalog"
-	"longshore/internal/fault"
 )
 
 // derivedMaps are the members of a blueprint that define calculated values. They and relations are always answered.
@@ -54,10 +49,10 @@ func toWireBlueprint(b catalog.Blueprint) (members, error) {
 	return doc, nil
 }
 
-// writer is who writes. A relation may point at a blueprint that does not exist yet, unless the call asks for Port's
-// refusal with pending_targets=false: documents can then be sent in any order, as Port's Okta guide does.
+// writer is who writes. To a program a relation to a blueprint that does not exist is Port's 404. A person in a
+// browser's session may paste documents in any order, as Port's Okta guide has it; pending_targets says otherwise.
 func (r *request) writer() catalog.Writer {
-	return catalog.Writer{Actor: r.who.ID, Source: r.UserAgent(), AllowPendingTargets: r.flag("pending_targets", true)}
+	return catalog.Writer{Actor: r.who.ID, Source: r.UserAgent(), AllowPendingTargets: r.flag("pending_targets", !r.who.Machine)}
 }
 
 func (a *API) getBlueprints(w http.ResponseWriter, r *request) error {
@@ -90,7 +85,9 @@ func (a *API) postBlueprint(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	b, err := a.Catalog.CreateBlueprint(r.Context(), doc, r.writer())
+	who := r.writer()
+	who.Page = r.flag("create_catalog_page", true)
+	b, err := a.Catalog.CreateBlueprint(r.Context(), doc, who)
 	return writeBlueprint(w, http.StatusCreated, b, err)
 }
 
@@ -139,73 +136,6 @@ func (a *API) deleteBlueprint(w http.ResponseWriter, r *request) error {
 		return err
 	}
 	return writeOK(w)
-}
-
-type migratedAnswer struct {
-	OK          bool   `json:"ok"`
-	MigrationID string `json:"migrationId"`
-}
-
-// deleteAllEntities does at once what Port does in a migration, and answers one that is completed.
-func (a *API) deleteAllEntities(w http.ResponseWriter, r *request) error {
-	id := r.names["blueprint"]
-	if _, err := a.Catalog.DeleteAllEntities(r.Context(), id, r.flag("delete_blueprint", false), r.writer()); err != nil {
-		return err
-	}
-	return writeJSON(w, http.StatusOK, migratedAnswer{true, newMigrationID(id, r.who.ID, a.Now())})
-}
-
-// A migration's id says all there is to know about it, so that nothing need be kept.
-type migrationID struct {
-	Blueprint string `json:"b"`
-	Actor     string `json:"a"`
-	At        int64  `json:"t"` // Unix milliseconds
-	Nonce     string `json:"n"`
-}
-
-func newMigrationID(blueprint, actor string, now time.Time) string {
-	var nonce [6]byte
-	_, _ = rand.Read(nonce[:]) // never fails
-	text, err := json.Marshal(migrationID{blueprint, actor, now.UnixMilli(), hex.EncodeToString(nonce[:])})
-	if err != nil {
-		panic("portapi: a migration's id cannot be written: " + err.Error())
-	}
-	return "m_" + base64.RawURLEncoding.EncodeToString(text)
-}
-
-type migrationAnswer struct {
-	OK        bool      `json:"ok"`
-	Migration migration `json:"migration"`
-}
-
-type migration struct {
-	ID              string   `json:"id"`
-	Actor           string   `json:"actor"`
-	SourceBlueprint string   `json:"sourceBlueprint"`
-	Mapping         struct{} `json:"mapping"`
-	Status          string   `json:"status"`
-	CreatedAt       stamp    `json:"createdAt"`
-	UpdatedAt       stamp    `json:"updatedAt"`
-}
-
-func (a *API) getMigration(w http.ResponseWriter, r *request) error {
-	id := r.names["id"]
-	var m migrationID
-	text, err := base64.RawURLEncoding.DecodeString(cutPrefix(id, "m_"))
-	if err != nil || json.Unmarshal(text, &m) != nil || m.Blueprint == "" {
-		return fault.Errorf(fault.NotFound, "Migration with identifier %q was not found", id).
-			WithCode("not_found", map[string]any{"resource": "Migration", "relevantField": "id", "withValue": id})
-	}
-	at := stamp(time.UnixMilli(m.At))
-	return writeJSON(w, http.StatusOK, migrationAnswer{true, migration{ID: id, Actor: m.Actor, SourceBlueprint: m.Blueprint, Status: "COMPLETED", CreatedAt: at, UpdatedAt: at}})
-}
-
-// cutPrefix returns s without the prefix, or "" when it has none.
-func cutPrefix(s, prefix string) string {
-	if len(s) < len(prefix) || s[:len(prefix)] != prefix {
-		return ""
-	}
-	return s[len(prefix):]
 }
 
 type countAnswer struct {

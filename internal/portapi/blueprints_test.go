@@ -61,11 +61,11 @@ func TestPutReplacesAndPatchMerges(t *testing.T) {
 	h.call("PUT", path, answer.at("blueprint")).want(200, "") // clients send back what they were given
 }
 
-func TestPendingTargetsAreTakenUnlessRefused(t *testing.T) {
+func TestPendingTargetsAreTakenWhenAskedFor(t *testing.T) {
 	h := newHouse(t)
 	body := `{"identifier": "a", "title": "A", "schema": {"properties": {}}, "relations": {"b": {"target": "b"}}}`
-	h.call("POST", "/v1/blueprints?pending_targets=false", body).want(404, "not_found").is(`"b"`, "details", "withValue")
-	h.call("POST", "/v1/blueprints", body).want(201, "")
+	h.call("POST", "/v1/blueprints", body).want(404, "not_found").is(`"b"`, "details", "withValue")
+	h.call("POST", "/v1/blueprints?pending_targets=true", body).want(201, "")
 	h.call("POST", "/v1/blueprints/a/entities", `{"identifier": "1", "relations": {"b": "x"}}`).want(404, "not_found")
 }
 
@@ -77,8 +77,33 @@ func TestGuidesDocumentsInTheGuidesOrder(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		h.call("POST", "/v1/blueprints", string(doc)).want(201, "").is(`"`+name+`"`, "blueprint", "identifier")
+		h.call("POST", "/v1/blueprints?pending_targets=true", string(doc)).want(201, "").is(`"`+name+`"`, "blueprint", "identifier")
 	}
+}
+
+func TestMigrations(t *testing.T) {
+	h := newCatalogHouse(t)
+	h.call("POST", users, `{"identifier": "00u0", "properties": {"status": "ACTIVE", "logins": 3}}`).want(201, "")
+	a := h.call("POST", "/v1/migrations", `{"sourceBlueprint": "okta_user", "mapping": {"blueprint": "okta_group", "entity": {"identifier": "'of-' + .identifier",
+		"properties": {"size": ".properties.logins"}}}}`).want(201, "").is(`"COMPLETED"`, "migration", "status").is(`"okta_user"`, "migration", "sourceBlueprint").
+		is(`"okta_group"`, "migration", "mapping", "blueprint").is(`"client_1"`, "migration", "actor").is("1", "migration", "entities")
+	id := strings.Trim(a.at("migration", "id"), `"`)
+	h.call("GET", "/v1/blueprints/okta_group/entities/of-00u0", "").want(200, "").is("3", "entity", "properties", "size")
+	h.call("GET", "/v1/migrations", "").want(200, "").is(`"`+id+`"`, "migrations", "0", "id")
+	h.call("POST", "/v1/migrations/"+id+"/cancel", "").want(200, "").is(`"COMPLETED"`, "migration", "status")
+	h.call("POST", "/v1/migrations/nope/cancel", "").want(404, "not_found")
+	h.call("POST", "/v1/migrations", `{}`).want(422, "invalid_request")
+}
+
+func TestPagesFollowTheirBlueprint(t *testing.T) {
+	h := newHouse(t)
+	const body = `{"identifier": "service", "title": "Service", "schema": {"properties": {}, "required": []}}`
+	h.call("POST", "/v1/blueprints", body).want(201, "")
+	h.call("GET", "/v1/pages/services", "").want(200, "").is(`"services"`, "page", "identifier").is(`"service"`, "page", "blueprint")
+	h.call("PATCH", "/v1/blueprints/service", `{"identifier": "app"}`).want(200, "")
+	h.call("GET", "/v1/pages", "").want(200, "").is(`"app"`, "pages", "0", "blueprint")
+	h.call("DELETE", "/v1/blueprints/app", "").want(200, "")
+	h.call("GET", "/v1/pages/services", "").want(404, "not_found")
 }
 
 func TestDeleteBlueprint(t *testing.T) {

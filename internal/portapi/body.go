@@ -13,8 +13,12 @@ import (
 	"longshore/internal/fault"
 )
 
-// maxBodyBytes is how large a request's body may be (Port's limit).
-const maxBodyBytes = 1 << 20
+const (
+	// maxBodyBytes is how large a request's body may be (Port's limit).
+	maxBodyBytes = 1 << 20
+	// maxBodyDepth is how deep its lists and objects may nest. The databases read JSON to a depth of about 1000.
+	maxBodyDepth = 256
+)
 
 // read returns the request's body. Errors: 413 when it is larger than limit.
 func (r *request) read(limit int64) ([]byte, error) {
@@ -36,16 +40,49 @@ func (r *request) read(limit int64) ([]byte, error) {
 	return body, nil
 }
 
-// object returns the body, which must be a JSON object. Errors: 413, 400 when it is not JSON, 422 when it is no object.
+// object returns the body, which must be a JSON object. Errors: 413, 400 when it is not JSON, 422 when it is no object or
+// nested too deep.
 func (r *request) object() (members, error) {
-	body, err := r.read(maxBodyBytes)
+	body, err := r.value()
 	if err != nil {
 		return nil, err
 	}
-	if !json.Valid(body) {
+	return parseMembers("the body", body)
+}
+
+// value returns the body, which must be JSON of any kind. Errors: those of object.
+func (r *request) value() (json.RawMessage, error) {
+	body, err := r.read(maxBodyBytes)
+	switch {
+	case err != nil:
+		return nil, err
+	case nestsDeeper(body, maxBodyDepth):
+		return nil, invalidRequest("the body is nested deeper than %d", maxBodyDepth)
+	case !json.Valid(body):
 		return nil, fault.Errorf(fault.Invalid, "the body is not JSON").WithCode("bad_request", nil)
 	}
-	return parseMembers("the body", body)
+	return body, nil
+}
+
+// nestsDeeper reports whether lists and objects nest deeper than that, in JSON or in what is none.
+func nestsDeeper(text []byte, most int) bool {
+	depth, inText := 0, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case inText && c == '\\':
+			i++
+		case c == '"':
+			inText = !inText
+		case inText:
+		case c == '[' || c == '{':
+			if depth++; depth > most {
+				return true
+			}
+		case c == ']' || c == '}':
+			depth--
+		}
+	}
+	return false
 }
 
 func invalidRequest(format string, args ...any) error {

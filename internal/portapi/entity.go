@@ -73,7 +73,7 @@ func (r *request) view() view {
 
 // reading is what of the entities must be derived to be shown so.
 func (v view) reading() catalog.Reading {
-	how := catalog.Reading{Stored: v.noDerived, TitleIdentifiers: v.titleMirrors}
+	how := catalog.Reading{Stored: v.noDerived, TitleIdentifiers: v.titleMirrors, Unscored: !v.shows("scorecards")}
 	if len(v.include) == 0 || slices.Contains(v.include, "properties") {
 		return how
 	}

@@ -222,7 +222,7 @@ func (a *API) getCursor(w http.ResponseWriter, r *request) error {
 		return err
 	}
 	wire := toMembers(cursor)
-	if _, kept := find(wire, "cursor"); !kept {
+	if !sent(wire, "cursor") {
 		wire.set("cursor", json.RawMessage("null"))
 	}
 	wire.set("ok", json.RawMessage("true"))

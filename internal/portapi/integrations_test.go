@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"longshore/internal/portapi/rules"
 )
 
 func newIntegration(h *house, id, more string) answer {
@@ -118,6 +120,7 @@ func ingestURL(t *testing.T, integration answer, name string) string {
 }
 
 func TestIntegrationReportsAreKeptAndListed(t *testing.T) {
+	rules.Of(t, "10.1-5", "10.1-6")
 	h := newHouse(t)
 	made := newIntegration(h, "okta", "")
 	logs := ingestURL(t, made, "logAttributes")

@@ -81,6 +81,7 @@ func (a *API) organizationRoutes(t *router) {
 	t.add("PUT /v1/teams/{team}", a.putTeam, needModel)
 	t.add("PATCH /v1/teams/{team}", a.patchTeam, needModel)
 	t.add("DELETE /v1/teams/{team}", a.deleteTeam, needModel)
+	t.add("GET /v1/apps", a.getApps, needAdmin)
 	t.add("GET /v1/kafka-credentials", a.getKafkaCredentials, needRead)
 	t.add("GET /v1/actions", getNone("actions"), needRead)
 	t.add("GET /v1/sidebars/{sidebar}", a.getSidebar, needRead)
@@ -257,6 +258,30 @@ func (a *API) getUser(w http.ResponseWriter, r *request) error {
 		return err
 	}
 	return writeEnvelope(w, "user", toWireUser(u))
+}
+
+type app struct {
+	ID        string `json:"id"`
+	Name      string `json:"name"`
+	Enabled   bool   `json:"enabled"`
+	CreatedAt stamp  `json:"createdAt"`
+}
+
+// getApps lists the API credentials, without their secrets.
+func (a *API) getApps(w http.ResponseWriter, r *request) error {
+	kept, err := a.credentials()
+	if err != nil {
+		return err
+	}
+	list, err := kept.List(r.Context())
+	if err != nil {
+		return err
+	}
+	all := make([]app, len(list))
+	for i, c := range list {
+		all[i] = app{c.ID, c.Title, c.Live(a.Now()), stamp(c.CreatedAt)}
+	}
+	return writeEnvelope(w, "apps", all)
 }
 
 // getKafkaCredentials says what is not there: clients read changes by polling or webhooks.

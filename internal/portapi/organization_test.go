@@ -3,6 +3,8 @@ package portapi_test
 import (
 	"strings"
 	"testing"
+
+	"longshore/internal/portapi/rules"
 )
 
 func TestOrganizationIsRenamed(t *testing.T) {
@@ -76,16 +78,20 @@ func TestTeamsShowUsersToReadersAsObjects(t *testing.T) {
 }
 
 func TestExportersFindTheirLists(t *testing.T) {
+	rules.Of(t, "1.7-5")
 	h := newHouse(t)
 	for path, name := range map[string]string{"/v1/users": "users", "/v1/teams": "teams", "/v1/actions": "actions", "/v1/integration": "integrations", "/v1/integration/provision-enabled": "integrations"} {
 		h.call("GET", path, "").want(200, "").is(`[]`, name)
 	}
+	h.call("POST", "/v1/longshore/credentials", `{"role":"viewer","title":"robot"}`)
+	h.call("GET", "/v1/apps", "").want(200, "").is(`"robot"`, "apps", "0", "name").is(`true`, "apps", "0", "enabled")
 	h.call("GET", "/v1/sidebars/catalog", "").want(200, "").is(`[]`, "sidebar", "items")
 	h.call("GET", "/v1/users/a%40b.example", "").want(404, "not_found")
 	h.call("GET", "/v1/kafka-credentials", "").want(404, "not_found")
 }
 
 func TestUsersAreTheEntitiesOfUser(t *testing.T) {
+	rules.Of(t, "1.7-4")
 	h := newHouse(t)
 	if h.call("GET", "/v1/blueprints/_user", "").status == 404 {
 		h.call("POST", "/v1/blueprints", `{"identifier":"_user","title":"User","schema":{"properties":{"status":{"type":"string"},"port_role":{"type":"string"}},"required":[]}}`).want(201, "")

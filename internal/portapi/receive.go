@@ -17,10 +17,11 @@ type callAnswer struct {
 // postCall takes a webhook call. 202 means that it is durable, or dropped by rule.
 func (a *API) postCall(w http.ResponseWriter, r *request) error {
 	key := r.names["key"]
-	if err := a.Receiver.Known(r.Context(), key); err != nil {
+	maxBytes, err := a.Receiver.Known(r.Context(), key)
+	if err != nil {
 		return a.toSender(r, err)
 	}
-	body, err := r.read(ingest.MaxCallBytes)
+	body, err := r.read(maxBytes)
 	if err != nil {
 		return err
 	}

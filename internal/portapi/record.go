@@ -48,7 +48,7 @@ func (t *route) resource() (kind string, byCatalog bool) {
 		case "permissions":
 			return "permissions", false
 		case "scorecards":
-			return "scorecard", false
+			return "scorecard", true
 		}
 		return "blueprint", true
 	case "webhooks":

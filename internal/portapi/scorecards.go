@@ -94,12 +94,9 @@ func (a *API) postScorecard(w http.ResponseWriter, r *request) error {
 // putScorecards creates or replaces those that the body lists, one after the other; others stay. The body is the list,
 // or an object with the member scorecards.
 func (a *API) putScorecards(w http.ResponseWriter, r *request) error {
-	body, err := r.read(maxBodyBytes)
+	body, err := r.value()
 	if err != nil {
 		return err
-	}
-	if !json.Valid(body) {
-		return fault.Errorf(fault.Invalid, "the body is not JSON").WithCode("bad_request", nil)
 	}
 	if text := bytes.TrimSpace(body); text[0] == '{' {
 		object, err := parseMembers("the body", text)

@@ -52,6 +52,10 @@ func TestScorecardIsKeptAsItWasSent(t *testing.T) {
 	h.call("PUT", path+"/second", readiness).want(409, "identifier_taken")
 	h.call("DELETE", path+"/second", "").want(200, "")
 	h.call("DELETE", path+"/second", "").want(404, "not_found")
+	h.call("GET", "/v1/audit-log?resources=scorecard&action=DELETE&status=SUCCESS", "").want(200, "").is(`"scorecard"`, "audits", "0", "resourceType").is(``, "audits", "1")
+	if got := strings.Count(h.call("GET", "/v1/audit-log?resources=scorecard&status=SUCCESS", "").want(200, "").body, `"resourceType":"scorecard"`); got != 6 {
+		t.Errorf("the audit log has %d entries of scorecards, want 6: two made, one patched, one replaced under another name, one by the list, one deleted", got)
+	}
 	for why, body := range map[string]string{
 		"no title": `{"identifier":"x"}`, "a space": `{"identifier":"a b","title":"x"}`,
 		"an unknown level":    `{"identifier":"x","title":"x","rules":[{"identifier":"r","level":"Platinum","query":{"combinator":"and","conditions":[]}}]}`,

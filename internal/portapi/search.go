@@ -57,7 +57,6 @@ func (r *request) query() (json.RawMessage, error) {
 // page finds a page of entities and shows them.
 func (a *API) page(ctx context.Context, req catalog.SearchRequest, v view) (catalog.SearchPage, []members, error) {
 	req.Reading = v.reading()
-	req.Unscored = !v.shows("scorecards")
 	page, err := a.Catalog.Search(ctx, req)
 	if err != nil {
 		return page, nil, err
@@ -270,8 +269,7 @@ func (a *API) postDatasourceEntities(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	names := catalog.Reading{Stored: true, Unscored: true}
-	for req := (catalog.SearchRequest{Query: query, From: text[3], Reading: names}); ; {
+	for req := (catalog.SearchRequest{Query: query, From: text[3], Reading: catalog.Reading{Stored: true, Unscored: true}}); ; {
 		req.Limit = maxLimit
 		if limit > 0 {
 			req.Limit = min(maxLimit, limit-len(answer.Entities))

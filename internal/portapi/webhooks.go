@@ -174,7 +174,7 @@ func (a *API) patchWebhook(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	if _, sent := find(patch, "security"); !sent && hook.Secret != "" { // it stays
+	if !sent(patch, "security") && hook.Secret != "" { // it stays
 		security, err := parseMembers("security", doc.get("security"))
 		if err != nil {
 			return err
@@ -191,12 +191,8 @@ func (a *API) patchWebhook(w http.ResponseWriter, r *request) error {
 	return a.saveWebhook(w, r, http.StatusOK, hook, doc)
 }
 
-func find(m members, name string) (json.RawMessage, bool) {
-	i := slices.IndexFunc(m, func(x member) bool { return x.Name == name })
-	if i < 0 {
-		return nil, false
-	}
-	return m[i].Value, true
+func sent(m members, name string) bool {
+	return slices.ContainsFunc(m, func(x member) bool { return x.Name == name })
 }
 
 // saveWebhook checks a document, takes the secret out of it, and keeps both.
@@ -208,6 +204,9 @@ func (a *API) saveWebhook(w http.ResponseWriter, r *request, status int, hook in
 	}
 	if secret == mask {
 		secret = hook.Secret
+	}
+	if secret != hook.Secret { // whoever sets another one at once wants the old one gone
+		hook.PreviousSecret = ""
 	}
 	text, err := encode(doc)
 	if err != nil {
@@ -253,6 +252,9 @@ func checkWebhook(doc *members) (secret string, err error) {
 	if v := doc.get("mappings"); !isNull(v) && json.Unmarshal(v, &mappings) != nil {
 		return "", invalidRequest("webhook mappings: want a list of objects, got %s", excerpt(v))
 	}
+	if err := checkOwnMembers(*doc); err != nil {
+		return "", err
+	}
 	security, err := parseMembers("security", doc.get("security"))
 	if err != nil {
 		return "", fault.Errorf(fault.Invalid, "webhook security: want an object").WithCode("invalid_request", nil) // without an excerpt of it
@@ -272,6 +274,32 @@ func checkWebhook(doc *members) (secret string, err error) {
 		}
 	}
 	return secret, nil
+}
+
+// checkOwnMembers checks what Port's webhooks do not have.
+func checkOwnMembers(doc members) error {
+	for _, name := range []string{"strict", "createMissingRelatedEntities"} {
+		var yes bool
+		if v := doc.get(name); !isNull(v) && json.Unmarshal(v, &yes) != nil {
+			return invalidRequest("webhook %s: want true or false, got %s", name, excerpt(v))
+		}
+	}
+	for _, m := range []struct {
+		name string
+		most int64
+	}{{"maxItems", ingest.MostItems}, {"maxPayloadBytes", ingest.MostPayloadBytes}} {
+		var n int64
+		if v := doc.get(m.name); !isNull(v) && (json.Unmarshal(v, &n) != nil || n < 1 || n > m.most) {
+			return invalidRequest("webhook %s: want a whole number from 1 to %d, got %s", m.name, m.most, excerpt(v))
+		}
+	}
+	var config struct {
+		Resources []map[string]json.RawMessage `json:"resources"`
+	}
+	if v := doc.get("config"); !isNull(v) && json.Unmarshal(v, &config) != nil {
+		return invalidRequest("webhook config: want an object with a list of resources, got %s", excerpt(v))
+	}
+	return nil
 }
 
 func (a *API) deleteWebhook(w http.ResponseWriter, r *request) error {

@@ -78,7 +78,7 @@ const chunkKeys = 256
 
 func (t *catalogTx) run(ctx context.Context, query string, args []any) (sql.Result, error) {
 	if !t.engine.prepares {
-		return t.tx.ExecContext(ctx, query, args...)
+		return t.tx.ExecContext(ctx, t.sql.placeholders(query), args...)
 	}
 	s, err := t.prepare(ctx, query) //nolint:sqlclosecheck // the transaction's end closes it
 	if err != nil {
@@ -89,7 +89,7 @@ func (t *catalogTx) run(ctx context.Context, query string, args []any) (sql.Resu
 
 func (t *catalogTx) query(ctx context.Context, query string, args []any) (*sql.Rows, error) {
 	if !t.engine.prepares {
-		return t.tx.QueryContext(ctx, query, args...)
+		return t.tx.QueryContext(ctx, t.sql.placeholders(query), args...)
 	}
 	s, err := t.prepare(ctx, query) //nolint:sqlclosecheck // the transaction's end closes it
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 // openDocuments returns documents whose clock moves a second with every look.
 func openDocuments(t *testing.T) (*Store, *Documents) {
 	t.Helper()
-	s, err := Open(t.Context(), filepath.Join(t.TempDir(), "longshore.db"))
+	s, err := Open(t.Context(), newDatabase(t))
 	if err != nil {
 		t.Fatal(err)
 	}

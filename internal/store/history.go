@@ -27,6 +27,7 @@ func (t *catalogTx) AddHistory(ctx context.Context, entries []catalog.AuditEntry
 		return err
 	}
 	copy(link.hash[:], hash)
+	hashes := make([]byte, 0, len(entries)*len(link.hash)) // never moved: rows hold parts of it
 	args := make([]any, 0, len(columns)*min(len(entries), 1024))
 	send := func() error {
 		defer func() { args = args[:0] }()
@@ -40,8 +41,9 @@ func (t *catalogTx) AddHistory(ctx context.Context, entries []catalog.AuditEntry
 		last++
 		e.ID = last
 		link.add(e)
+		hashes = append(hashes, link.hash[:]...)
 		args = append(args, e.ID, millis(e.At), e.Kind, e.Action, e.Status, e.Blueprint, e.Identifier, e.Actor, e.Source, e.RunID, e.Origin.ObjectID, e.Origin.Line,
-			e.Message, nullable(e.Before), nullable(e.After), nullable(e.Data), slices.Clone(link.hash[:]))
+			e.Message, nullable(e.Before), nullable(e.After), nullable(e.Data), hashes[len(hashes)-len(link.hash):])
 		if len(args) == cap(args) {
 			if err := send(); err != nil {
 				return err

@@ -192,6 +192,14 @@ func objectWhere(f ingest.ObjectFilter) (string, []any) {
 	if f.Stream != "" {
 		add("stream = $%d", f.Stream)
 	}
+	if len(f.Namespaces) > 0 {
+		places := make([]string, len(f.Namespaces))
+		for i, namespace := range f.Namespaces {
+			args = append(args, namespace)
+			places[i] = fmt.Sprintf("$%d", len(args))
+		}
+		clause += " AND namespace IN (" + strings.Join(places, ", ") + ")"
+	}
 	if f.Event != "" { // a call's object bears its id
 		add("stream = $%d", ingest.EventStream)
 		args = append(args, likePart(f.Event))

@@ -43,6 +43,7 @@ var postgresEngine = engine{
 	moveSyncs: `SELECT setval(pg_get_serial_sequence('syncs', 'id'), $1)`,
 	firstGap:  "(CAST(w.gaps AS json) ->> 0)",
 	explain:   explainPostgres,
+	tables:    postgresTables, counters: postgresCounters, setCounters: setPostgresCounters,
 }
 
 // connectPostgres opens a database that is there, and asks the server whether it will do.

@@ -21,6 +21,7 @@ var sqliteEngine = engine{
 	view:     &sql.TxOptions{ReadOnly: true},
 	firstGap: "json_extract(w.gaps, '$[0]')",
 	explain:  explainSQLite,
+	tables:   sqliteTables, counters: sqliteCounters, setCounters: setSQLiteCounters,
 }
 
 func connectSQLite(path string, create bool) (*Store, error) {

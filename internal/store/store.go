@@ -43,6 +43,11 @@ type engine struct {
 	moveSyncs  string         // statement that moves the counter of run ids on to $1
 	firstGap   string         // expression: the first element of w.gaps
 	explain    func(s *Store, err error) error
+
+	// For Copy.
+	tables      func(ctx context.Context, q querier) ([]table, error)
+	counters    func(ctx context.Context, q querier) (map[string]int64, error)
+	setCounters func(ctx context.Context, tx *sql.Tx, tables []table, counters map[string]int64) error
 }
 
 // Open opens the database and brings its schema up to this program's version. where is the path of a SQLite file, made
@@ -51,6 +56,21 @@ type engine struct {
 // fault.Denied when the folder cannot be written or the server refuses the user; fault.NotFound when the server has no
 // such database; fault.Unavailable when it does not answer.
 func Open(ctx context.Context, where string) (*Store, error) {
+	s, err := connect(ctx, where, true)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.migrate(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	if err := s.seed(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// OpenBare is Open for the target of Copy: a new database gets the schema and nothing else.
+func OpenBare(ctx context.Context, where string) (*Store, error) {
 	s, err := connect(ctx, where, true)
 	if err != nil {
 		return nil, err
@@ -88,7 +108,7 @@ func connect(ctx context.Context, where string, create bool) (*Store, error) {
 
 // migrate brings the schema up to date. Of several processes that start at once, one does it.
 func (s *Store) migrate(ctx context.Context) error {
-	err := s.alone(ctx, func() error {
+	return s.alone(ctx, func() error {
 		p, current, target, err := s.versions(ctx)
 		if err != nil || current == target {
 			return err
@@ -98,10 +118,6 @@ func (s *Store) migrate(ctx context.Context) error {
 		}
 		return nil
 	})
-	if err != nil {
-		return err
-	}
-	return s.seed(ctx)
 }
 
 // alone runs fn while no other process does so on this database.
@@ -126,9 +142,12 @@ func (s *Store) checkSchema(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if current == 0 {
+		return fault.Errorf(fault.NotFound, "%s holds no Longshore catalog", s.name)
+	}
 	if current < target {
 		return fault.Errorf(fault.Invalid, "the data in %s is being worked on by an older Longshore (schema %d, this program's is %d)", s.name, current, target).
-			WithHint("stop the older one first, or use its program")
+			WithCode(OlderSchema, nil).WithHint("stop the older one first, or use its program")
 	}
 	return nil
 }
@@ -236,6 +255,9 @@ func (s *Store) InTx(ctx context.Context, fn func(tx *sql.Tx) error) error {
 	}
 	return nil
 }
+
+// OlderSchema is the code of the fault of a database that Attach would have to bring up to date.
+const OlderSchema = "older_schema"
 
 // DiskFull is the code of the fault for a disk without room, here and in the lake.
 const DiskFull = "disk_full"

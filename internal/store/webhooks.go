@@ -15,7 +15,7 @@ import (
 	"longshore/internal/pipeline"
 )
 
-const selectWebhooks = `SELECT id, identifier, webhook_key, doc, secret, created_at, created_by, updated_at, updated_by FROM webhooks `
+const selectWebhooks = `SELECT id, identifier, webhook_key, doc, secret, previous_secret, previous_until, created_at, created_by, updated_at, updated_by FROM webhooks `
 
 // Webhooks lists all webhooks in the order they were made.
 func (b *Objects) Webhooks(ctx context.Context) ([]ingest.Webhook, error) {
@@ -62,24 +62,44 @@ func (b *Objects) webhook(ctx context.Context, where, arg string) (ingest.Webhoo
 func (b *Objects) scanWebhook(row interface{ Scan(...any) error }) (ingest.Webhook, error) {
 	var w ingest.Webhook
 	var doc string
-	var sealed []byte
-	var created, updated int64
-	if err := row.Scan(&w.ID, &w.Identifier, &w.Key, &doc, &sealed, &created, &w.CreatedBy, &updated, &w.UpdatedBy); err != nil {
+	var sealed, previous []byte
+	var created, updated, until int64
+	if err := row.Scan(&w.ID, &w.Identifier, &w.Key, &doc, &sealed, &previous, &until, &created, &w.CreatedBy, &updated, &w.UpdatedBy); err != nil {
 		return w, err
 	}
 	w.Doc, w.CreatedAt, w.UpdatedAt = []byte(doc), time.UnixMilli(created).UTC(), time.UnixMilli(updated).UTC()
 	if err := w.Parse(); err != nil {
 		return w, err
 	}
-	if len(sealed) > 0 {
-		secret, err := b.seal.Open(sealed, "webhook/"+w.Key)
-		if err != nil {
-			return w, fmt.Errorf("webhook %q: %w", w.Identifier, err)
-		}
-		w.Secret = string(secret)
-		w.Security.Secret = w.Secret
+	var err error
+	if w.Secret, err = b.openSecret(sealed, w.Key); err != nil {
+		return w, fmt.Errorf("webhook %q: %w", w.Identifier, err)
+	}
+	w.Security.Secret = w.Secret
+	if w.PreviousUntil = time.UnixMilli(until).UTC(); !b.now().Before(w.PreviousUntil) {
+		w.PreviousUntil = time.Time{}
+		return w, nil
+	}
+	if w.PreviousSecret, err = b.openSecret(previous, w.Key); err != nil {
+		return w, fmt.Errorf("webhook %q: %w", w.Identifier, err)
 	}
 	return w, nil
+}
+
+// Secrets are sealed for the key of their webhook.
+func (b *Objects) openSecret(sealed []byte, key string) (string, error) {
+	if len(sealed) == 0 {
+		return "", nil
+	}
+	secret, err := b.seal.Open(sealed, "webhook/"+key)
+	return string(secret), err
+}
+
+func (b *Objects) sealSecret(secret, key string) ([]byte, error) {
+	if secret == "" {
+		return nil, nil
+	}
+	return b.seal.Seal([]byte(secret), "webhook/"+key)
 }
 
 // PutWebhook creates the webhook (ID 0) or changes it. Doc must not hold the secret; Key is made when empty. Objects
@@ -103,16 +123,21 @@ func (b *Objects) PutWebhook(ctx context.Context, w ingest.Webhook) (ingest.Webh
 		_, _ = rand.Read(random) // never fails
 		w.Key = base64.RawURLEncoding.EncodeToString(random)
 	}
-	var sealed []byte
-	if w.Secret != "" {
-		var err error
-		if sealed, err = b.seal.Seal([]byte(w.Secret), "webhook/"+w.Key); err != nil {
-			return w, err
-		}
+	sealed, err := b.sealSecret(w.Secret, w.Key)
+	if err != nil {
+		return w, err
+	}
+	previous, err := b.sealSecret(w.PreviousSecret, w.Key)
+	if err != nil {
+		return w, err
+	}
+	until := int64(0)
+	if previous != nil {
+		until = w.PreviousUntil.UnixMilli()
 	}
 	now := b.now()
 	w.UpdatedAt = now.UTC()
-	err := b.InTx(ctx, func(tx *sql.Tx) error {
+	err = b.InTx(ctx, func(tx *sql.Tx) error {
 		var other int64
 		err := tx.QueryRowContext(ctx, `SELECT id FROM webhooks WHERE identifier = $1 AND id <> $2`, w.Identifier, w.ID).Scan(&other)
 		if err == nil {
@@ -124,11 +149,11 @@ func (b *Objects) PutWebhook(ctx context.Context, w ingest.Webhook) (ingest.Webh
 		}
 		if w.ID == 0 {
 			w.CreatedAt, w.CreatedBy = now.UTC(), w.UpdatedBy
-			err = tx.QueryRowContext(ctx, `INSERT INTO webhooks (identifier, webhook_key, doc, secret, created_at, created_by, updated_at, updated_by)
-				VALUES ($1, $2, $3, $4, $5, $6, $5, $6) RETURNING id`, w.Identifier, w.Key, string(w.Doc), sealed, now.UnixMilli(), w.UpdatedBy).Scan(&w.ID)
+			err = tx.QueryRowContext(ctx, `INSERT INTO webhooks (identifier, webhook_key, doc, secret, previous_secret, previous_until, created_at, created_by, updated_at, updated_by)
+				VALUES ($1, $2, $3, $4, $7, $8, $5, $6, $5, $6) RETURNING id`, w.Identifier, w.Key, string(w.Doc), sealed, now.UnixMilli(), w.UpdatedBy, previous, until).Scan(&w.ID)
 		} else {
-			_, err = tx.ExecContext(ctx, `UPDATE webhooks SET identifier = $2, doc = $3, secret = $4, updated_at = $5, updated_by = $6 WHERE id = $1`,
-				w.ID, w.Identifier, string(w.Doc), sealed, now.UnixMilli(), w.UpdatedBy)
+			_, err = tx.ExecContext(ctx, `UPDATE webhooks SET identifier = $2, doc = $3, secret = $4, updated_at = $5, updated_by = $6, previous_secret = $7, previous_until = $8
+				WHERE id = $1`, w.ID, w.Identifier, string(w.Doc), sealed, now.UnixMilli(), w.UpdatedBy, previous, until)
 		}
 		if err != nil {
 			return err

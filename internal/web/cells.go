@@ -21,6 +21,13 @@ func membersOf(raw json.RawMessage) map[string]json.RawMessage {
 	return members
 }
 
+// valuesOf are an entity's properties, stored and derived.
+func valuesOf(e catalog.Entity) map[string]json.RawMessage {
+	values := membersOf(e.Properties)
+	maps.Copy(values, membersOf(e.Derived))
+	return values
+}
+
 // idsOf reads a relation's value: an identifier, a list of them, or nothing.
 func idsOf(raw json.RawMessage) []string {
 	var one string
@@ -67,7 +74,7 @@ func (s *site) titles(ctx context.Context, wanted map[string]map[string]bool) (m
 			if err != nil {
 				return nil, err
 			}
-			found, err := s.Catalog.Search(ctx, catalog.SearchRequest{Blueprint: blueprint, Query: query, Limit: chunk})
+			found, err := s.Catalog.Search(ctx, catalog.SearchRequest{Blueprint: blueprint, Query: query, Limit: chunk, Reading: catalog.Reading{Stored: true}})
 			if fault.Is(err, fault.NotFound) {
 				break // the target's blueprint is not there: all of them wait
 			}

@@ -7,15 +7,18 @@ import (
 	"longshore/internal/catalog"
 )
 
-// defaultScalars is how many properties a table shows unless told otherwise.
-const defaultScalars = 6
+// defaultScalars is how many properties a table shows unless told otherwise, defaultDerived how many of the derived ones.
+const (
+	defaultScalars = 6
+	defaultDerived = 3
+)
 
 // addColumns lists the columns there are, and takes those that the address names, or the sensible ones: the single
 // relations, the first scalar properties that any of the rows has, and the relations to many. Later pages keep the columns of the first.
 func (t *tablePage) addColumns(rows []catalog.Entity) {
 	filled := map[string]bool{}
 	for _, e := range rows {
-		for name, value := range membersOf(e.Properties) {
+		for name, value := range valuesOf(e) {
 			filled[name] = filled[name] || string(value) != "null"
 		}
 		for name, value := range membersOf(e.Relations) {
@@ -33,7 +36,7 @@ func (t *tablePage) addColumns(rows []catalog.Entity) {
 	}
 	relations(false)
 	scalars := 0
-	for _, p := range t.Blueprint.Properties {
+	column := func(p catalog.Property) tableColumn {
 		c := tableColumn{Field: p.Name, Label: cmp.Or(p.Title, p.Name), Kind: "text"}
 		switch {
 		case p.Format == "date-time":
@@ -43,8 +46,22 @@ func (t *tablePage) addColumns(rows []catalog.Entity) {
 		case p.Type == "object", p.Type == "array":
 			c.Kind = "json"
 		}
+		return c
+	}
+	for _, p := range t.Blueprint.Properties {
+		c := column(p)
 		if c.Kind != "json" && p.Name != "id" && scalars < defaultScalars && (filled[p.Name] || len(rows) == 0) {
 			scalars++
+			c.Chosen = true
+		}
+		all = append(all, c)
+	}
+	shown := 0
+	for _, p := range t.Blueprint.DerivedProperties() {
+		c := column(p)
+		c.Derived = true
+		if c.Kind != "json" && shown < defaultDerived && filled[p.Name] {
+			shown++
 			c.Chosen = true
 		}
 		all = append(all, c)
@@ -60,7 +77,7 @@ func (t *tablePage) addColumns(rows []catalog.Entity) {
 		if t.State.Hidden {
 			c.Chosen = c.Kind == "title" || slices.Contains(t.State.Columns, c.Field)
 		}
-		if c.Kind != "relation" && c.Kind != "json" {
+		if c.Kind != "relation" && c.Kind != "json" && !c.Derived {
 			c.Sort = t.State.sorted(c.Field).url()
 		}
 		switch t.State.Sort {

@@ -52,6 +52,8 @@ type detail struct {
 	Cell        cell
 	JSON        json.RawMessage // of an object or list
 	Unknown     bool            // the blueprint does not define it
+	Derived     bool            // it is stored nowhere
+	Why         []string        // a derived one has no value
 	Flags       []catalog.Flag
 }
 
@@ -165,7 +167,8 @@ func (s *site) missingEntity(w http.ResponseWriter, r *http.Request, key catalog
 	return s.render(w, r, "missing", page{Title: key.Identifier, Nav: "catalog", Status: status, Data: m})
 }
 
-// addDetails lists the properties: those of the blueprint in its order, then what else the entity has.
+// addDetails lists the properties: those of the blueprint in its order, the derived ones after the stored, then what else
+// the entity has. A derived one without a value says why.
 func (p *entityPage) addDetails(s *site) {
 	values := membersOf(p.Entity.Properties)
 	flags := map[string][]catalog.Flag{}
@@ -173,9 +176,13 @@ func (p *entityPage) addDetails(s *site) {
 		name, _, _ := strings.Cut(f.Property, ".")
 		flags[name] = append(flags[name], f)
 	}
+	why := map[string][]string{}
+	for _, f := range p.Entity.Underived {
+		why[f.Property] = append(why[f.Property], "no value: "+f.Want)
+	}
 	put := func(d detail, raw json.RawMessage, kind string) {
-		d.Cell, d.Flags = s.valueCell(raw, kind), flags[d.Name]
-		if d.Cell.Kind == "none" && len(d.Flags) == 0 {
+		d.Cell, d.Flags, d.Why = s.valueCell(raw, kind), flags[d.Name], why[d.Name]
+		if d.Cell.Kind == "none" && len(d.Flags)+len(d.Why) == 0 {
 			if p.Empty++; !p.ShowEmpty {
 				return
 			}
@@ -192,6 +199,14 @@ func (p *entityPage) addDetails(s *site) {
 		}
 		put(detail{Name: prop.Name, Label: cmp.Or(prop.Title, prop.Name)}, values[prop.Name], kind)
 		delete(values, prop.Name)
+	}
+	derived := membersOf(p.Entity.Derived)
+	for _, prop := range p.Blueprint.DerivedProperties() {
+		kind := prop.Type
+		if prop.Format == "date-time" {
+			kind = "time"
+		}
+		put(detail{Name: prop.Name, Label: cmp.Or(prop.Title, prop.Name), Derived: true}, derived[prop.Name], kind)
 	}
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		put(detail{Name: name, Label: name, Unknown: true}, values[name], "")

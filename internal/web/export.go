@@ -26,12 +26,13 @@ func (s *site) export(w http.ResponseWriter, r *http.Request) error {
 	t := &tablePage{State: state, Blueprint: b}
 	req := state.request(b)
 	req.Limit = 1000
+	format := r.FormValue("format")
+	req.Reading.Stored = format == "jsonl"          // whose lines hold what is stored
 	page, err := s.Catalog.Search(r.Context(), req) // before the first byte: errors still have their status
 	if err != nil {
 		return err
 	}
 	t.addColumns(nil)
-	format := r.FormValue("format")
 	kind, ok := map[string]string{"csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl; charset=utf-8"}[format]
 	if !ok {
 		return fault.Errorf(fault.Invalid, "format %q: want csv or jsonl", format)
@@ -116,7 +117,7 @@ func csvRows(out *bufio.Writer, columns []tableColumn) (put func(catalog.Entity)
 			return err
 		}
 		row := make([]string, len(columns))
-		properties, relations := membersOf(e.Properties), membersOf(e.Relations)
+		properties, relations := valuesOf(e), membersOf(e.Relations)
 		for i, c := range columns {
 			switch c.Field {
 			case "$title":

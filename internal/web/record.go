@@ -153,12 +153,12 @@ func (s *site) makes(ctx context.Context, o ingest.Object, text recordText) ([]m
 		if hook.Identifier != o.Webhook {
 			continue
 		}
-		set, err := mapping.Compile(hook.Identifier, hook.Mappings, mapping.Options{Strict: hook.Strict})
+		set, err := hook.Compile()
 		if err != nil {
 			return nil, nil //nolint:nilerr // the verdicts say so
 		}
 		var list []made
-		event := mapping.Event{Body: text.Body, Headers: text.Headers, Query: text.Query, ObjectKey: o.Key}
+		event := mapping.Event{Body: text.Body, Headers: text.Headers, Query: text.Query, Stream: o.Stream, ObjectKey: o.Key}
 		err = set.Apply(ctx, event, func(out mapping.Outcome) error {
 			if c := out.Change; c != nil && c.Identifier != "" && len(list) < maxMade {
 				list = append(list, made{

@@ -62,7 +62,9 @@ type tableColumn struct {
 	Sort   string // address that sorts by it, "" when it cannot
 	Arrow  string // ascending, descending or ""
 	Chosen bool
-	target string
+	// Derived: its values are stored nowhere, and it cannot be sorted by.
+	Derived bool
+	target  string
 }
 
 type tableRow struct {
@@ -191,6 +193,9 @@ func (t *tablePage) addLinks(next string) {
 	for _, p := range t.Blueprint.Properties {
 		t.Subjects = append(t.Subjects, subject{p.Name, cmp.Or(p.Title, p.Name), "Properties"})
 	}
+	for _, p := range t.Blueprint.DerivedProperties() {
+		t.Subjects = append(t.Subjects, subject{p.Name, cmp.Or(p.Title, p.Name), "Derived"})
+	}
 	for _, rel := range t.Blueprint.Relations {
 		if rel.InverseOf == "" {
 			t.Subjects = append(t.Subjects, subject{">" + rel.Name, cmp.Or(rel.Title, rel.Name), "Relations"})
@@ -211,7 +216,7 @@ func (s *site) addRows(ctx context.Context, t *tablePage, entities []catalog.Ent
 	}
 	for _, e := range entities {
 		row := tableRow{Entity: e, Title: cmp.Or(e.Title, e.Identifier), URL: entityURL(e.Blueprint, e.Identifier)}
-		properties, relations := membersOf(e.Properties), membersOf(e.Relations)
+		properties, relations := valuesOf(e), membersOf(e.Relations)
 		for _, c := range t.Columns {
 			switch c.Field {
 			case "$title":

@@ -57,7 +57,7 @@ func (s *site) findEntities(r *http.Request, p *whyPage) error {
 		return err
 	}
 	seen := map[catalog.Key]bool{}
-	found, err := s.Catalog.Search(ctx, catalog.SearchRequest{Query: exact, Limit: maxFound})
+	found, err := s.Catalog.Search(ctx, catalog.SearchRequest{Query: exact, Limit: maxFound, Reading: catalog.Reading{Stored: true, Unscored: true}})
 	if err != nil {
 		return err
 	}

@@ -52,7 +52,9 @@ type queued struct{ object, pass int64 }
 const blueprints = `[
 {"identifier": "okta_user", "title": "Okta User", "description": "A person.", "schema": {"properties": {
   "status": {"type": "string", "title": "Status"}, "created": {"type": "string", "format": "date-time"}, "logins": {"type": "number"},
-  "admin": {"type": "boolean"}, "profile": {"type": "object"}, "note": {"type": "string"}}, "required": ["status"]}, "relations": {}},
+  "admin": {"type": "boolean"}, "profile": {"type": "object"}, "note": {"type": "string"}}, "required": ["status"]}, "relations": {},
+  "calculationProperties": {"greeting": {"title": "Greeting", "type": "string", "calculation": "\"Hello \" + .title"}, "next": {"title": "Next login", "type": "number", "calculation": ".properties.logins + 1"}},
+  "aggregationProperties": {"roles": {"title": "Roles held", "target": "okta_role_assignment", "type": "number", "calculationSpec": {"func": "count", "calculationBy": "entities"}}}},
 {"identifier": "okta_role_assignment", "title": "Okta Role Assignment", "schema": {"properties": {"type": {"type": "string"}}, "required": []},
   "relations": {"user": {"title": "User", "target": "okta_user", "required": false, "many": false}}},
 {"identifier": "empty_thing", "title": "Empty thing", "schema": {"properties": {"a": {"type": "string"}}, "required": []}, "relations": {}}
@@ -123,7 +125,7 @@ func (w *world) fill(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, doc := range docs {
-		if _, err := w.catalog.CreateBlueprint(ctx, doc, catalog.Writer{Actor: "test"}); err != nil {
+		if _, err := w.catalog.CreateBlueprint(ctx, doc, catalog.Writer{Actor: "test", AllowPendingTargets: true}); err != nil {
 			t.Fatal(err)
 		}
 	}

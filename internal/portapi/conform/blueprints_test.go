@@ -148,7 +148,7 @@ func TestOwnership(t *testing.T) {
 		h.call("PUT", "/v1/blueprints/badge2", model("badge2", "", `"relations": {"of": {"target": "okta_user"}}`)).want(200, "").is("", "blueprint", "ownership")
 		h.call("PATCH", "/v1/blueprints/badge2/entities/b", `{"team": "x"}`).want(200, "").is(`["x"]`, "entity", "team")
 		h.call("PUT", "/v1/blueprints/badge2", model("badge2", "", `"ownership": {"type": "Direct", "title": "Owner"}`)).want(200, "").is(`{"type": "Direct", "title": "Owner"}`, "blueprint", "ownership")
-		for _, ownership := range []string{`{"type": "Other"}`, `{"type": "Inherited"}`, `{"type": "Inherited", "path": "none"}`, `{"type": "Direct", "title": "` + strings.Repeat("x", 101) + `"}`} {
+		for _, ownership := range []string{`{"type": "Other"}`, `{"type": "Inherited"}`, `{"type": "Direct", "title": "` + strings.Repeat("x", 101) + `"}`} {
 			if a := h.call("PUT", "/v1/blueprints/badge2", model("badge2", "", `"ownership": `+ownership)); a.status != 422 {
 				h.Errorf("ownership %s: %d %s, want 422", ownership, a.status, excerpt(a.body))
 			}

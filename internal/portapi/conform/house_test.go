@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"longshore/internal/access"
 	"longshore/internal/auth"
 	"longshore/internal/catalog"
 	"longshore/internal/ingest"
@@ -80,14 +81,16 @@ func newHouse(t testing.TB, s *store.Store) *house {
 	})
 	things := catalog.New(s.Catalog(), c.now)
 	key := bytes.Repeat([]byte{1}, 32)
+	clients := auth.NewClients(s.Clients(c.now), key, c.now)
 	keeper, err := auth.New(auth.Config{
-		Credentials: []auth.Credential{{ClientID: clientID, ClientSecret: clientSecret}}, Clients: auth.NewClients(s.Clients(c.now), key, c.now), Key: key, OrgID: "org_1", Now: c.now,
+		Credentials: []auth.Credential{{ClientID: clientID, ClientSecret: clientSecret}}, Clients: clients, Key: key, OrgID: "org_1", Now: c.now,
 	})
 	must(err)
 	own := org.New(s.Documents(seal, c.now), things, c.now)
+	guard := &access.Guard{Catalog: things, Documents: s.Documents(seal, c.now), Teams: own.TeamsOf, Reads: access.NewReads(things, c.now)}
 	api := portapi.New(portapi.Config{
 		Organization: own, Teams: own, Integrations: own, Scorecards: things,
-		Keeper: keeper, Catalog: things, Webhooks: objects, Ledger: objects,
+		Keeper: keeper, Catalog: guard, Permissions: guard, Credentials: clients, Webhooks: objects, Ledger: objects,
 		Receiver: ingest.NewReceiver(objects, folder, lake.GuideLayout(), c.now, log), Syncs: s.Syncs("lake", c.now, nil, nil),
 		PublicURL: origin, Now: c.now,
 	})
@@ -100,7 +103,7 @@ func newHouse(t testing.TB, s *store.Store) *house {
 	h.work = func() {
 		g := &ingest.Ingester{Store: objects, Catalog: inTx{things, s.Catalog()}, Bucket: folder, Now: c.now}
 		for _, o := range queued {
-			if _, err := g.Ingest(t.Context(), o[0], o[1], c.now().Add(time.Hour), func(context.Context, *sql.Tx) error { return nil }); err != nil {
+			if _, err := g.Ingest(h.Context(), o[0], o[1], c.now().Add(time.Hour), func(context.Context, *sql.Tx) error { return nil }); err != nil {
 				h.Fatalf("ingest object %d: %v", o[0], err)
 			}
 		}

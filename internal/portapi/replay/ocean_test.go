@@ -425,7 +425,7 @@ func oktaGroups(users int) (list []oceanEntity) {
 const permission = "https://acme.okta.com/api/v1/iam/roles/cr0/permissions/okta.users.read"
 
 func TestOceanRun(t *testing.T) {
-	rules.Of(t, "3.6-1", "3.8-1", "4.6-1", "4.7-1", "10.1-1", "10.1-2", "10.1-3", "10.1-4", "10.1-6", "10.2-2", "10.2-4", "10.4-1", "10.4-2")
+	rules.Of(t, "1.3-5", "1.3-7", "2.5-4", "3.6-2", "3.6-4", "3.8-1", "4.6-1", "4.6-2", "4.7-1", "10.1-1", "10.1-2", "10.1-3", "10.1-4", "10.1-6", "10.2-2", "10.2-4", "10.4-1", "10.4-2")
 	origin, _ := serve(t)
 	o := newOcean(t, origin)
 	o.start()

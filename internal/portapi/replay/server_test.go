@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"longshore/internal/access"
 	"longshore/internal/auth"
 	"longshore/internal/catalog"
 	"longshore/internal/ingest"
@@ -70,12 +71,13 @@ func serve(t *testing.T) (origin string, c *clock) {
 	objects := s.Objects(seal, c.now, func(context.Context, *sql.Tx, int64, int64) error { return nil })
 	entities := catalog.New(s.Catalog(), c.now)
 	about := org.New(s.Documents(seal, c.now), entities, c.now)
+	guard := &access.Guard{Catalog: entities, Documents: s.Documents(seal, c.now), Teams: about.TeamsOf, Reads: access.NewReads(entities, c.now)}
 	keeper, err := auth.New(auth.Config{
 		Credentials: []auth.Credential{{ClientID: clientID, ClientSecret: clientSecret}}, Key: bytes.Repeat([]byte{1}, 32), OrgID: "org_1", Now: c.now,
 	})
 	must(err)
 	api := portapi.New(portapi.Config{
-		Keeper: keeper, Catalog: entities, Webhooks: objects, Ledger: objects, Syncs: s.Syncs("lake", c.now, nil, nil),
+		Keeper: keeper, Catalog: guard, Permissions: guard, Webhooks: objects, Ledger: objects, Syncs: s.Syncs("lake", c.now, nil, nil),
 		Receiver:     ingest.NewReceiver(objects, folder, lake.GuideLayout(), c.now, log),
 		Organization: about, Teams: about, Integrations: about, Scorecards: entities, Now: c.now,
 	})

@@ -8,6 +8,8 @@ CREATE INDEX relations_by_entity ON relations (entity_id, relation_id, target_bl
 CREATE FUNCTION longshore_number(t TEXT) RETURNS DOUBLE PRECISION LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
 DECLARE
   exponent TEXT;
+  whole TEXT;
+  fraction TEXT;
   n NUMERIC;
   place INT;
 BEGIN
@@ -18,6 +20,19 @@ BEGIN
   exponent := regexp_replace(exponent, '^(-?)0+([0-9])', '\1\2');
   IF length(exponent) > 6 THEN
     RETURN CASE WHEN t ~ '^-?[0.]+[eE]' OR exponent LIKE '-%' THEN 0 WHEN t LIKE '-%' THEN '-Infinity'::double precision ELSE 'Infinity'::double precision END;
+  END IF;
+  IF length(t) > 2000 THEN -- more digits than a numeric holds, perhaps: the first thousand decide
+    whole := ltrim(split_part(substring(t FROM '^-?([^eE]+)'), '.', 1), '0');
+    fraction := split_part(substring(t FROM '^-?([^eE]+)'), '.', 2);
+    place := length(whole) + coalesce(exponent::int, 0);
+    IF whole = '' THEN
+      place := place - length(fraction) + length(ltrim(fraction, '0'));
+    END IF;
+    fraction := ltrim(whole || fraction, '0');
+    IF fraction = '' OR place < -400 THEN
+      RETURN 0;
+    END IF;
+    RETURN longshore_number(CASE WHEN t LIKE '-%' THEN '-' ELSE '' END || '0.' || left(fraction, 1000) || 'e' || least(place, 400));
   END IF;
   n := substring(t FROM '^[^eE]+')::numeric;
   IF n = 0 OR coalesce(exponent::int, 0) < -100000 THEN
