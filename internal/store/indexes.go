@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"strconv"
@@ -105,7 +106,7 @@ func (c *Catalog) makeIndex(ctx context.Context, u use) error {
 	s := c.store
 	var entities, indexes int64
 	err := s.read.QueryRowContext(ctx, `SELECT entities FROM blueprints WHERE id = $1`, u.blueprint).Scan(&entities)
-	if err == sql.ErrNoRows || err == nil && entities < entitiesForIndex { //nolint:errorlint // Scan gives it bare
+	if errors.Is(err, sql.ErrNoRows) || err == nil && entities < entitiesForIndex {
 		return nil
 	}
 	if err != nil {
