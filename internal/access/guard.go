@@ -272,31 +272,18 @@ func (g *Guard) Search(ctx context.Context, req catalog.SearchRequest) (catalog.
 	return page, g.read(ctx, req.Blueprint, page.Entities)
 }
 
-// FindWords is the catalog's, of what the caller may see: of the hundred best, those.
+// FindWords is the catalog's, of what the caller may see.
 func (g *Guard) FindWords(ctx context.Context, text string, limit int) ([]catalog.Entity, error) {
 	c, s, _, err := g.look(ctx, "", nil)
 	if err != nil {
 		return nil, err
 	}
-	if s.all() {
-		list, err := g.Catalog.FindWords(ctx, text, limit)
-		if err != nil {
-			return nil, err
-		}
-		return list, g.read(ctx, "", list)
-	}
-	const few, most = 20, 100 // as of the catalog
-	list, err := g.Catalog.FindWords(ctx, text, most)
+	list, err := g.Catalog.FindWordsAmong(ctx, text, limit, func(e *catalog.Entity) bool {
+		return !s.hidden[e.Blueprint] && (!s.owned[e.Blueprint] || c.owns(e.Team))
+	})
 	if err != nil {
 		return nil, err
 	}
-	list = slices.DeleteFunc(list, func(e catalog.Entity) bool {
-		return s.hidden[e.Blueprint] || s.owned[e.Blueprint] && !c.owns(e.Team)
-	})
-	if limit <= 0 {
-		limit = few
-	}
-	list = list[:min(len(list), limit)]
 	return list, g.read(ctx, "", list)
 }
 

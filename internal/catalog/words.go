@@ -95,6 +95,11 @@ func InGlobalSearch(doc json.RawMessage) bool {
 // (0 means 20, at most 100): those with the identifier itself before those with it in their identifier or title. What was
 // written in the last moments may not be found yet.
 func (c *Catalog) FindWords(ctx context.Context, text string, limit int) ([]Entity, error) {
+	return c.FindWordsAmong(ctx, text, limit, func(*Entity) bool { return true })
+}
+
+// FindWordsAmong is FindWords among the entities that seen accepts.
+func (c *Catalog) FindWordsAmong(ctx context.Context, text string, limit int, seen func(*Entity) bool) ([]Entity, error) {
 	const few, most = 20, 100
 	if limit <= 0 {
 		limit = few
@@ -111,6 +116,7 @@ func (c *Catalog) FindWords(ctx context.Context, text string, limit int) ([]Enti
 	if err != nil {
 		return nil, err
 	}
+	list = slices.DeleteFunc(list, func(e Entity) bool { return !seen(&e) })
 	folded := strings.ToLower(strings.TrimSpace(text))
 	rank := func(e Entity) int {
 		id, title := strings.ToLower(e.Identifier), strings.ToLower(e.Title)

@@ -91,6 +91,15 @@ func TestHiddenBlueprintIsNotRead(t *testing.T) {
 			t.Errorf("%s: %s", query, got.body)
 		}
 	}
+	if _, err := h.store.Catalog().IndexWords(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := h.call("GET", "/v1/longshore/search?q=pay", "", viewer).want(200, ""); strings.Contains(got.body, `"pay"`) {
+		t.Errorf("global search tells of what is hidden: %s", got.body)
+	}
+	if got := h.call("GET", "/v1/longshore/search?q=pay", "").want(200, ""); !strings.Contains(got.body, `"pay"`) {
+		t.Errorf("global search does not find pay: %s", got.body)
+	}
 	if got := h.call("GET", "/v1/audit-log", "", viewer).want(200, ""); strings.Contains(got.body, `"blueprint":"svc"`) {
 		t.Errorf("the audit log tells of what is hidden: %s", got.body)
 	}

@@ -59,7 +59,6 @@ func tablesOf(ctx context.Context, q querier, query string) ([]table, error) {
 	return all, rows.Err()
 }
 
-// The index of words is not listed: it is made anew from the entities that a copy brings.
 func sqliteTables(ctx context.Context, q querier) ([]table, error) {
 	return tablesOf(ctx, q, `SELECT m.name, c.name, c.type FROM sqlite_master m JOIN pragma_table_info(m.name) c
 		WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite\_%' ESCAPE '\' AND m.name NOT LIKE 'river\_%' ESCAPE '\' AND m.name <> 'goose_db_version'
@@ -72,7 +71,7 @@ func postgresTables(ctx context.Context, q querier) ([]table, error) {
 		JOIN pg_attribute c ON c.attrelid = t.oid AND c.attnum > 0 AND NOT c.attisdropped
 		WHERE t.relnamespace = current_schema()::regnamespace AND t.relkind IN ('r', 'p') AND NOT t.relispartition
 			AND t.relname NOT LIKE 'river\_%' AND t.relname <> 'goose_db_version'
-			AND t.relname NOT IN ('entity_words', 'words_queue') ORDER BY t.oid, c.attnum`)
+			AND t.relname NOT LIKE 'entity\_words%' AND t.relname <> 'words_queue' ORDER BY t.oid, c.attnum`)
 }
 
 // sqliteCounters are the counters of tables that never give an id twice. The others go on after their highest.
