@@ -27,13 +27,15 @@ func fill(t *testing.T, b *bench) {
 	_, err := c.CreateBlueprint(ctx, json.RawMessage(`{"identifier":"item","title":"Item","schema":{"properties":{"a":{"type":"string"}}},
 		"relations":{"one":{"target":"item"}}}`), catalog.Writer{Actor: "t"})
 	must(t, err)
-	for i := range 1200 {
-		_, err := c.Write(ctx, catalog.Change{
+	changes := make([]catalog.Change, 1200)
+	for i := range changes {
+		changes[i] = catalog.Change{
 			Blueprint: "item", Identifier: fmt.Sprintf("i%d", i), Actor: "t", Lenient: true, Title: []byte(`"Zoë"`),
 			Properties: []catalog.Field{{Name: "a", Value: []byte(`"x"`)}}, Relations: []catalog.Field{{Name: "one", Value: fmt.Appendf(nil, `"i%d"`, i+7)}},
-		})
-		must(t, err)
+		}
 	}
+	_, err = c.WriteAll(ctx, changes)
+	must(t, err)
 	_, err = c.Write(ctx, catalog.Change{Blueprint: "item", Identifier: "i3", Op: catalog.OpDelete, Actor: "t"})
 	must(t, err)
 	conn, err := b.syncs.PutConnection(ctx, pipeline.Connection{Name: "c"})

@@ -8,6 +8,9 @@ import (
 	"longshore/internal/catalog"
 )
 
+// OnPostgres tells whether this is the second round.
+func OnPostgres() bool { return onPostgres }
+
 // Explained returns the database's plan of a search.
 func Explained(ctx context.Context, s *Store, c *catalog.Catalog, req catalog.SearchRequest) (string, error) {
 	var plan strings.Builder

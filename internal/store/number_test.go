@@ -9,7 +9,6 @@ import (
 
 	"longshore/internal/catalog"
 	"longshore/internal/store"
-	"longshore/internal/store/storetest"
 )
 
 // TestNumbersAndDateTimesAreReadAlike holds the databases' own readings against Go's.
@@ -34,7 +33,7 @@ func TestNumbersAndDateTimesAreReadAlike(t *testing.T) {
 		"2024-01-00T00:00:00Z", "0000-01-01T00:00:00Z", "0000-03-01T00:00:00+23:59", "9999-12-31T23:59:59.9999-23:59", "1969-12-31T23:59:59.999Z", "2024-01-02T03:04:05.Z", "2024-01-02T03:04:05+24:00",
 		"2024-01-02T03:04:05+01:60", "2024-01-02T03:04:05Zx", "x2024-01-02T03:04:05Z", "2024-01-02T03:04:05.123456789012Z", "2024-01-02t03:04:05z", "2024-01-02T03:04:60Z", "٢024-01-02T03:04:05Z", "2024-01-02T03:04:05\n", "2024-01-02T03:04:05Z\n",
 	}
-	storetest.Each(t, func(t *testing.T, s *store.Store) {
+	each(t, func(t *testing.T, s *store.Store) {
 		for _, n := range numbers {
 			var got float64
 			if err := s.Reader().QueryRowContext(t.Context(), `SELECT longshore_number($1)`, n).Scan(&got); err != nil {
