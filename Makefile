@@ -6,7 +6,7 @@ BIN := bin/longshore
 # The race detector needs a C compiler.
 RACE := $(shell if [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null 2>&1; then echo -race; fi)
 
-.PHONY: help run demo build test race check vet lint bench bench-okta fuzz e2e sdk generate clean
+.PHONY: help run demo build test race check vet lint bench bench-okta bench-catalog fuzz e2e sdk generate clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -59,6 +59,9 @@ bench-okta: ## what a large org costs: calls and time against the per-user fan-o
 	$(GO) test -count=1 -v -run '^(TestRolesOfALargeOrg|TestCallsOfRandomOrgsAreForeseen)$$' ./internal/source/okta
 	$(GO) test -count=1 -run '^$$' -bench ReadPage -benchmem ./internal/source/okta
 	$(GO) test -count=1 -v -tags bench -timeout 90m -run TestAFullSync ./e2e
+
+bench-catalog: ## what reading costs among a million entities, on SQLite and, where there is a server, on PostgreSQL
+	$(GO) test -count=1 -v -tags bench -timeout 90m -run '^TestMillion$$' ./internal/catalog
 
 fuzz: ## each fuzz target for 20 seconds
 	@for p in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \

@@ -227,6 +227,9 @@ func (w *worker) with(ctx context.Context, handlers job.Handlers, do func(ctx co
 	if handlers.Ingest != nil {
 		g.Go(func() error { return w.app.watcher().Run(ctx) })
 	}
+	g.Go(func() error {
+		return w.app.entities.Follow(ctx, func(err error) { w.app.log.Warn("what searches use lags behind", "error", err) })
+	})
 	if w.also != nil {
 		g.Go(func() error { return w.also(ctx) })
 	}

@@ -267,7 +267,11 @@ func (a *app) openNouns() {
 	}
 	a.objects = a.store.Objects(a.seal, time.Now, queueObject)
 	queueSync := func(ctx context.Context, tx *sql.Tx, syncID int64) error { return a.queue.EnqueueSync(ctx, tx, syncID) }
-	a.syncs = a.store.Syncs(a.bucket.Name(), time.Now, queueSync, queueObject)
+	bucket := ""
+	if a.bucket != nil {
+		bucket = a.bucket.Name()
+	}
+	a.syncs = a.store.Syncs(bucket, time.Now, queueSync, queueObject)
 	a.entities = a.store.Catalog()
 	a.catalog = catalog.New(a.entities, time.Now)
 }

@@ -272,6 +272,21 @@ func (g *Guard) Search(ctx context.Context, req catalog.SearchRequest) (catalog.
 	return page, g.read(ctx, req.Blueprint, page.Entities)
 }
 
+// FindWords is the catalog's, of what the caller may see.
+func (g *Guard) FindWords(ctx context.Context, text string, limit int) ([]catalog.Entity, error) {
+	c, s, _, err := g.look(ctx, "", nil)
+	if err != nil {
+		return nil, err
+	}
+	list, err := g.Catalog.FindWordsAmong(ctx, text, limit, func(e *catalog.Entity) bool {
+		return !s.hidden[e.Blueprint] && (!s.owned[e.Blueprint] || c.owns(e.Team))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return list, g.read(ctx, "", list)
+}
+
 // CountMatches is the catalog's, of what the caller may see.
 func (g *Guard) CountMatches(ctx context.Context, req catalog.SearchRequest) (int64, error) {
 	_, _, query, err := g.look(ctx, req.Blueprint, req.Query)

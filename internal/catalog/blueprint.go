@@ -17,7 +17,8 @@ const (
 	maxTitle            = 100
 	maxDescription      = 200
 	maxPropertyName     = 100
-	maxEntityID         = 1000
+	maxEntityID         = 1000 // characters
+	maxEntityBytes      = 2400 // what an ordered index of PostgreSQL takes, less the columns beside it
 	maxBlueprintMembers = 2000 // properties, and relations
 )
 
@@ -40,7 +41,7 @@ func legalEntityID(id string) bool {
 		b := id[i]
 		plain = b|0x20 >= 'a' && b|0x20 <= 'z' || b >= '0' && b <= '9' || strings.IndexByte(`@_.+:\/=-`, b) >= 0
 	}
-	return plain || utf8.RuneCountInString(id) <= maxEntityID && entityIDPattern.MatchString(id)
+	return plain || len(id) <= maxEntityBytes && utf8.RuneCountInString(id) <= maxEntityID && entityIDPattern.MatchString(id)
 }
 
 // invalidRequest is a document that does not fit the route.

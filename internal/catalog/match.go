@@ -62,7 +62,7 @@ func (m *matcher) matches(r *Rule, e *Entity) bool {
 	some.Negate = false
 	b := m.graph.Blueprint(e.Blueprint)
 	found := b != nil && slices.ContainsFunc(b.Properties, func(p Property) bool {
-		return r.Subject.Schema.fits(p) && some.holds(subjectValue{json: memberValue(e.Properties, p.Name)})
+		return r.Subject.Schema.fits(p) && some.holds(subjectValue{json: memberValue(e.Properties, p.Name), dated: true})
 	})
 	return found != r.Negate
 }
@@ -90,6 +90,7 @@ func (s PropertySchema) fits(p Property) bool {
 // subjectValue is what a condition looks at: canonical JSON, nil when it is not there; or an instant.
 type subjectValue struct {
 	json    []byte
+	dated   bool // texts that are date-times are equal when they are the same instant
 	instant bool
 	at      int64
 }
@@ -114,9 +115,9 @@ func (m *matcher) subject(s Subject, e *Entity) subjectValue {
 	switch s.Kind {
 	case ValueProperty:
 		if v := memberValue(e.Properties, s.Name); v != nil {
-			return subjectValue{json: v}
+			return subjectValue{json: v, dated: true}
 		}
-		return subjectValue{json: memberValue(e.Derived, s.Name)}
+		return subjectValue{json: memberValue(e.Derived, s.Name), dated: true}
 	case RelationValue:
 		return subjectValue{json: m.relation(s, e)}
 	case ScorecardValue:
@@ -390,7 +391,7 @@ func (r *Rule) affirms(v subjectValue) bool {
 
 func (v subjectValue) isText() bool { return len(v.json) > 0 && v.json[0] == '"' }
 
-// equal compares with a constant: texts byte for byte, numbers by value, lists and objects by their canonical text.
+// equal compares with a constant: texts byte for byte, date-times in properties by instant, numbers by value, lists and objects by their canonical text.
 func (v subjectValue) equal(w Value) bool {
 	if v.instant {
 		return w.IsTime && w.Time == v.at
@@ -407,7 +408,7 @@ func (v subjectValue) equal(w Value) bool {
 	}
 	switch w.Kind {
 	case TextValue:
-		return have.Text == w.Text
+		return have.Text == w.Text || v.dated && have.IsTime && w.IsTime && have.Time == w.Time
 	case NumberValue:
 		return have.Number == w.Number
 	case BoolValue:
@@ -421,7 +422,7 @@ func (v subjectValue) has(w Value) bool {
 	found := false
 	if len(v.json) > 0 && v.json[0] == '[' && w.Kind != NullValue {
 		elements(v.json, func(e []byte) {
-			found = found || !bytes.Equal(e, []byte("null")) && subjectValue{json: e}.equal(w)
+			found = found || !bytes.Equal(e, []byte("null")) && subjectValue{json: e, dated: v.dated}.equal(w)
 		})
 	}
 	return found

@@ -167,7 +167,10 @@ func (p *queryParser) contextOf(raw json.RawMessage) (values []Value, ok bool, e
 		Context  *string `json:"context"`
 		Property string  `json:"property"`
 	}
-	if !isObject(raw) || json.Unmarshal(raw, &c) != nil || c.Context == nil {
+	if isObject(raw) {
+		_ = json.Unmarshal(raw, &c) // what does not fit is no context
+	}
+	if c.Context == nil {
 		return nil, false, nil
 	}
 	if *c.Context != "user" && *c.Context != "userTeams" || c.Property == "" {

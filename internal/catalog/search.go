@@ -130,6 +130,9 @@ func (c *Catalog) searching(ctx context.Context, v View, m *model, req SearchReq
 	if s.query, err = parseQuery(req.Query, queryParser{now: c.now(), context: s.context(req.Asker)}); err != nil {
 		return nil, err
 	}
+	if req.Blueprint == "" {
+		req.Blueprint = m.only(&s.query)
+	}
 	if s.lowered, err = m.lower(&s.query, req.Blueprint); err != nil {
 		return nil, err
 	}
@@ -147,6 +150,22 @@ func (c *Catalog) searching(ctx context.Context, v View, m *model, req SearchReq
 		s.find.After, err = readCursor(req.From, s.find)
 	}
 	return s, err
+}
+
+// only returns the one blueprint that a query on all of them asks for, "" when it does not.
+func (m *model) only(r *Rule) string {
+	switch {
+	case r.Combinator == "and":
+		for i := range r.Rules {
+			if id := m.only(&r.Rules[i]); id != "" {
+				return id
+			}
+		}
+	case r.Combinator == "" && !r.Negate && r.Subject.Kind == MetaProperty && r.Subject.Name == "$blueprint" &&
+		(r.Operator == OpEqual || r.Operator == OpIn) && len(r.Values) == 1 && r.Values[0].Kind == TextValue && m.rules[r.Values[0].Text] != nil:
+		return r.Values[0].Text
+	}
+	return ""
 }
 
 // sorts checks an order. A property that no blueprint has is left out: it is the same for every entity.
@@ -581,4 +600,19 @@ func (c *Catalog) Pending(ctx context.Context, samples int) (report PendingRepor
 		return err
 	})
 	return report, err
+}
+
+// SearchPlan calls fn with what a search asks of the store: for those who want to know how it would be run.
+func (c *Catalog) SearchPlan(ctx context.Context, req SearchRequest, fn func(View, Find) error) error {
+	return c.store.InView(ctx, func(v View) error {
+		m, err := c.modelOf(ctx, v)
+		if err != nil {
+			return err
+		}
+		s, err := c.searching(ctx, v, m, req)
+		if err != nil {
+			return err
+		}
+		return fn(v, s.find)
+	})
 }

@@ -23,7 +23,10 @@ const other = `{"identifier":"other","title":"Other","schema":{"properties":{"s"
 
 // judge says whether an entity matches a query, by the letter of Port's grammar on decoded JSON: the meaning that the
 // store's SQL must have.
-type judge struct{ now time.Time }
+type judge struct {
+	now   time.Time
+	dated bool // the subject is a property: its date-times are equal when they are the same instant
+}
 
 func (j judge) holds(query map[string]any, e catalog.Entity) bool {
 	if combinator, ok := query["combinator"]; ok {
@@ -37,6 +40,8 @@ func (j judge) holds(query map[string]any, e catalog.Entity) bool {
 	}
 	operator := query["operator"].(string)
 	v := j.subject(query, e)
+	name, _ := query["property"].(string)
+	j.dated = name != "" && name[0] != '$'
 	want := query["value"]
 	switch operator {
 	case "!=":
@@ -153,6 +158,11 @@ func (j judge) equal(v, want any) bool {
 	switch v.(type) {
 	case []any, map[string]any:
 		return false
+	}
+	if a, ok := instant(v); ok && isStr(v) && j.dated {
+		if b, ok := instant(want); ok && a.Equal(b) {
+			return true
+		}
 	}
 	return v == want
 }
@@ -309,7 +319,7 @@ func TestSearchMeansWhatTheGrammarSays(t *testing.T) {
 				found[catalog.Key{Blueprint: e.Blueprint, Identifier: e.Identifier}] = true
 			}
 			for _, e := range all.Entities {
-				if want := (judge{now}).holds(query, e); want != found[catalog.Key{Blueprint: e.Blueprint, Identifier: e.Identifier}] {
+				if want := (judge{now: now}).holds(query, e); want != found[catalog.Key{Blueprint: e.Blueprint, Identifier: e.Identifier}] {
 					rt.Fatalf("query %s\nentity %s %s title %q team %s relations %s\n%s: SQL says %v, the grammar %v", text, e.Blueprint, e.Identifier, e.Title, e.Team, e.Relations, e.Properties, !want, want)
 				}
 			}

@@ -73,6 +73,9 @@ type View interface {
 	Count(ctx context.Context, req Find) (int64, error)
 	// Matching returns those of the entities of these ids that match the rule.
 	Matching(ctx context.Context, ids []int64, rule Rule) (map[int64]bool, error)
+	// FindWords returns entities in which every word begins some word, and those that have the identifier, at most limit and
+	// in no order.
+	FindWords(ctx context.Context, words []string, identifier string, limit int) ([]Entity, error)
 	// Inverse returns, for each target identifier, the sorted identifiers of the blueprint's entities whose relation names it.
 	Inverse(ctx context.Context, blueprint, relation, target string, identifiers []string) (map[string][]string, error)
 	// Entities returns those of the identifiers that are there and match the rule, in no order, without what tells how

@@ -89,8 +89,13 @@ func (q *Queue) Alone(ctx context.Context) (bool, error) {
 	if !q.postgres {
 		return true, nil
 	}
+	return Alone(ctx, q.db)
+}
+
+// Alone tells whether no process works the queue of this PostgreSQL database.
+func Alone(ctx context.Context, db *sql.DB) (bool, error) {
 	var others int
-	err := q.db.QueryRowContext(ctx, `SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = $1::bigint::oid AND granted
+	err := db.QueryRowContext(ctx, `SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = $1::bigint::oid AND granted
 		AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`, aliveClass).Scan(&others)
 	if err != nil {
 		return false, fmt.Errorf("look for other processes: %w", err)
@@ -110,6 +115,7 @@ func (q *Queue) reclaimDead(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	defer rows.Close()
 	var names []string
 	for rows.Next() {
 		var name string

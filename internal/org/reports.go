@@ -217,9 +217,7 @@ func (o *Org) AddMetrics(ctx context.Context, id string, body json.RawMessage) e
 		Many []Object `json:"syncKindsMetrics"`
 		One  Object   `json:"syncKindMetrics"`
 	}
-	if json.Unmarshal(body, &sent) != nil {
-		return nil
-	}
+	_ = json.Unmarshal(body, &sent) // what could be read of it, perhaps nothing
 	if sent.One != nil {
 		sent.Many = append(sent.Many, sent.One)
 	}

@@ -47,6 +47,7 @@ type Catalog interface {
 	EntityAs(ctx context.Context, blueprint, identifier string, how catalog.Reading) (catalog.Entity, error)
 	Search(ctx context.Context, req catalog.SearchRequest) (catalog.SearchPage, error)
 	CountMatches(ctx context.Context, req catalog.SearchRequest) (int64, error)
+	FindWords(ctx context.Context, text string, limit int) ([]catalog.Entity, error)
 	Aggregate(ctx context.Context, spec json.RawMessage) (json.RawMessage, error)
 	AggregateOverTime(ctx context.Context, spec json.RawMessage) (json.RawMessage, error)
 	PropertiesHistory(ctx context.Context, spec json.RawMessage) (json.RawMessage, error)
@@ -176,6 +177,7 @@ func (a *API) table() router {
 	t.add("POST /v1/blueprints/{blueprint}/entities/bulk", a.postBulk, needUpsert)
 	t.add("POST /v1/blueprints/{blueprint}/entities/search", a.postBlueprintSearch, needRead)
 	t.add("POST /v1/blueprints/{blueprint}/entities/search/count", a.postSearchCount, needRead)
+	t.add("POST /v1/blueprints/{blueprint}/entities/top-search", a.postTopSearch, needRead)
 	t.add("POST /v1/blueprints/{blueprint}/bulk/entities/delete", a.deleteBulk, needWrite)
 	t.add("DELETE /v1/blueprints/{blueprint}/bulk/entities", a.deleteBulk, needWrite)
 	t.add("GET /v1/blueprints/{blueprint}/entities/{entity}", a.getEntity, needRead)
@@ -213,6 +215,7 @@ func (a *API) table() router {
 	t.add("GET /v1/longshore/syncs/{sync}", a.getSync, needRead)
 	t.add("GET /v1/longshore/receipts/{sync}", a.getReceipt, needRead)
 	t.add("GET /v1/longshore/pending", a.getPending, needRead)
+	t.add("GET /v1/longshore/search", a.getWords, needRead)
 	return t
 }
 

@@ -91,9 +91,24 @@ func TestHiddenBlueprintIsNotRead(t *testing.T) {
 			t.Errorf("%s: %s", query, got.body)
 		}
 	}
+	if _, err := h.store.Catalog().IndexWords(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := h.call("GET", "/v1/longshore/search?q=pay", "", viewer).want(200, ""); strings.Contains(got.body, `"pay"`) {
+		t.Errorf("global search tells of what is hidden: %s", got.body)
+	}
+	if got := h.call("GET", "/v1/longshore/search?q=pay", "").want(200, ""); !strings.Contains(got.body, `"pay"`) {
+		t.Errorf("global search does not find pay: %s", got.body)
+	}
 	if got := h.call("GET", "/v1/audit-log", "", viewer).want(200, ""); strings.Contains(got.body, `"blueprint":"svc"`) {
 		t.Errorf("the audit log tells of what is hidden: %s", got.body)
 	}
+	count := `{"func":"count","query":{"combinator":"and","rules":[{"property":"$blueprint","operator":"in","value":["svc","host"]}]}}`
+	h.call("POST", "/v1/entities/aggregate", count, viewer).want(200, "").is("1", "result")
+	h.call("POST", "/v1/entities/aggregate", count).want(200, "").is("3", "result")
+	h.call("POST", "/v1/entities/aggregate", strings.Replace(count, "query", "QUERY", 1), viewer).want(422, "invalid_request")
+	h.call("POST", "/v1/entities/aggregate-over-time", `{"blueprint":"svc","aggregationType":"countEntities","func":"count","timeInterval":"day","timeRange":{"preset":"lastWeek"}}`, viewer).want(403, "missing_permissions")
+	h.call("POST", "/v1/entities/properties-history", `{"entityIdentifier":"pay","blueprintIdentifier":"svc","propertyNames":["status"],"timeInterval":"day","timeRange":{"preset":"lastWeek"}}`, viewer).want(403, "missing_permissions")
 	h.call("POST", "/v1/entities/search", `{"combinator":"and","rules":[{"wrong":1}]}`, viewer).want(422, "invalid_request")
 }
 

@@ -19,7 +19,7 @@ import (
 
 // Catalog returns the catalog's Store over this database.
 func (s *Store) Catalog() *Catalog {
-	return &Catalog{store: s, texts: &textCache{writers: map[int64]writer{}, keys: map[int64]string{}}}
+	return &Catalog{store: s, uses: newUses(), texts: &textCache{writers: map[int64]writer{}, keys: map[int64]string{}}}
 }
 
 // Catalog keeps the catalog. It implements [catalog.Store].
@@ -27,6 +27,7 @@ type Catalog struct {
 	store *Store
 	names atomic.Pointer[names]
 	texts *textCache
+	uses  *uses
 }
 
 // InTx implements catalog.Store.
@@ -77,7 +78,7 @@ const chunkKeys = 256
 
 func (t *catalogTx) run(ctx context.Context, query string, args []any) (sql.Result, error) {
 	if !t.engine.prepares {
-		return t.tx.ExecContext(ctx, query, args...)
+		return t.tx.ExecContext(ctx, t.sql.placeholders(query), args...)
 	}
 	s, err := t.prepare(ctx, query) //nolint:sqlclosecheck // the transaction's end closes it
 	if err != nil {
@@ -88,7 +89,7 @@ func (t *catalogTx) run(ctx context.Context, query string, args []any) (sql.Resu
 
 func (t *catalogTx) query(ctx context.Context, query string, args []any) (*sql.Rows, error) {
 	if !t.engine.prepares {
-		return t.tx.QueryContext(ctx, query, args...)
+		return t.tx.QueryContext(ctx, t.sql.placeholders(query), args...)
 	}
 	s, err := t.prepare(ctx, query) //nolint:sqlclosecheck // the transaction's end closes it
 	if err != nil {

@@ -33,8 +33,9 @@ type table struct {
 var seeded = []string{"catalog_state", "history_chain"}
 
 // Copy copies everything but the job queue from one database to another, of whatever kind, in one transaction there, and
-// then holds what is there against what was read: counts and digests of every table. Memory does not grow with the
-// data. Both must have this program's schema, and the target no rows. Nobody may write to the source meanwhile.
+// then holds what is there against what was read: counts and digests of every table. What follows the data there, the index
+// of words, is made anew. Memory does not grow with the data. Both must have this program's schema, and the target no rows.
+// Nobody may write to the source meanwhile.
 func Copy(ctx context.Context, from, to *Store, progress func(table string, rows int64)) ([]Copied, error) {
 	tables, err := sameTables(ctx, from, to)
 	if err != nil {
@@ -63,7 +64,25 @@ func Copy(ctx context.Context, from, to *Store, progress func(table string, rows
 	if err != nil {
 		return nil, from.Explain(err)
 	}
-	return done, to.mustHold(ctx, tables, done)
+	if err := to.mustHold(ctx, tables, done); err != nil {
+		return done, err
+	}
+	return done, to.indexCopy(ctx, progress)
+}
+
+// indexCopy takes all that was copied into the index of words: the triggers have queued it.
+func (s *Store) indexCopy(ctx context.Context, progress func(table string, rows int64)) error {
+	for rows := int64(0); ; {
+		n, err := s.Catalog().IndexWords(ctx)
+		if err != nil {
+			return fmt.Errorf("the copy is whole, but not all of it is in the index of words yet: %w", err)
+		}
+		if n == 0 {
+			return nil
+		}
+		rows += int64(n)
+		progress("entity_words", rows)
+	}
 }
 
 func (s *Store) snapshot(ctx context.Context, fn func(tx *sql.Tx) error) error {

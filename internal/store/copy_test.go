@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -45,6 +46,15 @@ func fill(t *testing.T, b *bench) {
 	must(t, b.syncs.FinishRun(ctx, run, pipeline.Status("failed"), ""))
 	_, err = b.objects.PutWebhook(ctx, ingest.Webhook{Doc: []byte(`{"identifier":"uno"}`), Secret: "sesame"})
 	must(t, err)
+	documents := b.Store.Documents(nil, time.Now)
+	_, err = documents.Put(ctx, catalog.Document{DocumentKey: catalog.DocumentKey{Kind: "team", Identifier: "sre"}, Doc: json.RawMessage(`{"name":"SRE"}`), CreatedBy: "t"})
+	must(t, err)
+	must(t, b.Store.Catalog().InTx(ctx, func(tx catalog.Tx) error {
+		if err := tx.Rename(ctx, catalog.Key{Blueprint: "item", Identifier: "i5"}, "five"); err != nil {
+			return err
+		}
+		return tx.AddHistory(ctx, []catalog.AuditEntry{{Kind: "entity", Action: "CREATE", Status: catalog.Failure, Identifier: "a\x00b", Message: "it said \x00 and \xff"}})
+	}))
 	b.judge(b.object(1), 0, ingest.Judged{Line: 1, RollUp: ingest.Verdict{Code: verdict.Upserted}, Verdict: []ingest.Verdict{{Code: verdict.Filtered, Detail: verdict.Detail{Message: "no"}}}})
 }
 
@@ -63,12 +73,12 @@ func TestCopyThereAndBack(t *testing.T) {
 	}
 	b := newBench(t)
 	fill(t, b)
-	server, err := Open(t.Context(), pgserver.Database(t, nil))
+	server, err := OpenBare(t.Context(), pgserver.Database(t, nil))
 	must(t, err)
 	defer server.Close()
 	there, err := Copy(t.Context(), b.Store, server, func(string, int64) {})
 	must(t, err)
-	back, err := Open(t.Context(), filepath.Join(t.TempDir(), "back.db"))
+	back, err := OpenBare(t.Context(), filepath.Join(t.TempDir(), "back.db"))
 	must(t, err)
 	defer back.Close()
 	again, err := Copy(t.Context(), server, back, func(string, int64) {})
@@ -83,7 +93,7 @@ func TestCopyThereAndBack(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range []string{"entities", "entity_heads", "relations", "pending_relations", "tombstones", "history", "texts", "webhooks", "objects", "verdict_chunks", "syncs", "sync_streams", "settings"} {
+	for _, name := range []string{"entities", "entity_heads", "relations", "pending_relations", "tombstones", "history", "texts", "webhooks", "objects", "verdict_chunks", "syncs", "sync_streams", "documents", "history_names", "settings"} {
 		if name != "settings" && rows[name] == 0 {
 			t.Errorf("no rows of %s were copied: the test shows nothing about it", name)
 		}
@@ -104,12 +114,39 @@ func TestCopyThereAndBack(t *testing.T) {
 		if id != 43 {
 			t.Errorf("the next run of %s is %d, want 43: the one after the last", s.Name(), id)
 		}
+		copied(t, b.Store, s)
 		c := catalog.New(s.Catalog(), time.Now)
 		_, err = c.Write(t.Context(), catalog.Change{Blueprint: "item", Identifier: "new", Actor: "t"})
 		must(t, err)
 	}
 	if _, err := Copy(t.Context(), b.Store, back, func(string, int64) {}); !fault.Is(err, fault.Conflict) {
 		t.Errorf("copying into a database with rows gave %v, want a conflict", err)
+	}
+}
+
+// copied demands that what follows the data follows it in the copy: words are found, the audit log's chain holds.
+func copied(t *testing.T, from, to *Store) {
+	t.Helper()
+	c := catalog.New(to.Catalog(), time.Now)
+	found, err := c.FindWords(t.Context(), "zoë i77", 10)
+	must(t, err)
+	if len(found) == 0 || found[0].Identifier != "i77" {
+		t.Errorf("%s: global search for i77 found %d entities", to.Name(), len(found))
+	}
+	head, err := from.AuditHead(t.Context())
+	must(t, err)
+	report, err := to.VerifyAudit(t.Context(), &head)
+	must(t, err)
+	if !report.OK() || !report.Held || report.Head.ID != head.ID {
+		t.Errorf("%s: the audit log holds up to row %d of %d: %s (row %d)", to.Name(), report.Head.ID, head.ID, report.Problem, report.Broken)
+	}
+	key := catalog.DocumentKey{Kind: "team", Identifier: "sre"}
+	want, err := from.Documents(nil, time.Now).Get(t.Context(), key)
+	must(t, err)
+	got, err := to.Documents(nil, time.Now).Get(t.Context(), key)
+	must(t, err)
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%s: the document is %+v, want %+v", to.Name(), got, want)
 	}
 }
 
@@ -120,7 +157,7 @@ func TestCopyThatDiffersIsNoticed(t *testing.T) {
 	}
 	b := newBench(t)
 	fill(t, b)
-	other, err := Open(t.Context(), filepath.Join(t.TempDir(), "other.db"))
+	other, err := OpenBare(t.Context(), filepath.Join(t.TempDir(), "other.db"))
 	must(t, err)
 	defer other.Close()
 	done, err := Copy(t.Context(), b.Store, other, func(string, int64) {})

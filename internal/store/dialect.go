@@ -1,6 +1,9 @@
 package store
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // dialect is what differs between the databases in the SQL of the catalog. A column holds a JSON object as text, a key is
 // what key gives for a member of it, "" the column's whole value. Every expression is NULL where the value is not there or
@@ -29,6 +32,18 @@ type dialect struct {
 	position func(text, part string) string   // where part begins in text, 0 for nowhere
 	suffix   func(text, ending string) string // whether text ends so
 	binary   string                           // collation by bytes, after a text in an order
+
+	// The index of words: wordsID names its key, wordsLike selects the ids that a query of wordsQuery finds, putWords adds
+	// rows of an id and what wordsText gives.
+	wordsID, putWords     string
+	wordsLike             func(query string) string
+	wordsQuery, wordsText func(words []string) string
+
+	// indexProperty are statements that make an expression index on a property of one blueprint; indexesLike counts the indexes
+	// whose names begin with $2 ($1 signs), and those of the name $3 that serve.
+	indexProperty func(name, property string, blueprint int64) []string
+	indexesLike   string
+
 	// placeholders rewrites $1, $2, … into what the driver binds fastest.
 	placeholders func(query string) string
 }
@@ -69,6 +84,17 @@ var sqlite = dialect{
 	suffix: func(text, ending string) string {
 		return "(length(" + ending + ") = 0 AND (" + text + ") IS NOT NULL OR substr(" + text + ", -length(" + ending + ")) = " + ending + ")"
 	},
+	wordsID:  "rowid",
+	putWords: `INSERT INTO entity_words (rowid, words) VALUES %s`,
+	wordsLike: func(query string) string {
+		return "SELECT rowid AS id FROM entity_words WHERE entity_words MATCH " + query
+	},
+	wordsQuery: func(words []string) string { return quotedWords(words, `"`, "*", " AND ") },
+	wordsText:  func(words []string) string { return strings.Join(words, " ") },
+	indexProperty: func(name, property string, blueprint int64) []string {
+		return []string{"CREATE INDEX IF NOT EXISTS " + name + " ON entities (" + extract("properties", path(property)) + ", identifier) WHERE blueprint_id = " + strconv.FormatInt(blueprint, 10)}
+	},
+	indexesLike:  `SELECT count(*), coalesce(sum(name = $3), 0) FROM sqlite_master WHERE type = 'index' AND substr(name, 1, $1) = $2`,
 	placeholders: bare,
 }
 

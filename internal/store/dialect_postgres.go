@@ -1,6 +1,9 @@
 package store
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // postgres reads JSON kept as TEXT too: as json, not jsonb, which alters numbers and refuses large ones.
 var postgres = dialect{
@@ -35,8 +38,25 @@ var postgres = dialect{
 	suffix: func(text, ending string) string {
 		return "(right(" + text + ", length(" + ending + ")) = " + ending + ")"
 	},
-	binary:       ` COLLATE "C"`,
-	placeholders: func(query string) string { return query },
+	binary:   ` COLLATE "C"`,
+	wordsID:  "entity_id",
+	putWords: `INSERT INTO entity_words (entity_id, words) SELECT r.id, array_to_tsvector(string_to_array(r.words, ' ')) FROM (VALUES %s) AS r(id, words)`,
+	wordsLike: func(query string) string {
+		return "SELECT f.entity_id AS id FROM entity_words f WHERE f.words @@ CAST(" + query + " AS tsquery)"
+	},
+	wordsQuery: func(words []string) string { return quotedWords(words, "'", ":*", " & ") },
+	wordsText:  func(words []string) string { return strings.Join(words, " ") },
+	// One that could not be finished is left behind and does not serve: it goes first.
+	indexProperty: func(name, property string, blueprint int64) []string {
+		return []string{
+			"DROP INDEX CONCURRENTLY IF EXISTS " + name,
+			"CREATE INDEX CONCURRENTLY " + name + " ON entities ((left((properties)::json ->> '" + strings.ReplaceAll(property, "'", "''") +
+				"', 300) COLLATE \"C\"), identifier) WHERE blueprint_id = " + strconv.FormatInt(blueprint, 10),
+		}
+	},
+	indexesLike: `SELECT count(*), count(*) FILTER (WHERE c.relname = $3 AND i.indisvalid) FROM pg_class c JOIN pg_index i ON i.indexrelid = c.oid
+		WHERE left(c.relname, $1) = $2 AND pg_table_is_visible(c.oid)`,
+	placeholders: joined,
 }
 
 func pgValue(c, k string) string {
@@ -53,4 +73,22 @@ func pgText(c, k string) string {
 		return "((" + c + ")::json #>> '{}')"
 	}
 	return "((" + c + ")::json ->> " + k + ")"
+}
+
+// joined makes a join of a look-up by many identifiers. PostgreSQL compares a list of parameters one by one with each row
+// when it does not use the index, and without statistics, as after many new rows, it may not.
+func joined(query string) string {
+	const few = 4
+	const before = "identifier IN ($"
+	at := strings.Index(query, before)
+	if at < 0 {
+		return query
+	}
+	open := at + len(before) - 2
+	end := strings.IndexByte(query[open:], ')')
+	if end < 0 || strings.Count(query[open:open+end], ",") < few-1 || strings.ContainsAny(query[open+1:open+end], " (") {
+		return query
+	}
+	end += open
+	return query[:open] + "(SELECT unnest(ARRAY[" + query[open+1:end] + "]::text[]))" + query[end+1:]
 }

@@ -1,12 +1,14 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"math"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"longshore/internal/catalog"
 )
@@ -40,6 +42,7 @@ func (t *catalogTx) AddHistory(ctx context.Context, entries []catalog.AuditEntry
 		}
 		last++
 		e.ID = last
+		holdable(e)
 		link.add(e)
 		hashes = append(hashes, link.hash[:]...)
 		args = append(args, e.ID, millis(e.At), e.Kind, e.Action, e.Status, e.Blueprint, e.Identifier, e.Actor, e.Source, e.RunID, e.Origin.ObjectID, e.Origin.Line,
@@ -55,6 +58,19 @@ func (t *catalogTx) AddHistory(ctx context.Context, entries []catalog.AuditEntry
 	}
 	_, err := t.exec(ctx, `UPDATE history_chain SET last_id = $1, last_hash = $2 WHERE id = 1`, last, link.hash[:])
 	return err
+}
+
+// holdable makes an entry's texts such as every database holds them, before they are hashed: an error that it tells of may
+// quote anything.
+func holdable(e *catalog.AuditEntry) {
+	for _, s := range [...]*string{&e.Kind, &e.Action, &e.Status, &e.Blueprint, &e.Identifier, &e.Actor, &e.Source, &e.RunID, &e.Message} {
+		*s = plainText(*s)
+	}
+	for _, raw := range [...]*[]byte{&e.Before, &e.After, &e.Data} {
+		if bytes.IndexByte(*raw, 0) >= 0 || !utf8.Valid(*raw) {
+			*raw = []byte(plainText(string(*raw)))
+		}
+	}
 }
 
 // History implements catalog.View.

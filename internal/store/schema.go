@@ -12,7 +12,8 @@ import (
 )
 
 // What Copy asks of each database's own tables about its schema. The tables of the job queue and of the migrations are
-// none of ours.
+// none of ours, and the index of words (entity_words, on SQLite with tables of its own below it, and words_queue) is each
+// database's own: it is made anew of what was copied.
 
 // querier is a pool or a transaction.
 type querier interface {
@@ -61,6 +62,7 @@ func tablesOf(ctx context.Context, q querier, query string) ([]table, error) {
 func sqliteTables(ctx context.Context, q querier) ([]table, error) {
 	return tablesOf(ctx, q, `SELECT m.name, c.name, c.type FROM sqlite_master m JOIN pragma_table_info(m.name) c
 		WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite\_%' ESCAPE '\' AND m.name NOT LIKE 'river\_%' ESCAPE '\' AND m.name <> 'goose_db_version'
+			AND m.name NOT LIKE 'entity\_words%' ESCAPE '\' AND m.name <> 'words_queue'
 		ORDER BY m.rowid, c.cid`)
 }
 
@@ -68,7 +70,8 @@ func postgresTables(ctx context.Context, q querier) ([]table, error) {
 	return tablesOf(ctx, q, `SELECT t.relname, c.attname, format_type(c.atttypid, NULL) FROM pg_class t
 		JOIN pg_attribute c ON c.attrelid = t.oid AND c.attnum > 0 AND NOT c.attisdropped
 		WHERE t.relnamespace = current_schema()::regnamespace AND t.relkind IN ('r', 'p') AND NOT t.relispartition
-			AND t.relname NOT LIKE 'river\_%' AND t.relname <> 'goose_db_version' ORDER BY t.oid, c.attnum`)
+			AND t.relname NOT LIKE 'river\_%' AND t.relname <> 'goose_db_version'
+			AND t.relname NOT LIKE 'entity\_words%' AND t.relname <> 'words_queue' ORDER BY t.oid, c.attnum`)
 }
 
 // sqliteCounters are the counters of tables that never give an id twice. The others go on after their highest.

@@ -88,6 +88,9 @@ type query struct {
 	sql        *dialect
 	names      *names
 	scoped     bool // one blueprint is searched
+	blueprint  int64
+	uses       []use
+	hasIndex   func(use) bool // nil where it does not matter
 	conditions []string
 	args       []any
 }
@@ -162,6 +165,13 @@ func (t *catalogTx) compile(ctx context.Context, f catalog.Find) (*query, error)
 		return nil, err
 	}
 	q := &query{sql: t.sql, names: n}
+	if t.engine.prepares {
+		q.hasIndex = func(u use) bool {
+			there := 0
+			err := t.row(ctx, `SELECT count(*) FROM sqlite_master WHERE type = 'index' AND name = $1`, []any{u.name()}, &there)
+			return err == nil && there > 0
+		}
+	}
 	if f.Blueprint != "" {
 		id, err := t.blueprintID(ctx, f.Blueprint)
 		if err != nil {
@@ -169,7 +179,7 @@ func (t *catalogTx) compile(ctx context.Context, f catalog.Find) (*query, error)
 		}
 		// The number itself, no parameter: only so does the planner know which partial indexes serve.
 		q.conditions = append(q.conditions, "e.blueprint_id = "+strconv.FormatInt(id, 10))
-		q.scoped = true
+		q.scoped, q.blueprint = true, id
 	}
 	if f.Text != "" {
 		needle := q.bind(strings.Map(asciiLower, f.Text))
@@ -179,9 +189,16 @@ func (t *catalogTx) compile(ctx context.Context, f catalog.Find) (*query, error)
 	if f.Rule.Combinator == "and" {
 		rules = f.Rule.Rules // each on its own, so that the planner sees plain terms
 	}
+	found := false
 	for _, r := range rules {
-		q.conditions = append(q.conditions, q.rule(r))
+		condition, finds := q.rule(r)
+		q.conditions = append(q.conditions, condition)
+		found = found || finds
 	}
+	if found {
+		q.passBy(q.conditions)
+	}
+	t.uses.note(q.uses)
 	return q, nil
 }
 
@@ -195,22 +212,42 @@ func asciiLower(r rune) rune {
 // rule compiles a node: an expression that is true where the node holds. Negation stands at conditions alone, where NULL
 // counts as false before it; above them are AND and OR, for which a NULL in WHERE is as good as false. So conditions
 // stay plain terms, which an index can answer.
-func (q *query) rule(r catalog.Rule) string {
+//
+// finds says that whatever holds was found by id beforehand: among those few the rest is decided.
+func (q *query) rule(r catalog.Rule) (condition string, finds bool) {
 	if r.Combinator != "" {
 		if len(r.Rules) == 0 {
-			return "1 = 1"
+			return "1 = 1", false
 		}
 		parts := make([]string, len(r.Rules))
+		all, some := true, false
 		for i, sub := range r.Rules {
-			parts[i] = q.rule(sub)
+			parts[i], finds = q.rule(sub)
+			all, some = all && finds, some || finds
 		}
-		return balanced(parts, " "+strings.ToUpper(r.Combinator)+" ")
+		if r.Combinator == "and" && some {
+			q.passBy(parts)
+		}
+		return balanced(parts, " "+strings.ToUpper(r.Combinator)+" "), all || some && r.Combinator == "and"
 	}
-	condition := q.condition(r)
+	condition = q.condition(r)
 	if r.Negate {
-		return "NOT coalesce(" + condition + ", 1 = 0)"
+		return "NOT coalesce(" + condition + ", 1 = 0)", false
 	}
-	return condition
+	return condition, strings.HasPrefix(condition, "e.id IN (") || strings.HasPrefix(condition, "(e.id IN (")
+}
+
+// passBy keeps SQLite from going through a whole blueprint where ids are known: it has no idea how many a query finds, and
+// the plus hides the index. PostgreSQL has.
+func (q *query) passBy(conditions []string) {
+	if q.hasIndex == nil {
+		return
+	}
+	for i, c := range conditions {
+		if strings.HasPrefix(c, "e.blueprint_id ") {
+			conditions[i] = "+" + c
+		}
+	}
 }
 
 // subject is how to read what a condition looks at: SQL that is NULL where there is nothing of that kind. list is a
@@ -220,6 +257,7 @@ type subject struct {
 	elementText, elementNum, elementTruth string
 	missing, empty                        string // not there; there, but an empty list ("" for never)
 	equalsList                            func(values string) string
+	dated                                 bool // date-times are equal when they are the same instant
 }
 
 const none = ""
@@ -232,7 +270,9 @@ func (q *query) subject(s catalog.Subject) subject {
 	case s.Kind == catalog.RelationValue:
 		return q.relation(s)
 	case s.Kind == catalog.ValueProperty && propertyName.MatchString(s.Name):
-		return q.member("e.properties", q.sql.key(s.Name))
+		p := q.member("e.properties", q.sql.key(s.Name))
+		p.dated = true
+		return p
 	case s.Kind != catalog.MetaProperty: // no entity has it
 		return subject{missing: "1 = 1"}
 	}
@@ -353,6 +393,14 @@ func (q *query) integer(n int64) string { return "CAST(" + q.bind(n) + " AS BIGI
 
 func (q *query) number(n float64) string { return "CAST(" + q.bind(n) + " AS DOUBLE PRECISION)" }
 
+// instant is what is compared with an instant for equality.
+func (s subject) instant() string {
+	if s.text != none && !s.dated {
+		return none
+	}
+	return s.millis
+}
+
 func (q *query) text(s string) string { return "CAST(" + q.bind(s) + " AS TEXT)" }
 
 // plain compiles what an index answers; "" is for the rest.
@@ -362,7 +410,7 @@ func (q *query) plain(r catalog.Rule) string {
 	}
 	texts := make([]string, 0, len(r.Values))
 	for _, v := range r.Values {
-		if v.Kind == catalog.TextValue {
+		if v.Kind == catalog.TextValue && !(v.IsTime && r.Subject.Kind == catalog.ValueProperty) {
 			texts = append(texts, v.Text)
 		}
 	}
@@ -418,6 +466,9 @@ func (q *query) identifiers(texts []string) string {
 // an element does; lists are found by the bracket that their text begins with.
 func (q *query) textProperty(r catalog.Rule, texts []string) string {
 	d, key := q.sql, q.sql.key(r.Subject.Name)
+	if q.scoped && !r.Negate {
+		q.uses = append(q.uses, use{q.blueprint, r.Subject.Name})
+	}
 	held := d.indexed("e.properties", key)
 	one := "(" + held + " IN " + q.texts(cutTexts(texts, d.cut)) + " AND " + d.isText("e.properties", key)
 	if d.cut > 0 {
@@ -427,8 +478,22 @@ func (q *query) textProperty(r catalog.Rule, texts []string) string {
 	if r.Operator == catalog.OpEqual {
 		return one
 	}
+	if q.hasIndex != nil && q.scoped && !r.Negate && q.hasIndex(use{q.blueprint, r.Subject.Name}) {
+		return q.unionOfTexts(r, texts)
+	}
 	// '\\' is the sign after '['.
 	return "(" + one + " OR (" + held + " >= '[' AND " + held + " < '\\' AND " + q.among(q.member("e.properties", key), r.Values) + "))"
+}
+
+// unionOfTexts is textProperty for SQLite once there is an index: of two conditions joined by OR it would use neither's.
+func (q *query) unionOfTexts(r catalog.Rule, texts []string) string {
+	const column = "x.properties"
+	d, key := q.sql, q.sql.key(r.Subject.Name)
+	// By its own reckoning SQLite would rather read the whole blueprint.
+	index := use{q.blueprint, r.Subject.Name}.name()
+	from := "SELECT x.id FROM entities x INDEXED BY " + index + " WHERE x.blueprint_id = " + strconv.FormatInt(q.blueprint, 10) + " AND " + d.indexed(column, key)
+	return "e.id IN (" + from + " IN " + q.texts(texts) + " AND " + d.isText(column, key) +
+		" UNION ALL " + from + " >= '[' AND " + d.indexed(column, key) + " < '\\' AND " + q.among(q.member(column, key), r.Values) + ")"
 }
 
 // cutTexts cuts texts to so many characters; 0 leaves them as they are.
@@ -464,18 +529,19 @@ func (q *query) equal(s subject, v catalog.Value) string {
 		}
 		return "(" + s.json + " = " + q.text(v.Text) + ")"
 	}
-	return q.scalar(s.text, s.num, s.truth, s.millis, []catalog.Value{v})
+	return q.scalar(s.text, s.num, s.truth, s.instant(), []catalog.Value{v})
 }
 
 // scalar compares single values: text, num and truth are three readings of one.
 func (q *query) scalar(text, num, truth, millis string, values []catalog.Value) string {
 	var texts, nums, truths, times []string
 	for _, v := range values {
+		if v.IsTime && millis != none {
+			times = append(times, q.integer(v.Time))
+		}
 		switch {
 		case v.Kind == catalog.TextValue && text != none:
 			texts = append(texts, v.Text)
-		case v.Kind == catalog.TextValue && v.IsTime && millis != none: // a column of instants
-			times = append(times, q.integer(v.Time))
 		case v.Kind == catalog.NumberValue && num != none:
 			nums = append(nums, q.number(v.Number))
 		case v.Kind == catalog.BoolValue && truth != none:
@@ -502,14 +568,18 @@ func (q *query) scalar(text, num, truth, millis string, values []catalog.Value) 
 
 // among holds when an element of the list is one of the values.
 func (q *query) among(s subject, values []catalog.Value) string {
-	return "EXISTS (SELECT 1 FROM " + s.list + " WHERE " + q.scalar(s.elementText, s.elementNum, s.elementTruth, "", values) + ")"
+	millis := none
+	if s.dated {
+		millis = q.sql.millis("(" + s.elementText + ")")
+	}
+	return "EXISTS (SELECT 1 FROM " + s.list + " WHERE " + q.scalar(s.elementText, s.elementNum, s.elementTruth, millis, values) + ")"
 }
 
 func (q *query) in(s subject, values []catalog.Value) string {
 	if len(values) == 0 {
 		return "1 = 0"
 	}
-	parts := []string{q.scalar(s.text, s.num, s.truth, s.millis, values)}
+	parts := []string{q.scalar(s.text, s.num, s.truth, s.instant(), values)}
 	if s.list != "" {
 		parts = append(parts, q.among(s, values))
 	}

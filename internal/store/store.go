@@ -63,6 +63,21 @@ func Open(ctx context.Context, where string) (*Store, error) {
 	if err := s.migrate(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
+	if err := s.seed(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// OpenBare is Open for the target of Copy: a new database gets the schema and nothing else.
+func OpenBare(ctx context.Context, where string) (*Store, error) {
+	s, err := connect(ctx, where, true)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.migrate(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
 	return s, nil
 }
 
@@ -93,7 +108,7 @@ func connect(ctx context.Context, where string, create bool) (*Store, error) {
 
 // migrate brings the schema up to date. Of several processes that start at once, one does it.
 func (s *Store) migrate(ctx context.Context) error {
-	err := s.alone(ctx, func() error {
+	return s.alone(ctx, func() error {
 		p, current, target, err := s.versions(ctx)
 		if err != nil || current == target {
 			return err
@@ -103,10 +118,6 @@ func (s *Store) migrate(ctx context.Context) error {
 		}
 		return nil
 	})
-	if err != nil {
-		return err
-	}
-	return s.seed(ctx)
 }
 
 // alone runs fn while no other process does so on this database.
@@ -131,9 +142,12 @@ func (s *Store) checkSchema(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if current == 0 {
+		return fault.Errorf(fault.NotFound, "%s holds no Longshore catalog", s.name)
+	}
 	if current < target {
 		return fault.Errorf(fault.Invalid, "the data in %s is being worked on by an older Longshore (schema %d, this program's is %d)", s.name, current, target).
-			WithHint("stop the older one first, or use its program")
+			WithCode(OlderSchema, nil).WithHint("stop the older one first, or use its program")
 	}
 	return nil
 }
@@ -241,6 +255,9 @@ func (s *Store) InTx(ctx context.Context, fn func(tx *sql.Tx) error) error {
 	}
 	return nil
 }
+
+// OlderSchema is the code of the fault of a database that Attach would have to bring up to date.
+const OlderSchema = "older_schema"
 
 // DiskFull is the code of the fault for a disk without room, here and in the lake.
 const DiskFull = "disk_full"

@@ -158,6 +158,28 @@ func (y *Syncs) StartRun(ctx context.Context, c pipeline.Connection, streams []p
 	return id, started, nil
 }
 
+// Requeue queues the runs under way, but for a feed's, and returns how many there are.
+func (y *Syncs) Requeue(ctx context.Context) (n int, err error) {
+	err = y.s.InTx(ctx, func(tx *sql.Tx) error {
+		rows, err := tx.QueryContext(ctx, `SELECT id FROM syncs WHERE status = 'running' AND cause <> $1 ORDER BY id`, pipeline.CauseFeed)
+		if err != nil {
+			return err
+		}
+		ids, err := column[int64](rows)
+		for _, id := range ids {
+			if err := y.queueSync(ctx, tx, id); err != nil {
+				return err
+			}
+		}
+		n = len(ids)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("queue the runs under way: %w", err)
+	}
+	return n, nil
+}
+
 // began is the start of a run that begins now. It names the run's objects, so no two runs have the same.
 func (y *Syncs) began(ctx context.Context, tx *sql.Tx) (at int64, err error) {
 	err = tx.QueryRowContext(ctx, `SELECT coalesce(max(started_at), 0) + 1 FROM syncs`).Scan(&at)

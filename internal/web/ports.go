@@ -19,6 +19,7 @@ type Catalog interface {
 	Counts(ctx context.Context) (map[string]int64, error)
 	Search(ctx context.Context, req catalog.SearchRequest) (catalog.SearchPage, error)
 	CountMatches(ctx context.Context, req catalog.SearchRequest) (int64, error)
+	FindWords(ctx context.Context, text string, limit int) ([]catalog.Entity, error)
 	Entity(ctx context.Context, blueprint, identifier string) (catalog.Entity, error)
 	Referrers(ctx context.Context, target catalog.Key) ([]catalog.ReferrerCount, error)
 	ReferrersBy(ctx context.Context, target catalog.Key, blueprint, relation string, after int64, limit int) ([]catalog.Entity, error)

@@ -49,7 +49,7 @@ func (s *site) why(w http.ResponseWriter, r *http.Request) error {
 	return s.render(w, r, "why", page{Title: "Why", Nav: "verdicts", Data: p})
 }
 
-// findEntities finds the entities with that identifier, then those with it in identifier or title, and who waits for one.
+// findEntities finds the entities with that identifier, then those with its words in identifier, title or strings, and who waits for one.
 func (s *site) findEntities(r *http.Request, p *whyPage) error {
 	ctx := r.Context()
 	exact, err := json.Marshal(map[string]any{"combinator": "and", "rules": []any{map[string]any{"property": "$identifier", "operator": "=", "value": p.ID}}})
@@ -57,13 +57,16 @@ func (s *site) findEntities(r *http.Request, p *whyPage) error {
 		return err
 	}
 	seen := map[catalog.Key]bool{}
-	for _, req := range []catalog.SearchRequest{{Query: exact, Limit: maxFound}, {Text: p.ID, Limit: maxFound}} {
-		req.Reading.Stored = true
-		found, err := s.Catalog.Search(ctx, req)
-		if err != nil {
-			return err
-		}
-		for _, e := range found.Entities {
+	found, err := s.Catalog.Search(ctx, catalog.SearchRequest{Query: exact, Limit: maxFound, Reading: catalog.Reading{Stored: true, Unscored: true}})
+	if err != nil {
+		return err
+	}
+	worded, err := s.Catalog.FindWords(ctx, p.ID, maxFound)
+	if err != nil {
+		return err
+	}
+	for _, list := range [][]catalog.Entity{found.Entities, worded} {
+		for _, e := range list {
 			key := catalog.Key{Blueprint: e.Blueprint, Identifier: e.Identifier}
 			if !seen[key] && len(p.Entities) < maxFound {
 				seen[key] = true

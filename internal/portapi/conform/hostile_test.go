@@ -36,9 +36,22 @@ func (h *house) hostile(method, path, body string, statuses ...int) answer {
 
 // bodyRoutes take a JSON body.
 var bodyRoutes = [][2]string{
-	{"POST", "/v1/auth/access_token"}, {"POST", "/v1/blueprints"}, {"PUT", "/v1/blueprints/okta_group"}, {"PATCH", "/v1/blueprints/okta_group"}, {"POST", groups}, {"PUT", groups + "/g"}, {"PATCH", groups + "/g"},
-	{"POST", groups + "/bulk"}, {"POST", "/v1/blueprints/okta_group/bulk/entities/delete"}, {"POST", groups + "/search"}, {"POST", groups + "/search/count"}, {"POST", "/v1/entities/search"},
-	{"POST", "/v1/blueprints/entities/datasource-entities"}, {"POST", "/v1/webhooks"}, {"PUT", "/v1/webhooks/w"}, {"PATCH", "/v1/webhooks/w"},
+	{"POST", "/v1/auth/access_token"},
+	{"POST", "/v1/blueprints"},
+	{"PUT", "/v1/blueprints/okta_group"},
+	{"PATCH", "/v1/blueprints/okta_group"},
+	{"POST", groups},
+	{"PUT", groups + "/g"},
+	{"PATCH", groups + "/g"},
+	{"POST", groups + "/bulk"},
+	{"POST", "/v1/blueprints/okta_group/bulk/entities/delete"},
+	{"POST", groups + "/search"},
+	{"POST", groups + "/search/count"},
+	{"POST", "/v1/entities/search"},
+	{"POST", "/v1/blueprints/entities/datasource-entities"},
+	{"POST", "/v1/webhooks"},
+	{"PUT", "/v1/webhooks/w"},
+	{"PATCH", "/v1/webhooks/w"},
 }
 
 func TestDeepJSONIsRefused(t *testing.T) {

@@ -92,3 +92,36 @@ BEGIN
   RETURN secs * 1000 + coalesce(rpad(left(m[7], 3), 3, '0')::int, 0);
 END $$;
 -- +goose StatementEnd
+
+-- The words of entities, for global search: cut in Go, so that both databases know the same. They follow the entities in
+-- the background: words_queue holds those that changed since.
+CREATE TABLE entity_words (
+  entity_id BIGINT PRIMARY KEY,
+  words     TSVECTOR NOT NULL
+);
+CREATE INDEX entity_words_by_word ON entity_words USING gin (words);
+CREATE TABLE words_queue (
+  entity_id BIGINT PRIMARY KEY
+);
+INSERT INTO words_queue SELECT id FROM entities;
+-- +goose StatementBegin
+CREATE FUNCTION longshore_queue_words() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO words_queue (entity_id) SELECT id FROM changed ON CONFLICT DO NOTHING;
+  RETURN NULL;
+END $$;
+-- +goose StatementEnd
+CREATE TRIGGER words_of_new AFTER INSERT ON entities REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION longshore_queue_words();
+CREATE TRIGGER words_of_changed AFTER UPDATE ON entities REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION longshore_queue_words();
+CREATE TRIGGER words_of_gone AFTER DELETE ON entities REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION longshore_queue_words();
+-- A blueprint that enters or leaves global search.
+-- +goose StatementBegin
+CREATE FUNCTION longshore_queue_blueprint() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO words_queue (entity_id) SELECT id FROM entities WHERE blueprint_id = NEW.id ON CONFLICT DO NOTHING;
+  RETURN NULL;
+END $$;
+-- +goose StatementEnd
+CREATE TRIGGER words_of_blueprint AFTER UPDATE OF doc ON blueprints FOR EACH ROW
+WHEN ((OLD.doc::json ->> 'includeInGlobalSearch') IS DISTINCT FROM (NEW.doc::json ->> 'includeInGlobalSearch')
+  OR (OLD.doc::json ->> 'history') IS DISTINCT FROM (NEW.doc::json ->> 'history')) EXECUTE FUNCTION longshore_queue_blueprint();

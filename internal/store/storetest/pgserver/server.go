@@ -34,7 +34,6 @@ type server struct {
 	admin    *sql.DB
 	once     sync.Once
 	fresh    chan freshDatabase
-	wanted   chan struct{} // asked for by a test, on a server that is not ours
 	old      chan string
 	template string // a prepared database to copy, or ""
 	err      error  // why there is none
@@ -44,19 +43,15 @@ type server struct {
 var theServer = sync.OnceValue(start)
 
 // Database returns the URL of a new database, dropped when the test ends. It skips the test where there is no server.
-// prepare, which may be nil, is run on a database that those of this process are copied from; on a server that is not
-// ours it is left out, and the database is empty.
+// prepare, the same in every call, is run on a database that those of this process are copied from; without it, and on
+// a server that is not ours, the database is empty.
 func Database(t testing.TB, prepare func(ctx context.Context, url string) error) string {
 	t.Helper()
 	s := theServer()
 	if s.err != nil {
 		t.Skipf("no PostgreSQL: %v", s.err)
 	}
-	s.once.Do(func() { s.makeTemplate(t, prepare) })
-	if !s.own {
-		<-s.wanted
-	}
-	made := <-s.fresh
+	made := s.make(t, prepare)
 	if made.err != nil {
 		t.Fatalf("make a database for the test: %v", made.err)
 	}
@@ -72,23 +67,28 @@ func Database(t testing.TB, prepare func(ctx context.Context, url string) error)
 	return s.database(made.name)
 }
 
+// make returns a new database.
+func (s *server) make(t testing.TB, prepare func(ctx context.Context, url string) error) freshDatabase {
+	t.Helper()
+	if prepare == nil || !s.own {
+		name := "longshore_test_" + random()
+		return freshDatabase{name, s.exec(context.Background(), "CREATE DATABASE "+name+" ENCODING 'UTF8' TEMPLATE template0")}
+	}
+	s.once.Do(func() { s.makeTemplate(t, prepare) })
+	return <-s.fresh
+}
+
 // freshDatabase is one that no test has seen.
 type freshDatabase struct {
 	name string
 	err  error
 }
 
-// supply makes databases, one ahead of the tests where they are cheap and nobody minds those that are left over.
+// supply makes copies of the template, one ahead of the tests.
 func (s *server) supply() {
 	for {
-		if !s.own {
-			s.wanted <- struct{}{}
-		}
 		name := "longshore_test_" + random()
-		create := "CREATE DATABASE " + name + " ENCODING 'UTF8' TEMPLATE template0"
-		if s.template != "" {
-			create = "CREATE DATABASE " + name + " TEMPLATE " + s.template + " STRATEGY file_copy" // without fsync the faster one
-		}
+		create := "CREATE DATABASE " + name + " TEMPLATE " + s.template + " STRATEGY file_copy" // without fsync the faster one
 		s.fresh <- freshDatabase{name, s.exec(context.Background(), create)}
 	}
 }
@@ -209,7 +209,8 @@ func startOwn(bin string) (*server, error) {
 func (s *server) connect() {
 	s.admin, s.err = sql.Open("pgx", s.url)
 	const most = 1000
-	s.fresh, s.wanted, s.old = make(chan freshDatabase), make(chan struct{}), make(chan string, most)
+	s.fresh, s.old = make(chan freshDatabase), make(chan string, most)
+	go s.clear()
 }
 
 // await waits until the server answers.
@@ -227,10 +228,6 @@ func (s *server) await() (err error) {
 // makeTemplate prepares a database once, for the others to be copies of it.
 func (s *server) makeTemplate(t testing.TB, prepare func(ctx context.Context, url string) error) {
 	t.Helper()
-	defer func() { go s.supply(); go s.clear() }()
-	if prepare == nil || !s.own {
-		return
-	}
 	const name = "longshore_template"
 	ctx := context.Background()
 	if err := s.exec(ctx, "CREATE DATABASE "+name+" ENCODING 'UTF8' TEMPLATE template0"); err != nil {
@@ -240,4 +237,5 @@ func (s *server) makeTemplate(t testing.TB, prepare func(ctx context.Context, ur
 		t.Fatalf("prepare the template: %v", err)
 	}
 	s.template = name
+	go s.supply()
 }

@@ -1,0 +1,123 @@
+package store_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"longshore/internal/catalog"
+	"longshore/internal/store"
+	"longshore/internal/store/storetest"
+)
+
+const server = `{"identifier":"server","title":"Server","schema":{"properties":{"status":{"type":"string"},"a\\b=":{"type":"string"}},"required":[]},
+	"relations":{"parent":{"target":"server"},"in":{"target":"server","many":true},"parts":{"target":"server","many":true,"inverseOf":"parent"}}}`
+
+// fill makes n servers, each the child of the one with a tenth of its number.
+func fill(t *testing.T, s *store.Store, n int) (*catalog.Catalog, *store.Catalog) {
+	t.Helper()
+	below := s.Catalog()
+	c := catalog.New(below, time.Now)
+	if _, err := c.CreateBlueprint(t.Context(), json.RawMessage(server), catalog.Writer{}); err != nil {
+		t.Fatal(err)
+	}
+	changes := make([]catalog.Change, 0, n)
+	for i := range n {
+		changes = append(changes, catalog.Change{
+			Blueprint: "server", Identifier: fmt.Sprintf("s%05d", i), Lenient: true,
+			Properties: []catalog.Field{{Name: "status", Value: fmt.Appendf(nil, `"v%d"`, i%500)}, {Name: `a\b=`, Value: fmt.Appendf(nil, `["v%d"]`, i%500)}},
+			Relations:  []catalog.Field{{Name: "parent", Value: fmt.Appendf(nil, `"s%05d"`, i/10)}, {Name: "in", Value: []byte(`["s00000"]`)}},
+		})
+	}
+	err := below.InTx(t.Context(), func(tx catalog.Tx) error {
+		_, err := c.Apply(t.Context(), tx, changes, nil)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, below
+}
+
+func TestSearchesThatRepeatGetAnIndex(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		c, below := fill(t, s, 3000)
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- below.Follow(ctx, func(err error) { t.Error(err) }) }()
+		defer func() {
+			stop()
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		}()
+		for _, query := range []string{
+			`{"property":"status","operator":"=","value":"v7"}`,
+			`{"combinator":"and","rules":[{"property":"status","operator":"in","value":["v7","v8"]}]}`,
+			`{"property":"a\\b=","operator":"containsAny","value":["v7"]}`,
+		} {
+			req := catalog.SearchRequest{Query: json.RawMessage(query), Blueprint: "server"}
+			plan := explain(t, s, c, req)
+			if strings.Contains(plan, "search_") {
+				t.Logf("%s is served at once", query)
+			}
+			for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline) && !strings.Contains(plan, "search_"); {
+				page, err := c.Search(t.Context(), req)
+				if err != nil || len(page.Entities) == 0 {
+					t.Fatalf("%s finds %d: %v", query, len(page.Entities), err)
+				}
+				plan = explain(t, s, c, req)
+			}
+			if !strings.Contains(plan, "search_") {
+				t.Errorf("%s: searched again and again, no index serves it:\n%s", query, plan)
+			}
+		}
+	})
+}
+
+// explain returns how the database would run a search.
+func explain(t *testing.T, s *store.Store, c *catalog.Catalog, req catalog.SearchRequest) string {
+	t.Helper()
+	if storetest.OnPostgres() {
+		if _, err := s.Writer().ExecContext(t.Context(), `ANALYZE entities; ANALYZE relations`); err != nil {
+			t.Fatal(err)
+		}
+	}
+	plan, err := store.Explained(t.Context(), s, c, req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plan
+}
+
+// TestNoSearchByAnIndexScansTheTable holds what is promised: conditions on identifiers and relations look at few rows.
+func TestNoSearchByAnIndexScansTheTable(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		c, _ := fill(t, s, 3000)
+		for _, query := range []string{
+			`{"property":"$identifier","operator":"=","value":"s00007"}`,
+			`{"property":"$identifier","operator":"in","value":["s00007","s00008"]}`,
+			`{"relation":"parent","operator":"=","value":"s00007"}`,
+			`{"relation":"parent","operator":"in","value":["s00007","s00008"]}`,
+			`{"relation":"in","operator":"contains","value":"s00007"}`,
+			`{"operator":"relatedTo","blueprint":"server","value":"s00299","direction":"upstream"}`,
+			`{"operator":"relatedTo","blueprint":"server","value":"s00299","direction":"downstream"}`,
+			`{"operator":"matchAny","property":{"path":["parent","parent"]},"value":"s00002"}`,
+			`{"operator":"matchAny","property":{"path":["parts"],"fromBlueprint":"server"},"value":"s00002"}`,
+			`{"operator":"matchAny","property":{"path":[{"relation":"parent","maxHops":3}],"fromBlueprint":"server"},"value":"s02999"}`,
+		} {
+			for _, blueprint := range []string{"server", ""} {
+				plan := explain(t, s, c, catalog.SearchRequest{Query: json.RawMessage(query), Blueprint: blueprint})
+				for line := range strings.Lines(plan) {
+					line = strings.TrimSpace(line)
+					if strings.HasSuffix(line, "(blueprint_id=?)") || strings.HasPrefix(line, "SCAN e") && !strings.Contains(line, "VIRTUAL") || strings.HasPrefix(line, "SCAN r") || strings.Contains(line, "Seq Scan on entities") || strings.Contains(line, "Seq Scan on relations") {
+						t.Errorf("%s in %q looks at the whole table: %s\n%s", query, blueprint, line, plan)
+					}
+				}
+			}
+		}
+	})
+}
