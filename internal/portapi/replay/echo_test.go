@@ -140,3 +140,40 @@ func TestTerraformReadsEntitiesAsWritten(t *testing.T) {
 		t.Errorf("after a PUT that leaves them out: %v", got)
 	}
 }
+
+// The acceptance tests of port_webhook, as mappings: each is read again with the members that were sent, and no other.
+func TestTerraformReadsWebhooksAsWritten(t *testing.T) {
+	origin, _ := serve(t)
+	p := newProvider(t, origin)
+	for n, mapping := range []string{
+		`{"blueprint":"micro","operation":"create","filter":".headers.x == \"y\"","entity":{"identifier":".body.id","title":".body.title","properties":{"author":".body.user.login","url":".body.url"}}}`,
+		`{"blueprint":"micro","operation":"delete","entity":{"identifier":".body.id"}}`,
+		`{"blueprint":"micro","operation":{"type":"create"},"entity":{"identifier":".body.id"}}`,
+		`{"blueprint":"micro","operation":{"type":"delete","deleteDependents":true},"entity":{"identifier":".body.id"}}`,
+		`{"blueprint":"micro","operation":{"type":"delete","deleteDependents":false},"entity":{"identifier":".body.id"}}`,
+		`{"blueprint":"micro","itemsToParse":".body.commits","entity":{"identifier":".item.id","title":"","icon":"\"Terraform\"","team":"[]","properties":{},"relations":{"one":".item.parent","many":"[.item.peers[].id]"}}}`,
+		`{"blueprint":"micro","entity":{"identifier":".body.id","relations":{"one":{"combinator":"'and'","rules":[{"property":"'$title'","operator":"'='","value":".body.author"}]}}}}`,
+		`{"blueprint":"micro","entity":{"identifier":{"combinator":"'or'","rules":[{"property":"'$identifier'","operator":"'='","value":".body.id"},{"property":"'url'","operator":"'contains'","value":".body.url"}]},"properties":{"a":".body.a"}}}`,
+	} {
+		const security = `{"secret":"test","signatureHeaderName":"X-Hub-Signature-256","signatureAlgorithm":"sha256","signaturePrefix":"sha256=","requestIdentifierPath":".body.repository.full_name"}`
+		body := `{"identifier":"tf-hook","title":"Test","icon":"Terraform","description":"","enabled":true,"security":` + security + `,"mappings":[` + mapping + `,` + mapping + `]}`
+		for i, call := range []struct {
+			method, path string
+			status       int
+		}{{"POST", "/v1/webhooks", 201}, {"PUT", "/v1/webhooks/tf-hook", 200}} {
+			p.send(call.method, call.path, body).ok(call.status)
+			var got struct{ Integration map[string]any }
+			p.send("GET", "/v1/webhooks/tf-hook", "").ok(200, &got)
+			echoed(t, call.method+" of mapping "+string(rune('1'+n)), decoded(t, body), got.Integration)
+			if key, there := got.Integration["webhookKey"].(string); !there || key == "" {
+				t.Errorf("call %d: no key", i)
+			}
+		}
+		p.send("DELETE", "/v1/webhooks/tf-hook", "").ok(200)
+	}
+	// A search that makes no sense is refused with a reason, not by a crash; nothing is made of it.
+	a := p.send("POST", "/v1/webhooks", `{"identifier":"tf-bad","title":"T","enabled":true,"security":{},"mappings":[{"blueprint":"micro","entity":{"identifier":{"combinator":"'invalid'","rules":[{"property":"'$x'","operator":"'='","value":".body.a"}]}}}]}`)
+	if a.status != 201 && a.status != 422 {
+		t.Errorf("%s: %d %s", a.call, a.status, a.body)
+	}
+}
