@@ -242,7 +242,7 @@ func TestHostileDefinitionsAndValues(t *testing.T) {
 	}
 	_, err = b.CreateBlueprint(t.Context(), simple("many", "{"+properties.String()[1:]+"}", "{}"), catalog.Writer{})
 	wantFault(t, err, fault.Invalid, "invalid_request")
-	if took := time.Since(started); took > 20*time.Second {
+	if took := time.Since(started); took > time.Minute {
 		t.Errorf("took %v", took)
 	}
 }

@@ -82,8 +82,8 @@ func receive[T any](t *testing.T, c <-chan T) T {
 	select {
 	case v := <-c:
 		return v
-	case <-time.After(8 * time.Second):
-		t.Fatal("nothing happened in 8 seconds")
+	case <-time.After(30 * time.Second):
+		t.Fatal("nothing happened in 30 seconds")
 		panic("unreachable")
 	}
 }

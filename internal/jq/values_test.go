@@ -60,7 +60,7 @@ func valueCases(t testing.TB) []valueCase {
 // outcome is what the program makes of the input, in the words of a case.
 func outcome(t testing.TB, program, input string) string {
 	t.Helper()
-	p, err := Compile(program, Options{Timeout: 2 * time.Second})
+	p, err := Compile(program, Options{Timeout: 20 * time.Second})
 	if err != nil {
 		return "refused: " + err.Error()
 	}

@@ -6,7 +6,9 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -55,7 +57,40 @@ func Where(t testing.TB) string {
 	if onPostgres.Load() {
 		return Postgres(t)
 	}
-	return filepath.Join(t.TempDir(), "longshore.db")
+	return file(t)
+}
+
+// prepared is a SQLite database with this program's schema: its tests' are copies, for making the schema takes longer than
+// many a test.
+var prepared = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "longshore-sqlite")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "longshore.db")
+	s, err := store.Open(context.Background(), path)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Close(); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+})
+
+// file returns the path of an empty SQLite database with this program's schema.
+func file(t testing.TB) string {
+	t.Helper()
+	content, err := prepared()
+	if err != nil {
+		t.Fatalf("prepare a database: %v", err)
+	}
+	path := filepath.Join(t.TempDir(), "longshore.db")
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // Postgres returns the URL of an empty PostgreSQL database with this program's schema, dropped when the test ends, or
@@ -75,7 +110,7 @@ func Postgres(t testing.TB) string {
 func Each(t *testing.T, fn func(t *testing.T, s *store.Store)) {
 	t.Helper()
 	if !rounds.Load() || !onPostgres.Load() {
-		t.Run("sqlite", func(t *testing.T) { fn(t, open(t, filepath.Join(t.TempDir(), "longshore.db"))) })
+		t.Run("sqlite", func(t *testing.T) { fn(t, open(t, file(t))) })
 	}
 	if !rounds.Load() || onPostgres.Load() {
 		t.Run("postgres", func(t *testing.T) { fn(t, open(t, Postgres(t))) })
