@@ -6,7 +6,7 @@ BIN := bin/longshore
 # The race detector needs a C compiler.
 RACE := $(shell if [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null 2>&1; then echo -race; fi)
 
-.PHONY: help run demo build test race check vet lint bench bench-okta bench-catalog fuzz e2e sdk generate clean
+.PHONY: help run demo build test race check vet lint bench bench-okta bench-catalog fuzz e2e sdk port-clients generate clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'

@@ -59,3 +59,32 @@ func (t *trouble) hopeless() error {
 	}
 	return nil
 }
+
+// maxOutage is how long a waiting command waits for a database that does not answer.
+const maxOutage = 2 * time.Minute
+
+// outage is a time in which the database did not answer a waiting command.
+type outage struct {
+	since time.Time // zero while it answers
+	last  error
+}
+
+// note takes the end of a question to the database. It returns the error that waiting would not mend; first tells that an
+// outage begins.
+func (o *outage) note(now time.Time, err error) (first bool, _ error) {
+	if err == nil {
+		*o = outage{}
+		return false, nil
+	}
+	if !fault.Is(err, fault.Unavailable) {
+		return false, err
+	}
+	if first = o.since.IsZero(); first {
+		o.since = now
+	}
+	o.last = err
+	if now.Sub(o.since) > maxOutage {
+		return false, err
+	}
+	return first, nil
+}

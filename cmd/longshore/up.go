@@ -323,14 +323,22 @@ func (w *worker) ended(ctx context.Context, syncID int64) (bool, error) {
 	return run.Status != pipeline.Running, nil
 }
 
-// until asks again and again whether it is done. It gives up when jobs keep failing.
+// until asks again and again whether it is done. It gives up when jobs keep failing. A database server that does not answer
+// is waited for, up to maxOutage: it may be starting again.
 func (w *worker) until(ctx context.Context, done func() (bool, error)) error {
 	turn := time.NewTicker(pollEvery)
 	defer turn.Stop()
 	defer w.say.done()
+	var out outage
 	for {
-		if ok, err := done(); ok || err != nil {
+		ok, err := done()
+		if err = w.app.store.Explain(err); ok && err == nil {
+			return nil
+		}
+		if first, err := out.note(time.Now(), err); err != nil {
 			return err
+		} else if first {
+			w.app.log.Warn("the database does not answer, and is waited for", "error", out.last, "longest", maxOutage)
 		}
 		if err := w.trouble.hopeless(); err != nil {
 			return err

@@ -208,6 +208,18 @@ func (g *Guard) SeesAll(ctx context.Context) error {
 	return c.refused(hidden[0], "read")
 }
 
+// SeesBlueprint refuses callers who may not see every entity of the blueprint, and notes that they are read.
+func (g *Guard) SeesBlueprint(ctx context.Context, blueprint string) error {
+	c, s, _, err := g.look(ctx, blueprint, nil)
+	if err != nil {
+		return err
+	}
+	if s.owned[blueprint] {
+		return c.refused(blueprint, "read")
+	}
+	return g.read(ctx, blueprint, nil)
+}
+
 // seen refuses a blueprint that is hidden, and lays over a query that only what is seen is looked at.
 func (s scope) seen(c *caller, blueprint string, query json.RawMessage) (json.RawMessage, error) {
 	type rule struct {

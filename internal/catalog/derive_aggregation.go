@@ -261,6 +261,9 @@ func (d *deriving) judge(all []*node, query Rule, low lowered) (func(*node) bool
 		list[i] = *n.Entity
 		list[i].Derived = n.object(names)
 	}
+	if err := addTeams(d.ctx, d.view, d.model, list, 0); err != nil {
+		return nil, err
+	}
 	matches, err := matching(d.ctx, d.view, d.model, list, &query, low)
 	if err != nil {
 		return nil, err

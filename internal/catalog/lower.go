@@ -55,6 +55,8 @@ func (l *lowering) lower(r *Rule) Rule {
 		remote, out = true, l.path(r.Path)
 	case r.Subject.Kind == ValueProperty:
 		out = l.property(r)
+	case r.Subject.Kind == MetaProperty && r.Subject.Name == "$team":
+		out = l.team(r)
 	case r.Subject.Kind == SchemaProperty:
 		out = l.schema(r)
 	case r.Subject.Kind == ScorecardValue:
@@ -116,6 +118,24 @@ func (l *lowering) property(r *Rule) Rule {
 		return Everything()
 	}
 	return or(ofBlueprints(derived, false), out)
+}
+
+// team is a condition on $team: where it is inherited, what is stored of it says nothing.
+func (l *lowering) team(r *Rule) Rule {
+	var heirs []string
+	for _, b := range l.scope {
+		if l.rules[b].owned.path != nil {
+			heirs = append(heirs, b)
+		}
+	}
+	if len(heirs) == 0 {
+		return *r
+	}
+	l.residual = true
+	if l.scoped {
+		return Everything()
+	}
+	return or(ofBlueprints(heirs, false), *r)
 }
 
 // each joins what a condition comes down to for each blueprint; where decide does not say, other holds.

@@ -222,6 +222,9 @@ func (g *migrating) all(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if g.Done >= maxMigrated && len(page.Entities) > 0 { // of a blueprint that grows by it: what it makes it finds again
+			return invalidRequest("more than %d entities", maxMigrated)
+		}
 		if err := g.chunk(ctx, page.Entities); err != nil {
 			return err
 		}

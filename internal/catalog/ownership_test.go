@@ -2,6 +2,7 @@ package catalog_test
 
 import (
 	"encoding/json"
+	"slices"
 	"testing"
 
 	"longshore/internal/catalog"
@@ -31,6 +32,25 @@ func TestTeamIsInheritedAlongThePath(t *testing.T) {
 	page, err := b.Search(t.Context(), catalog.SearchRequest{Blueprint: "service"})
 	if err != nil || string(page.Entities[0].Team) != `["core","web"]` {
 		t.Errorf("in a search: %+v %v", page.Entities, err)
+	}
+	for _, c := range [][3]string{{"service", "containsAny", `["web"]`}, {"", "containsAny", `["web"]`}, {"service", "isNotEmpty", ``}} {
+		rule := `{"property":"$team","operator":"` + c[1] + `"}`
+		if c[2] != "" {
+			rule = `{"property":"$team","operator":"` + c[1] + `","value":` + c[2] + `}`
+		}
+		query := json.RawMessage(`{"combinator":"and","rules":[` + rule + `,{"property":"$identifier","operator":"in","value":["x","y","b"]}]}`)
+		want := []string{"x"}
+		if c[0] == "" {
+			want = []string{"b", "x"}
+		}
+		page, err := b.Search(t.Context(), catalog.SearchRequest{Blueprint: c[0], Query: query})
+		var got []string
+		for _, e := range page.Entities {
+			got = append(got, e.Identifier)
+		}
+		if n, counted := b.CountMatches(t.Context(), catalog.SearchRequest{Blueprint: c[0], Query: query}); err != nil || counted != nil || !slices.Equal(got, want) || int(n) != len(want) {
+			t.Errorf("%s in %q: %q (%d), want %q: %v %v", rule, c[0], got, n, want, err, counted)
+		}
 	}
 	for blueprint, code := range map[string]string{"service": "inherited_ownership_enabled", "system": "team_inheritance_enabled"} {
 		c := call(t, blueprint, "z", `{}`)

@@ -162,7 +162,7 @@ func (b *batch) matches(blueprint string, raw []byte, limit int) ([]string, erro
 		return nil, err
 	}
 	if low.residual {
-		return nil, invalidRequest("a query in a relation or an identifier cannot look at what is calculated: mirror, calculation and aggregation properties, scorecards")
+		return nil, invalidRequest("a query in a relation or an identifier cannot look at what is calculated: mirror, calculation and aggregation properties, scorecards, inherited teams")
 	}
 	if err := b.flush(); err != nil {
 		return nil, err

@@ -10,8 +10,8 @@ import (
 	"longshore/internal/fault"
 )
 
-// users is the blueprint whose entities are the organisation's users, identified by e-mail address.
-const users = "_user"
+// UserBlueprint is the blueprint whose entities are the organisation's users, identified by e-mail address.
+const UserBlueprint = "_user"
 
 // User is a person, read from its entity.
 type User struct {
@@ -30,7 +30,7 @@ func (o *Org) Users(ctx context.Context, fn func([]User) error) error {
 		return err
 	}
 	for from := ""; ; {
-		page, err := o.catalog.Search(ctx, catalog.SearchRequest{Blueprint: users, From: from, Reading: catalog.Reading{Stored: true, Unscored: true}})
+		page, err := o.catalog.Search(ctx, catalog.SearchRequest{Blueprint: UserBlueprint, From: from, Reading: catalog.Reading{Stored: true, Unscored: true}})
 		if fault.Is(err, fault.NotFound) {
 			return nil
 		}
@@ -54,7 +54,7 @@ func (o *Org) Users(ctx context.Context, fn func([]User) error) error {
 
 // User returns one user, or fault.NotFound.
 func (o *Org) User(ctx context.Context, email string) (User, error) {
-	e, err := o.catalog.Entity(ctx, users, email)
+	e, err := o.catalog.Entity(ctx, UserBlueprint, email)
 	if fault.Is(err, fault.NotFound) {
 		return User{}, missing("User", email)
 	}

@@ -232,7 +232,18 @@ func toWireUser(u org.User) user {
 	return wire
 }
 
+// showsUsers refuses callers who may not see the entities that users are.
+func (a *API) showsUsers(r *request) error {
+	if a.Permissions == nil {
+		return nil
+	}
+	return a.Permissions.SeesBlueprint(r.Context(), org.UserBlueprint)
+}
+
 func (a *API) getUsers(w http.ResponseWriter, r *request) error {
+	if err := a.showsUsers(r); err != nil {
+		return err
+	}
 	all := []user{}
 	err := a.Organization.Users(r.Context(), func(page []org.User) error {
 		for _, u := range page {
@@ -253,6 +264,9 @@ func (a *API) getUsers(w http.ResponseWriter, r *request) error {
 const maxUsers = 50_000
 
 func (a *API) getUser(w http.ResponseWriter, r *request) error {
+	if err := a.showsUsers(r); err != nil {
+		return err
+	}
 	u, err := a.Organization.User(r.Context(), r.names["email"])
 	if err != nil {
 		return err

@@ -16,6 +16,8 @@ type Permissions interface {
 	PatchPermissions(ctx context.Context, blueprint string, patch json.RawMessage, actor string) (json.RawMessage, error)
 	// SeesAll refuses a caller from whom entities of some blueprint are kept.
 	SeesAll(ctx context.Context) error
+	// SeesBlueprint refuses a caller from whom entities of the blueprint are kept.
+	SeesBlueprint(ctx context.Context, blueprint string) error
 }
 
 type permissionsAnswer struct {

@@ -112,6 +112,22 @@ func TestHiddenBlueprintIsNotRead(t *testing.T) {
 	h.call("POST", "/v1/entities/search", `{"combinator":"and","rules":[{"wrong":1}]}`, viewer).want(422, "invalid_request")
 }
 
+func TestHiddenBlueprintIsNotToldOfByItsFormerNameNorAsUsers(t *testing.T) {
+	h := newHouse(t)
+	h.services()
+	viewer := h.as(auth.Viewer, "")
+	h.call("PUT", "/v1/blueprints/svc", `{"identifier":"service","title":"Service","schema":{"properties":{"status":{"type":"string"}},"required":[]}}`).want(200, "")
+	h.permit("service", `{"read":{"roles":["Admin"]}}`)
+	if got := h.call("GET", "/v1/audit-log", "", viewer).want(200, ""); strings.Contains(got.body, `"blueprint":"svc"`) || !strings.Contains(got.body, `"blueprint":"host"`) {
+		t.Errorf("the audit log tells of what is hidden, under the name that it had: %s", got.body)
+	}
+	h.call("GET", "/v1/users", "", viewer).want(200, "")
+	h.permit("_user", `{"read":{"roles":["Admin"]}}`)
+	h.call("GET", "/v1/users", "", viewer).want(403, "missing_permissions")
+	h.call("GET", "/v1/users/a@b.c", "", viewer).want(403, "missing_permissions")
+	h.call("GET", "/v1/users", "").want(200, "")
+}
+
 func TestWritesNeedTheirPermission(t *testing.T) {
 	h := newHouse(t)
 	h.services()

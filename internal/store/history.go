@@ -101,7 +101,9 @@ func (t *catalogTx) History(ctx context.Context, f catalog.HistoryFilter) ([]cat
 	if f.Action != "" {
 		w.add("action = ", f.Action)
 	}
-	w.in("blueprint NOT IN ", f.ExceptBlueprints)
+	if err := t.exceptNames(ctx, &w, f.ExceptBlueprints); err != nil {
+		return nil, err
+	}
 	w.in("actor IN ", f.Actors)
 	w.in("actor NOT IN ", f.ExceptActors)
 	if f.RunID != "" {
@@ -239,6 +241,27 @@ func (t *catalogTx) underNames(ctx context.Context, w *where, f catalog.HistoryF
 	if err != nil {
 		return err
 	}
+	w.say(w.under(names))
+	return nil
+}
+
+// exceptNames adds that the blueprint is none of these, nor was one of them at that time.
+func (t *catalogTx) exceptNames(ctx context.Context, w *where, blueprints []string) error {
+	w.in("blueprint NOT IN ", blueprints)
+	for _, b := range blueprints {
+		names, err := t.formerNames(ctx, name{b, "", 0, math.MaxInt64})
+		if err != nil {
+			return err
+		}
+		if len(names) > 1 {
+			w.say(`NOT ` + w.under(names[1:]))
+		}
+	}
+	return nil
+}
+
+// under is the condition that a row bears one of the names.
+func (w *where) under(names []name) string {
 	var any []string
 	for _, n := range names {
 		w.args = append(w.args, n.blueprint)
@@ -259,8 +282,7 @@ func (t *catalogTx) underNames(ctx context.Context, w *where, f catalog.HistoryF
 		}
 		any = append(any, `(`+text+`)`)
 	}
-	w.say(`(` + strings.Join(any, " OR ") + `)`)
-	return nil
+	return `(` + strings.Join(any, " OR ") + `)`
 }
 
 // formerNames returns the name and those before it. What bore the name before, and another since, is not the same thing.
