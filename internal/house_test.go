@@ -28,7 +28,7 @@ var floor = map[string]int{
 	// doors: wire format <-> nouns, no rules
 	"internal/portapi": 9, "internal/web": 9, "internal/server": 9,
 	// roof
-	"cmd/longshore": 10, "tools/testsum": 10, "e2e": 10,
+	"cmd/longshore": 10, "tools/testsum": 10, "e2e": 10, "e2e/clients": 10,
 }
 
 // adapters may be named by the roof and by tests alone.

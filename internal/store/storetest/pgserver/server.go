@@ -167,9 +167,23 @@ kill -QUIT $! 2>/dev/null
 wait
 rm -rf "$2"`
 
+// folder makes a folder for a server. The temporary one may lie where another user, who the server is when we are root,
+// does not come through; then it is one of the machine's own.
+func folder() (string, error) {
+	for _, parent := range []string{os.TempDir(), "/tmp", "/var/tmp"} {
+		if !passable(parent) {
+			continue
+		}
+		if dir, err := os.MkdirTemp(parent, "longshore-pg"); err == nil {
+			return dir, nil
+		}
+	}
+	return "", fmt.Errorf("no folder that the server's user can reach: not %s, /tmp, /var/tmp", os.TempDir())
+}
+
 // startOwn makes and starts a server of this process.
 func startOwn(bin string) (*server, error) {
-	dir, err := os.MkdirTemp("", "longshore-pg")
+	dir, err := folder()
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"path/filepath"
 	"strconv"
 	"syscall"
 )
@@ -33,4 +34,22 @@ func unprivileged(dir string) (*syscall.SysProcAttr, error) {
 	}
 	attr.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 	return attr, os.Chown(dir, int(uid), int(gid))
+}
+
+// passable says whether the server's user comes through to a folder: as somebody else when we are root.
+func passable(dir string) bool {
+	if os.Getuid() != 0 {
+		return true
+	}
+	for {
+		const othersPass = 0o001
+		if info, err := os.Stat(dir); err != nil || info.Mode().Perm()&othersPass == 0 {
+			return false
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return true
+		}
+		dir = parent
+	}
 }
