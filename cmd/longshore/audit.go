@@ -41,28 +41,21 @@ func newAuditVerify() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			cfg, err := loadConfig(cmd)
-			if err != nil {
+			return withDatabase(cmd, func(a *app) error {
+				report, err := a.store.VerifyAudit(cmd.Context(), kept)
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					err = printJSON(cmd.OutOrStdout(), report)
+				} else {
+					err = printAudit(cmd.OutOrStdout(), report, kept)
+				}
+				if err == nil && !report.OK() {
+					err = errSilent
+				}
 				return err
-			}
-			a, err := openDatabase(cmd.Context(), cfg, newLog(cmd.ErrOrStderr()))
-			if err != nil {
-				return err
-			}
-			defer a.Close()
-			report, err := a.store.VerifyAudit(cmd.Context(), kept)
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				err = printJSON(cmd.OutOrStdout(), report)
-			} else {
-				err = printAudit(cmd.OutOrStdout(), report, kept)
-			}
-			if err == nil && !report.OK() {
-				err = errSilent
-			}
-			return err
+			})
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
@@ -108,20 +101,13 @@ func newAuditHead() *cobra.Command {
 	return &cobra.Command{
 		Use: "head", Short: "print the end of the audit log as JSON, to be kept elsewhere", Args: cobra.NoArgs, Example: "  longshore audit head > head.json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := loadConfig(cmd)
-			if err != nil {
-				return err
-			}
-			a, err := openDatabase(cmd.Context(), cfg, newLog(cmd.ErrOrStderr()))
-			if err != nil {
-				return err
-			}
-			defer a.Close()
-			head, err := a.store.AuditHead(cmd.Context())
-			if err != nil {
-				return err
-			}
-			return printJSON(cmd.OutOrStdout(), head)
+			return withDatabase(cmd, func(a *app) error {
+				head, err := a.store.AuditHead(cmd.Context())
+				if err != nil {
+					return err
+				}
+				return printJSON(cmd.OutOrStdout(), head)
+			})
 		},
 	}
 }

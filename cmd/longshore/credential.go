@@ -43,21 +43,14 @@ credential that is disabled, has expired or got another secret end with it.`,
 }
 
 // withClients opens the data folder, alone or beside the process that works on it, and gives fn its credentials.
-func withClients(cmd *cobra.Command, fn func(a *app, clients *auth.Clients) error) (err error) {
-	cfg, err := loadConfig(cmd)
-	if err != nil {
-		return err
-	}
-	a, err := openDatabase(cmd.Context(), cfg, newLog(cmd.ErrOrStderr()))
-	if err != nil {
-		return err
-	}
-	defer a.Close()
-	clients, err := a.clients(cmd.Context())
-	if err != nil {
-		return err
-	}
-	return fn(a, clients)
+func withClients(cmd *cobra.Command, fn func(a *app, clients *auth.Clients) error) error {
+	return withDatabase(cmd, func(a *app) error {
+		clients, err := a.clients(cmd.Context())
+		if err != nil {
+			return err
+		}
+		return fn(a, clients)
+	})
 }
 
 // wireCredential is a credential as it is printed: never with what its secret is told by.

@@ -169,6 +169,20 @@ func openToRead(ctx context.Context, cfg config, log *slog.Logger) (_ *app, err 
 	return a, nil
 }
 
+// withDatabase gives fn what openDatabase opens by the command's settings.
+func withDatabase(cmd *cobra.Command, fn func(a *app) error) error {
+	cfg, err := loadConfig(cmd)
+	if err != nil {
+		return err
+	}
+	a, err := openDatabase(cmd.Context(), cfg, newLog(cmd.ErrOrStderr()))
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	return fn(a)
+}
+
 // openDatabase opens the data folder's database and keys alone, beside the process that works on it if there is one.
 func openDatabase(ctx context.Context, cfg config, log *slog.Logger) (_ *app, err error) {
 	if cfg.isNew() {

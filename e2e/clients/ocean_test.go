@@ -354,7 +354,8 @@ func (i *integration) polling(r roster) {
 		r.Person[3]["name"] = name
 		i.write(r)
 		i.call("PATCH", "/v1/integration/my-roster", `{}`, &struct{}{})
-		for deadline := time.Now().Add(time.Minute); ; time.Sleep(250 * time.Millisecond) {
+		look := time.NewTicker(250 * time.Millisecond) // the client is a process of its own: it is looked at until it tells
+		for deadline := time.Now().Add(time.Minute); ; <-look.C {
 			if s := i.state(); s.Status == "completed" && s.LastResyncEnd != before.LastResyncEnd {
 				if i.differ(r) == "" {
 					break
@@ -366,5 +367,6 @@ func (i *integration) polling(r roster) {
 				i.Fatalf("polling did not bring %q: %+v\n%s\n%s", name, i.state(), i.differ(r), worst(out.String()))
 			}
 		}
+		look.Stop()
 	}
 }

@@ -82,8 +82,10 @@ func (m *million) follow(t *testing.T) {
 		m.search(t, catalog.SearchRequest{Blueprint: "kind3", Query: json.RawMessage(`{"property":"department","operator":"=","value":"dep7"}`)})
 		m.search(t, catalog.SearchRequest{Blueprint: "kind3", Query: json.RawMessage(`{"property":"login","operator":"=","value":"u7@example.com"}`)})
 	}
+	look := time.NewTicker(10 * time.Millisecond)
+	defer look.Stop()
 	for m.store.Following() {
-		time.Sleep(10 * time.Millisecond)
+		<-look.C
 	}
 	stop()
 	if err := <-done; err != nil {
