@@ -41,7 +41,7 @@ type dialect struct {
 
 	// indexProperty are statements that make an expression index on a property of one blueprint; indexesLike counts the indexes
 	// whose names begin with $2 ($1 signs), and those of the name $3 that serve.
-	indexProperty func(name, property string, blueprint int64) []string
+	indexProperty func(name, table, property string, blueprint int64) []string
 	indexesLike   string
 
 	// placeholders rewrites $1, $2, … into what the driver binds fastest.
@@ -91,8 +91,8 @@ var sqlite = dialect{
 	},
 	wordsQuery: func(words []string) string { return quotedWords(words, `"`, "*", " AND ") },
 	wordsText:  func(words []string) string { return strings.Join(words, " ") },
-	indexProperty: func(name, property string, blueprint int64) []string {
-		return []string{"CREATE INDEX IF NOT EXISTS " + name + " ON entities (" + extract("properties", path(property)) + ", identifier) WHERE blueprint_id = " + strconv.FormatInt(blueprint, 10)}
+	indexProperty: func(name, table, property string, blueprint int64) []string {
+		return []string{"CREATE INDEX IF NOT EXISTS " + name + " ON " + table + " (" + extract("properties", path(property)) + ", identifier) WHERE blueprint_id = " + strconv.FormatInt(blueprint, 10)}
 	},
 	indexesLike:  `SELECT count(*), coalesce(sum(name = $3), 0) FROM sqlite_master WHERE type = 'index' AND substr(name, 1, $1) = $2`,
 	placeholders: bare,

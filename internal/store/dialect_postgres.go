@@ -47,10 +47,10 @@ var postgres = dialect{
 	wordsQuery: func(words []string) string { return quotedWords(words, "'", ":*", " & ") },
 	wordsText:  func(words []string) string { return strings.Join(words, " ") },
 	// One that could not be finished is left behind and does not serve: it goes first.
-	indexProperty: func(name, property string, blueprint int64) []string {
+	indexProperty: func(name, table, property string, blueprint int64) []string {
 		return []string{
 			"DROP INDEX CONCURRENTLY IF EXISTS " + name,
-			"CREATE INDEX CONCURRENTLY " + name + " ON entities ((left((properties)::json ->> '" + strings.ReplaceAll(property, "'", "''") +
+			"CREATE INDEX CONCURRENTLY " + name + " ON " + table + " ((left((properties)::json ->> '" + strings.ReplaceAll(property, "'", "''") +
 				"', 300) COLLATE \"C\"), identifier) WHERE blueprint_id = " + strconv.FormatInt(blueprint, 10),
 		}
 	},

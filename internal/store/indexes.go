@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"strconv"
 	"sync"
 	"time"
 )
@@ -23,6 +22,7 @@ const (
 type use struct {
 	blueprint int64
 	property  string
+	apart     bool // where the blueprint's entities are
 }
 
 // uses counts what searches ask for. It is safe for concurrent use.
@@ -59,7 +59,22 @@ func (u *uses) note(list []use) {
 func (u use) name() string {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(u.property))
-	return fmt.Sprintf("search_%d_%016x", u.blueprint, h.Sum64())
+	return fmt.Sprintf("%s%016x", u.prefix(), h.Sum64())
+}
+
+// prefix is what the names of the blueprint's indexes begin with.
+func (u use) prefix() string {
+	if u.apart {
+		return fmt.Sprintf("search_events_%d_", u.blueprint)
+	}
+	return fmt.Sprintf("search_%d_", u.blueprint)
+}
+
+func (u use) table() string {
+	if u.apart {
+		return apart.entities
+	}
+	return here.entities
 }
 
 // Follow keeps the indexes that follow use: it makes those that searches ask for and takes changed entities into the
@@ -83,11 +98,16 @@ func (c *Catalog) Follow(ctx context.Context, report func(error)) error {
 				report(fmt.Errorf("make an index for searches: %w", err))
 			}
 		case <-time.After(pause):
-			n, err := c.IndexWords(ctx)
+			n, err := c.MoveSome(ctx)
+			if err != nil && ctx.Err() == nil {
+				report(fmt.Errorf("move entities: %w", err))
+			}
+			moved := n
+			n, err = c.IndexWords(ctx)
 			if err != nil && ctx.Err() == nil {
 				report(fmt.Errorf("index words: %w", err))
 			}
-			if pause = idle; n > 0 && err == nil {
+			if pause = idle; n+moved > 0 && err == nil {
 				pause = busy
 			}
 		}
@@ -112,7 +132,7 @@ func (c *Catalog) makeIndex(ctx context.Context, u use) error {
 	if err != nil {
 		return err
 	}
-	prefix := "search_" + strconv.FormatInt(u.blueprint, 10) + "_"
+	prefix := u.prefix()
 	var there int64
 	query := s.engine.dialect.indexesLike
 	if err := s.read.QueryRowContext(ctx, query, len(prefix), prefix, u.name()).Scan(&indexes, &there); err != nil {
@@ -121,7 +141,7 @@ func (c *Catalog) makeIndex(ctx context.Context, u use) error {
 	if there > 0 || indexes >= maxIndexes {
 		return nil
 	}
-	for _, statement := range s.engine.dialect.indexProperty(u.name(), u.property, u.blueprint) {
+	for _, statement := range s.engine.dialect.indexProperty(u.name(), u.table(), u.property, u.blueprint) {
 		if _, err := s.write.ExecContext(ctx, statement); err != nil {
 			return s.Explain(err)
 		}

@@ -72,7 +72,7 @@ func (q *query) identifiers(texts []string) string {
 func (q *query) textProperty(r catalog.Rule, texts []string) string {
 	d, key := q.sql, q.sql.key(r.Subject.Name)
 	if q.scoped && !r.Negate {
-		q.uses = append(q.uses, use{q.blueprint, r.Subject.Name})
+		q.uses = append(q.uses, q.use(r.Subject.Name))
 	}
 	held := d.indexed("e.properties", key)
 	one := "(" + held + " IN " + q.texts(cutTexts(texts, d.cut)) + " AND " + d.isText("e.properties", key)
@@ -83,7 +83,7 @@ func (q *query) textProperty(r catalog.Rule, texts []string) string {
 	if r.Operator == catalog.OpEqual {
 		return one
 	}
-	if q.hasIndex != nil && q.scoped && !r.Negate && q.hasIndex(use{q.blueprint, r.Subject.Name}) {
+	if q.hasIndex != nil && q.scoped && !r.Negate && q.hasIndex(q.use(r.Subject.Name)) {
 		return q.unionOfTexts(r, texts)
 	}
 	// '\\' is the sign after '['.
@@ -95,8 +95,8 @@ func (q *query) unionOfTexts(r catalog.Rule, texts []string) string {
 	const column = "x.properties"
 	d, key := q.sql, q.sql.key(r.Subject.Name)
 	// By its own reckoning SQLite would rather read the whole blueprint.
-	index := use{q.blueprint, r.Subject.Name}.name()
-	from := "SELECT x.id FROM entities x INDEXED BY " + index + " WHERE x.blueprint_id = " + strconv.FormatInt(q.blueprint, 10) + " AND " + d.indexed(column, key)
+	index := q.use(r.Subject.Name).name()
+	from := "SELECT x.id FROM " + q.place().entities + " x INDEXED BY " + index + " WHERE x.blueprint_id = " + strconv.FormatInt(q.blueprint, 10) + " AND " + d.indexed(column, key)
 	return "e.id IN (" + from + " IN " + q.texts(texts) + " AND " + d.isText(column, key) +
 		" UNION ALL " + from + " >= '[' AND " + d.indexed(column, key) + " < '\\' AND " + q.among(q.member(column, key), r.Values) + ")"
 }

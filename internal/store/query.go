@@ -17,6 +17,19 @@ type query struct {
 	args       []any
 }
 
+// place is where the entities are that are searched.
+func (q *query) place() site {
+	if q.scoped {
+		return q.names.of(q.blueprint)
+	}
+	return q.names.every()
+}
+
+// use is a property of the blueprint that is searched.
+func (q *query) use(property string) use {
+	return use{q.blueprint, property, q.place() == apart}
+}
+
 func (q *query) bind(v any) string {
 	q.args = append(q.args, v)
 	return placeholder(len(q.args))
