@@ -12,7 +12,7 @@ type query struct {
 	scoped     bool // one blueprint is searched
 	blueprint  int64
 	uses       []use
-	walks      int // named so far
+	walks      int            // named so far
 	hasIndex   func(use) bool // nil where it does not matter
 	conditions []string
 	args       []any
