@@ -1,9 +1,6 @@
 package store
 
-import (
-	"strconv"
-	"strings"
-)
+import "strings"
 
 // dialect is what differs between the databases in the SQL of the catalog. A column holds a JSON object as text, a key is
 // what key gives for a member of it, "" the column's whole value. Every expression is NULL where the value is not there or
@@ -39,9 +36,10 @@ type dialect struct {
 	wordsLike             func(query string) string
 	wordsQuery, wordsText func(words []string) string
 
-	// indexProperty are statements that make an expression index on a property of one blueprint; indexesLike counts the indexes
-	// whose names begin with $2 ($1 signs), and those of the name $3 that serve.
-	indexProperty func(name, property string, blueprint int64) []string
+	// indexProperty are statements that make an expression index on a property of one blueprint, beside writers; nil where its
+	// values are rows of property_values. indexesLike counts the indexes whose names begin with $2 ($1 signs), and those of the
+	// name $3 that serve.
+	indexProperty func(d *dialect, u use) []string
 	indexesLike   string
 
 	// placeholders rewrites $1, $2, … into what the driver binds fastest.
@@ -89,12 +87,8 @@ var sqlite = dialect{
 	wordsLike: func(query string) string {
 		return "SELECT rowid AS id FROM entity_words WHERE entity_words MATCH " + query
 	},
-	wordsQuery: func(words []string) string { return quotedWords(words, `"`, "*", " AND ") },
-	wordsText:  func(words []string) string { return strings.Join(words, " ") },
-	indexProperty: func(name, property string, blueprint int64) []string {
-		return []string{"CREATE INDEX IF NOT EXISTS " + name + " ON entities (" + extract("properties", path(property)) + ", identifier) WHERE blueprint_id = " + strconv.FormatInt(blueprint, 10)}
-	},
-	indexesLike:  `SELECT count(*), coalesce(sum(name = $3), 0) FROM sqlite_master WHERE type = 'index' AND substr(name, 1, $1) = $2`,
+	wordsQuery:   func(words []string) string { return quotedWords(words, `"`, "*", " AND ") },
+	wordsText:    func(words []string) string { return strings.Join(words, " ") },
 	placeholders: bare,
 }
 

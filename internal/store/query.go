@@ -12,7 +12,7 @@ type query struct {
 	scoped     bool // one blueprint is searched
 	blueprint  int64
 	uses       []use
-	hasIndex   func(use) bool // nil where it does not matter
+	set        *found // all that match and no others, when indexes tell
 	conditions []string
 	args       []any
 }
