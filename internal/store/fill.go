@@ -112,9 +112,9 @@ func (f *filler) some(ctx context.Context) (more bool, err error) {
 			_, err := tx.ExecContext(ctx, `UPDATE property_indexes SET done = 1 WHERE id = $1`, index)
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `INSERT OR IGNORE INTO property_values (index_id, kind, value, identifier, entity_id)
+		_, err = tx.ExecContext(ctx, `INSERT INTO property_values (index_id, kind, value, identifier, entity_id)
 			SELECT v.index_id, v.kind, v.value, v.identifier, v.entity_id FROM entity_values v
-			WHERE v.blueprint_id = $1 AND v.identifier > $2 AND v.identifier <= $3 AND v.index_id = $4`, blueprint, filled, last.String, index)
+			WHERE v.blueprint_id = $1 AND v.identifier > $2 AND v.identifier <= $3 AND v.index_id = $4 ON CONFLICT DO NOTHING`, blueprint, filled, last.String, index)
 		if err != nil {
 			return err
 		}

@@ -42,8 +42,8 @@ WHERE i.blueprint_id = e.blueprint_id AND el.type = 'text' AND el.value GLOB '[0
 -- +goose StatementBegin
 CREATE TRIGGER values_of_new AFTER INSERT ON entities
 WHEN EXISTS (SELECT 1 FROM property_indexes i WHERE i.blueprint_id = new.blueprint_id) BEGIN
-  INSERT OR IGNORE INTO property_values (index_id, kind, value, identifier, entity_id)
-  SELECT v.index_id, v.kind, v.value, v.identifier, v.entity_id FROM entity_values v WHERE v.entity_id = new.id;
+  INSERT INTO property_values (index_id, kind, value, identifier, entity_id)
+  SELECT v.index_id, v.kind, v.value, v.identifier, v.entity_id FROM entity_values v WHERE v.entity_id = new.id ON CONFLICT DO NOTHING;
 END;
 -- +goose StatementEnd
 -- +goose StatementBegin
@@ -58,8 +58,8 @@ END;
 CREATE TRIGGER values_of_changed AFTER UPDATE OF blueprint_id, identifier, properties ON entities
 WHEN (old.properties <> new.properties OR old.identifier <> new.identifier OR old.blueprint_id <> new.blueprint_id)
   AND EXISTS (SELECT 1 FROM property_indexes i WHERE i.blueprint_id = new.blueprint_id) BEGIN
-  INSERT OR IGNORE INTO property_values (index_id, kind, value, identifier, entity_id)
-  SELECT v.index_id, v.kind, v.value, v.identifier, v.entity_id FROM entity_values v WHERE v.entity_id = new.id;
+  INSERT INTO property_values (index_id, kind, value, identifier, entity_id)
+  SELECT v.index_id, v.kind, v.value, v.identifier, v.entity_id FROM entity_values v WHERE v.entity_id = new.id ON CONFLICT DO NOTHING;
 END;
 -- +goose StatementEnd
 -- +goose StatementBegin
@@ -67,5 +67,53 @@ CREATE TRIGGER values_of_gone BEFORE DELETE ON entities
 WHEN EXISTS (SELECT 1 FROM property_indexes i WHERE i.blueprint_id = old.blueprint_id) BEGIN
   DELETE FROM property_values WHERE (index_id, kind, value, identifier, entity_id) IN
   (SELECT v.index_id, v.kind, v.value, v.identifier, v.entity_id FROM entity_values v WHERE v.entity_id = old.id);
+END;
+-- +goose StatementEnd
+
+-- The same of entities that live apart.
+CREATE VIEW event_values AS
+SELECT i.id AS index_id,
+  CASE el.type WHEN 'text' THEN CASE WHEN octet_length(el.value) <= 800 THEN 0 ELSE 8 END WHEN 'integer' THEN 1 WHEN 'real' THEN 1 ELSE 3 END
+    + CASE substr(e.properties -> i.path, 1, 1) WHEN '[' THEN 4 ELSE 0 END AS kind,
+  CASE el.type WHEN 'text' THEN CASE WHEN octet_length(el.value) <= 800 THEN el.value ELSE substr(el.value, 1, 200) END
+    WHEN 'integer' THEN CAST(el.value AS REAL) WHEN 'real' THEN longshore_number(el.json -> el.fullkey) WHEN 'true' THEN 1 ELSE 0 END AS value,
+  e.identifier AS identifier, e.id AS entity_id, e.blueprint_id AS blueprint_id
+FROM event_entities e CROSS JOIN property_indexes i CROSS JOIN json_each(e.properties -> i.path) el
+WHERE i.blueprint_id = e.blueprint_id AND el.type IN ('text', 'integer', 'real', 'true', 'false')
+  AND substr(e.properties -> i.path, 1, 1) <> '{' AND NOT (el.type = 'text' AND octet_length(el.value) > 800 AND substr(e.properties -> i.path, 1, 1) = '[')
+UNION ALL
+SELECT i.id, CASE substr(e.properties -> i.path, 1, 1) WHEN '[' THEN 6 ELSE 2 END, longshore_millis(el.value), e.identifier, e.id, e.blueprint_id
+FROM event_entities e CROSS JOIN property_indexes i CROSS JOIN json_each(e.properties -> i.path) el
+WHERE i.blueprint_id = e.blueprint_id AND el.type = 'text' AND el.value GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T*' AND octet_length(el.value) <= 800
+  AND substr(e.properties -> i.path, 1, 1) <> '{' AND longshore_millis(el.value) IS NOT NULL;
+
+-- +goose StatementBegin
+CREATE TRIGGER values_of_new_event AFTER INSERT ON event_entities
+WHEN EXISTS (SELECT 1 FROM property_indexes i WHERE i.blueprint_id = new.blueprint_id) BEGIN
+  INSERT INTO property_values (index_id, kind, value, identifier, entity_id)
+  SELECT v.index_id, v.kind, v.value, v.identifier, v.entity_id FROM event_values v WHERE v.entity_id = new.id ON CONFLICT DO NOTHING;
+END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER values_of_old_event BEFORE UPDATE OF blueprint_id, identifier, properties ON event_entities
+WHEN (old.properties <> new.properties OR old.identifier <> new.identifier OR old.blueprint_id <> new.blueprint_id)
+  AND EXISTS (SELECT 1 FROM property_indexes i WHERE i.blueprint_id = old.blueprint_id) BEGIN
+  DELETE FROM property_values WHERE (index_id, kind, value, identifier, entity_id) IN
+  (SELECT v.index_id, v.kind, v.value, v.identifier, v.entity_id FROM event_values v WHERE v.entity_id = old.id);
+END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER values_of_changed_event AFTER UPDATE OF blueprint_id, identifier, properties ON event_entities
+WHEN (old.properties <> new.properties OR old.identifier <> new.identifier OR old.blueprint_id <> new.blueprint_id)
+  AND EXISTS (SELECT 1 FROM property_indexes i WHERE i.blueprint_id = new.blueprint_id) BEGIN
+  INSERT INTO property_values (index_id, kind, value, identifier, entity_id)
+  SELECT v.index_id, v.kind, v.value, v.identifier, v.entity_id FROM event_values v WHERE v.entity_id = new.id ON CONFLICT DO NOTHING;
+END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER values_of_gone_event BEFORE DELETE ON event_entities
+WHEN EXISTS (SELECT 1 FROM property_indexes i WHERE i.blueprint_id = old.blueprint_id) BEGIN
+  DELETE FROM property_values WHERE (index_id, kind, value, identifier, entity_id) IN
+  (SELECT v.index_id, v.kind, v.value, v.identifier, v.entity_id FROM event_values v WHERE v.entity_id = old.id);
 END;
 -- +goose StatementEnd
