@@ -91,6 +91,14 @@ func InGlobalSearch(doc json.RawMessage) bool {
 	return d.History == nil || *d.History
 }
 
+// LivesApart says whether a blueprint's entities are kept apart from the others: those without history.
+func LivesApart(doc json.RawMessage) bool {
+	var d struct {
+		History *bool `json:"history"`
+	}
+	return json.Unmarshal(doc, &d) == nil && d.History != nil && !*d.History
+}
+
 // FindWords is global search: the entities in which every word of the text begins some word, the best first, at most limit
 // (0 means 20, at most 100): those with the identifier itself before those with it in their identifier or title. What was
 // written in the last moments may not be found yet.

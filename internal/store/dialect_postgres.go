@@ -66,9 +66,9 @@ func indexPostgres(d *dialect, u use) []string {
 	}
 	return []string{
 		"DROP INDEX CONCURRENTLY IF EXISTS " + u.name(),
-		"CREATE INDEX CONCURRENTLY " + u.name() + " ON entities ((" + by + "), identifier) WHERE blueprint_id = " + strconv.FormatInt(u.blueprint, 10),
-		"CREATE STATISTICS IF NOT EXISTS " + u.name() + "_s ON (" + by + ") FROM entities",
-		"ANALYZE entities",
+		"CREATE INDEX CONCURRENTLY " + u.name() + " ON " + u.table() + " ((" + by + "), identifier) WHERE blueprint_id = " + strconv.FormatInt(u.blueprint, 10),
+		"CREATE STATISTICS IF NOT EXISTS " + u.name() + "_s ON (" + by + ") FROM " + u.table(),
+		"ANALYZE " + u.table(),
 	}
 }
 

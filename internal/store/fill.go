@@ -43,6 +43,8 @@ func (c *Catalog) Follow(ctx context.Context, report func(error)) error {
 			c.uses.Unlock()
 			pause = busy
 		case <-time.After(pause):
+			moved, err := c.MoveSome(ctx)
+			tell("move entities", err)
 			n, err := c.IndexWords(ctx)
 			tell("index words", err)
 			more, fillErr := fill.some(ctx)
@@ -50,7 +52,7 @@ func (c *Catalog) Follow(ctx context.Context, report func(error)) error {
 			c.uses.Lock()
 			c.uses.filling = more || fillErr != nil
 			c.uses.Unlock()
-			if pause = idle; n > 0 && err == nil || more && fillErr == nil {
+			if pause = idle; n+moved > 0 && err == nil || more && fillErr == nil {
 				pause = busy
 			}
 		}
@@ -103,8 +105,10 @@ func (f *filler) some(ctx context.Context) (more bool, err error) {
 		defer func() { held = time.Since(start) }()
 		// Those that change meanwhile are kept by triggers, a new identifier included: by that of its last look it is behind or ahead.
 		var last sql.NullString
-		err := tx.QueryRowContext(ctx, `SELECT max(identifier) FROM (SELECT identifier FROM entities WHERE blueprint_id = $1 AND identifier > $2 ORDER BY identifier LIMIT $3)`,
-			blueprint, filled, f.entities).Scan(&last)
+		err := tx.QueryRowContext(ctx, `SELECT max(identifier) FROM (
+			SELECT identifier FROM (SELECT identifier FROM entities WHERE blueprint_id = $1 AND identifier > $2 ORDER BY identifier LIMIT $3) UNION ALL
+			SELECT identifier FROM (SELECT identifier FROM event_entities WHERE blueprint_id = $1 AND identifier > $2 ORDER BY identifier LIMIT $3)
+			ORDER BY identifier LIMIT $3)`, blueprint, filled, f.entities).Scan(&last)
 		if err != nil {
 			return err
 		}
@@ -112,11 +116,13 @@ func (f *filler) some(ctx context.Context) (more bool, err error) {
 			_, err := tx.ExecContext(ctx, `UPDATE property_indexes SET done = 1 WHERE id = $1`, index)
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `INSERT INTO property_values (index_id, kind, value, identifier, entity_id)
-			SELECT v.index_id, v.kind, v.value, v.identifier, v.entity_id FROM entity_values v
-			WHERE v.blueprint_id = $1 AND v.identifier > $2 AND v.identifier <= $3 AND v.index_id = $4 ON CONFLICT DO NOTHING`, blueprint, filled, last.String, index)
-		if err != nil {
-			return err
+		for _, from := range []string{"entity_values", "event_values"} {
+			_, err = tx.ExecContext(ctx, `INSERT INTO property_values (index_id, kind, value, identifier, entity_id)
+				SELECT v.index_id, v.kind, v.value, v.identifier, v.entity_id FROM `+from+` v
+				WHERE v.blueprint_id = $1 AND v.identifier > $2 AND v.identifier <= $3 AND v.index_id = $4 ON CONFLICT DO NOTHING`, blueprint, filled, last.String, index)
+			if err != nil {
+				return err
+			}
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE property_indexes SET filled = $1 WHERE id = $2`, last.String, index)
 		return err

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"hash/fnv"
 	"slices"
-	"strconv"
 	"sync"
 
 	"longshore/internal/catalog"
@@ -25,6 +24,7 @@ const (
 type use struct {
 	blueprint int64
 	property  string
+	apart     bool // where the blueprint's entities are; on SQLite it does not matter
 	kind      indexKind
 }
 
@@ -49,7 +49,7 @@ func (q *query) wanted(r catalog.Rule) {
 		if q.sql.indexProperty == nil {
 			kind = textIndex
 		}
-		if u := (use{q.blueprint, r.Subject.Name, kind}); !slices.Contains(q.uses, u) {
+		if u := (use{q.blueprint, r.Subject.Name, q.place() == apart && q.sql.indexProperty != nil, kind}); !slices.Contains(q.uses, u) {
 			q.uses = append(q.uses, u)
 		}
 	}
@@ -123,7 +123,22 @@ func (u *uses) note(list []use) {
 func (u use) name() string {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(u.property))
-	return fmt.Sprintf("search_%d_%016x%s", u.blueprint, h.Sum64(), u.kind)
+	return fmt.Sprintf("%s%016x%s", u.prefix(), h.Sum64(), u.kind)
+}
+
+// prefix is what the names of the blueprint's indexes begin with.
+func (u use) prefix() string {
+	if u.apart {
+		return fmt.Sprintf("search_events_%d_", u.blueprint)
+	}
+	return fmt.Sprintf("search_%d_", u.blueprint)
+}
+
+func (u use) table() string {
+	if u.apart {
+		return apart.entities
+	}
+	return here.entities
 }
 
 // makeIndex makes a property's index unless it is there, or would serve few.
@@ -140,7 +155,7 @@ func (c *Catalog) makeIndex(ctx context.Context, u use) error {
 	if s.engine.dialect.indexProperty == nil {
 		return c.beginIndex(ctx, u)
 	}
-	prefix := "search_" + strconv.FormatInt(u.blueprint, 10) + "_"
+	prefix := u.prefix()
 	var indexes, there int64
 	query := s.engine.dialect.indexesLike
 	if err := s.read.QueryRowContext(ctx, query, len(prefix), prefix, u.name()).Scan(&indexes, &there); err != nil {

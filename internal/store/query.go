@@ -17,6 +17,14 @@ type query struct {
 	args       []any
 }
 
+// place is where the entities are that are searched.
+func (q *query) place() site {
+	if q.scoped {
+		return q.names.of(q.blueprint)
+	}
+	return q.names.every()
+}
+
 func (q *query) bind(v any) string {
 	q.args = append(q.args, v)
 	return placeholder(len(q.args))

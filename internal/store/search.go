@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -15,11 +16,7 @@ func (t *catalogTx) Search(ctx context.Context, f catalog.Find) ([]catalog.Entit
 	if err != nil {
 		return nil, false, err
 	}
-	query, args, err := q.page(f)
-	if err != nil {
-		return nil, false, err
-	}
-	list, err := t.entities(ctx, query, args...)
+	list, err := t.inOrder(ctx, q, f)
 	if err != nil {
 		return nil, false, err
 	}
@@ -29,18 +26,78 @@ func (t *catalogTx) Search(ctx context.Context, f catalog.Find) ([]catalog.Entit
 	return list, false, nil
 }
 
-// page is the statement of a search: one entity more than its page holds.
+// page is the statement of a search of one place: one entity more than its page holds.
 func (q *query) page(f catalog.Find) (string, []any, error) {
-	order := q.order(f)
+	order := strings.Join(q.order(f), ", ")
+	if err := q.from(f); err != nil {
+		return "", nil, err
+	}
+	statement, args := q.finish(`SELECT ` + entityColumns + q.place().joined() + q.where() + ` ORDER BY ` + order + ` LIMIT ` + q.integer(int64(f.Limit+1)))
+	return statement, args, nil
+}
+
+// from leaves out what is before the page.
+func (q *query) from(f catalog.Find) error {
 	if q.set != nil && len(f.Sort) == 0 {
 		q.paged(f)
-	} else if f.After != nil {
-		if err := q.after(f); err != nil {
-			return "", nil, err
+		return nil
+	}
+	if f.After != nil {
+		return q.after(f)
+	}
+	return nil
+}
+
+// inOrder returns the first entities that the query finds. Of two places each gives its first ones, by a query that its own
+// indexes answer.
+func (t *catalogTx) inOrder(ctx context.Context, q *query, f catalog.Find) ([]catalog.Entity, error) {
+	in, order, limit := q.place(), q.order(f), f.Limit+1
+	if in != both {
+		query, args, err := q.page(f)
+		if err != nil {
+			return nil, err
+		}
+		return t.entities(ctx, query, args...)
+	}
+	if err := q.from(f); err != nil {
+		return nil, err
+	}
+	columns, outer := "", make([]string, len(order))
+	for i, term := range order {
+		expr, desc := strings.CutSuffix(term, " DESC")
+		outer[i] = "o" + strconv.Itoa(i)
+		columns += ", " + expr + " AS " + outer[i]
+		if desc {
+			outer[i] += " DESC"
 		}
 	}
-	statement, args := q.finish(`SELECT ` + entityColumns + fromEntities + q.where() + ` ORDER BY ` + order + ` LIMIT ` + q.integer(int64(f.Limit+1)))
-	return statement, args, nil
+	var parts []string
+	for _, p := range in.tables() {
+		parts = append(parts, `SELECT * FROM (SELECT e.id AS id`+columns+` FROM `+p.entities+` e `+q.where()+` ORDER BY `+strings.Join(order, ", ")+
+			` LIMIT `+q.integer(int64(limit))+`) AS `+p.entities)
+	}
+	query, args := q.finish(`SELECT id FROM (` + strings.Join(parts, " UNION ALL ") + `) AS found ORDER BY ` + strings.Join(outer, ", ") + ` LIMIT ` + q.integer(int64(limit)))
+	ids, err := t.ids(ctx, query, args)
+	if err != nil {
+		return nil, err
+	}
+	loaded, err := t.Load(ctx, ids)
+	list := make([]catalog.Entity, 0, len(ids))
+	for _, id := range ids {
+		list = append(list, loaded[id])
+	}
+	return list, err
+}
+
+// ids runs a query for ids.
+func (t *catalogTx) ids(ctx context.Context, query string, args []any) (ids []int64, err error) {
+	err = t.each(ctx, query, args, func(r *sql.Rows) error {
+		var id int64
+		err := r.Scan(&id)
+		ids = append(ids, id)
+		return err
+	})
+	return ids, err
 }
 
 // Count implements catalog.View.
@@ -59,13 +116,22 @@ func (t *catalogTx) Count(ctx context.Context, f catalog.Find) (int64, error) {
 		}
 		return n, err
 	}
-	var n int64
-	query, args := q.finish(`SELECT count(*) FROM entities e ` + q.where())
 	if q.set != nil {
-		query, args = q.finish(`SELECT count(*) FROM (` + q.set.distinct() + `)`)
+		var n int64
+		query, args := q.finish(`SELECT count(*) FROM (` + q.set.distinct() + `)`)
+		err = t.row(ctx, query, args, &n)
+		return n, err
 	}
-	err = t.row(ctx, query, args, &n)
-	return n, err
+	var sum int64
+	for _, p := range q.place().tables() {
+		var n int64
+		query, args := q.finish(`SELECT count(*) FROM ` + p.entities + ` e ` + q.where())
+		if err := t.row(ctx, query, args, &n); err != nil {
+			return 0, err
+		}
+		sum += n
+	}
+	return sum, nil
 }
 
 // Matching implements catalog.View.
@@ -78,19 +144,23 @@ func (t *catalogTx) Matching(ctx context.Context, ids []int64, rule catalog.Rule
 	if err != nil {
 		return nil, err
 	}
-	marks := make([]string, len(ids))
-	for i, id := range ids {
-		marks[i] = q.bind(id)
+	conditions := q.conditions
+	for p, some := range byPlace(ids) {
+		marks := make([]string, len(some))
+		for i, id := range some {
+			marks[i] = q.bind(id)
+		}
+		q.conditions = append(slices.Clip(conditions), "e.id IN ("+strings.Join(marks, ",")+")")
+		query, args := q.finish(`SELECT e.id FROM ` + p.entities + ` e ` + q.where())
+		matched, err := t.ids(ctx, query, args)
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range matched {
+			found[id] = true
+		}
 	}
-	q.conditions = append(q.conditions, "e.id IN ("+strings.Join(marks, ",")+")")
-	query, args := q.finish(`SELECT e.id FROM entities e ` + q.where())
-	err = t.each(ctx, query, args, func(r *sql.Rows) error {
-		var id int64
-		err := r.Scan(&id)
-		found[id] = true
-		return err
-	})
-	return found, err
+	return found, nil
 }
 
 func (t *catalogTx) compile(ctx context.Context, f catalog.Find) (*query, error) {

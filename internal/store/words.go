@@ -18,10 +18,16 @@ func (t *catalogTx) FindWords(ctx context.Context, words []string, identifier st
 		return nil, err
 	}
 	q := &query{sql: t.sql, names: n}
-	found := `SELECT e.id FROM entities e WHERE ` + q.identifiers([]string{identifier}) +
-		` UNION SELECT w.id FROM (` + q.sql.wordsLike(q.text(q.sql.wordsQuery(words))) + ` LIMIT ` + q.integer(int64(limit)) + `) w`
-	statement, args := q.finish(`SELECT ` + entityColumns + fromEntities + `WHERE e.id IN (` + found + `)`)
-	list, err := t.entities(ctx, statement, args...)
+	found := `SELECT w.id FROM (` + q.sql.wordsLike(q.text(q.sql.wordsQuery(words))) + ` LIMIT ` + q.integer(int64(limit)) + `) w`
+	for _, p := range n.every().tables() {
+		found += ` UNION SELECT e.id FROM ` + p.entities + ` e WHERE ` + q.identifiers([]string{identifier})
+	}
+	statement, args := q.finish(found)
+	ids, err := t.ids(ctx, statement, args)
+	if err != nil {
+		return nil, err
+	}
+	list, err := t.Load(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -30,7 +36,7 @@ func (t *catalogTx) FindWords(ctx context.Context, words []string, identifier st
 	for _, b := range blueprints {
 		docs[b.Identifier] = catalog.InGlobalSearch(b.Doc)
 	}
-	kept := list[:0]
+	kept := make([]catalog.Entity, 0, len(list))
 	for _, e := range list { // one that is left out now may still be in the index
 		if docs[e.Blueprint] {
 			kept = append(kept, e)
