@@ -32,9 +32,11 @@ type dialect struct {
 
 	// The index of words: wordsID names its key, wordsLike selects the ids that a query of wordsQuery finds, putWords adds
 	// rows of an id and what wordsText gives.
-	wordsID, putWords     string
-	wordsLike             func(query string) string
-	wordsQuery, wordsText func(words []string) string
+	wordsID, putWords string
+	wordsLike         func(query string) string
+	wordsText         func(words []string) string
+	wordsQuery        func(words []string, ends [][]string) string
+	wordsFrom         string // the words from $1 on and before $2, at most $3; "" where the index itself reads few of a beginning's
 
 	// indexProperty are statements that make an expression index on a property of one blueprint, beside writers; nil where its
 	// values are rows of property_values. indexesLike counts the indexes whose names begin with $2 ($1 signs), and those of the
@@ -87,7 +89,10 @@ var sqlite = dialect{
 	wordsLike: func(query string) string {
 		return "SELECT rowid AS id FROM entity_words WHERE entity_words MATCH " + query
 	},
-	wordsQuery:   func(words []string) string { return quotedWords(words, `"`, "*", " AND ") },
+	wordsQuery: func(words []string, ends [][]string) string {
+		return quotedWords(words, ends, `"`, "*", " AND ", " OR ")
+	},
+	wordsFrom:    `SELECT term FROM entity_terms WHERE term >= $1 AND term < $2 LIMIT $3`,
 	wordsText:    func(words []string) string { return strings.Join(words, " ") },
 	placeholders: bare,
 }

@@ -44,8 +44,10 @@ var postgres = dialect{
 	wordsLike: func(query string) string {
 		return "SELECT f.entity_id AS id FROM entity_words f WHERE f.words @@ CAST(" + query + " AS tsquery)"
 	},
-	wordsQuery: func(words []string) string { return quotedWords(words, "'", ":*", " & ") },
-	wordsText:  func(words []string) string { return strings.Join(words, " ") },
+	wordsQuery: func(words []string, ends [][]string) string {
+		return quotedWords(words, ends, "'", ":*", " & ", " | ")
+	},
+	wordsText: func(words []string) string { return strings.Join(words, " ") },
 	// One that could not be finished is left behind and does not serve: it goes first.
 	indexProperty: indexPostgres,
 	indexesLike: `SELECT count(*), count(*) FILTER (WHERE c.relname = $3 AND i.indisvalid) FROM pg_class c JOIN pg_index i ON i.indexrelid = c.oid

@@ -62,7 +62,7 @@ func tablesOf(ctx context.Context, q querier, query string) ([]table, error) {
 func sqliteTables(ctx context.Context, q querier) ([]table, error) {
 	return tablesOf(ctx, q, `SELECT m.name, c.name, c.type FROM sqlite_master m JOIN pragma_table_info(m.name) c
 		WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite\_%' ESCAPE '\' AND m.name NOT LIKE 'river\_%' ESCAPE '\' AND m.name <> 'goose_db_version'
-			AND m.name NOT LIKE 'entity\_words%' ESCAPE '\' AND m.name NOT IN ('words_queue', 'property_indexes', 'property_values')
+			AND m.name NOT LIKE 'entity\_words%' ESCAPE '\' AND m.name NOT IN ('words_queue', 'entity_terms', 'property_indexes', 'property_values')
 		ORDER BY m.rowid, c.cid`)
 }
 

@@ -117,3 +117,6 @@ WHEN EXISTS (SELECT 1 FROM property_indexes i WHERE i.blueprint_id = old.bluepri
   (SELECT v.index_id, v.kind, v.value, v.identifier, v.entity_id FROM event_values v WHERE v.entity_id = old.id);
 END;
 -- +goose StatementEnd
+
+-- The words that entity_words knows, in the order of the alphabet.
+CREATE VIRTUAL TABLE entity_terms USING fts5vocab(entity_words, row);
