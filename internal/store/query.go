@@ -12,8 +12,8 @@ type query struct {
 	scoped     bool // one blueprint is searched
 	blueprint  int64
 	uses       []use
-	walks      int            // named so far
-	hasIndex   func(use) bool // nil where it does not matter
+	walks      int    // named so far
+	set        *found // all that match and no others, when indexes tell
 	conditions []string
 	args       []any
 }
@@ -24,11 +24,6 @@ func (q *query) place() site {
 		return q.names.of(q.blueprint)
 	}
 	return q.names.every()
-}
-
-// use is a property of the blueprint that is searched.
-func (q *query) use(property string) use {
-	return use{q.blueprint, property, q.place() == apart}
 }
 
 func (q *query) bind(v any) string {

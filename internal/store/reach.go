@@ -201,7 +201,7 @@ func (q *query) hopPlaces(hop catalog.Hop) []site {
 		}
 	}
 	entities := q.names.every()
-	if q.hasIndex == nil {
+	if q.sql.indexProperty != nil {
 		return []site{{entities: entities.entities, relations: relations.relations}}
 	}
 	var pairs []site

@@ -16,13 +16,7 @@ func (t *catalogTx) Search(ctx context.Context, f catalog.Find) ([]catalog.Entit
 	if err != nil {
 		return nil, false, err
 	}
-	order := q.order(f)
-	if f.After != nil {
-		if err := q.after(f); err != nil {
-			return nil, false, err
-		}
-	}
-	list, err := t.inOrder(ctx, q, order, f.Limit+1)
+	list, err := t.inOrder(ctx, q, f)
 	if err != nil {
 		return nil, false, err
 	}
@@ -32,13 +26,41 @@ func (t *catalogTx) Search(ctx context.Context, f catalog.Find) ([]catalog.Entit
 	return list, false, nil
 }
 
+// page is the statement of a search of one place: one entity more than its page holds.
+func (q *query) page(f catalog.Find) (string, []any, error) {
+	order := strings.Join(q.order(f), ", ")
+	if err := q.from(f); err != nil {
+		return "", nil, err
+	}
+	statement, args := q.finish(`SELECT ` + entityColumns + q.place().joined() + q.where() + ` ORDER BY ` + order + ` LIMIT ` + q.integer(int64(f.Limit+1)))
+	return statement, args, nil
+}
+
+// from leaves out what is before the page.
+func (q *query) from(f catalog.Find) error {
+	if q.set != nil && len(f.Sort) == 0 {
+		q.paged(f)
+		return nil
+	}
+	if f.After != nil {
+		return q.after(f)
+	}
+	return nil
+}
+
 // inOrder returns the first entities that the query finds. Of two places each gives its first ones, by a query that its own
 // indexes answer.
-func (t *catalogTx) inOrder(ctx context.Context, q *query, order []string, limit int) ([]catalog.Entity, error) {
-	in := q.place()
+func (t *catalogTx) inOrder(ctx context.Context, q *query, f catalog.Find) ([]catalog.Entity, error) {
+	in, order, limit := q.place(), q.order(f), f.Limit+1
 	if in != both {
-		query, args := q.finish(`SELECT ` + entityColumns + in.joined() + q.where() + ` ORDER BY ` + strings.Join(order, ", ") + ` LIMIT ` + q.integer(int64(limit)))
+		query, args, err := q.page(f)
+		if err != nil {
+			return nil, err
+		}
 		return t.entities(ctx, query, args...)
+	}
+	if err := q.from(f); err != nil {
+		return nil, err
 	}
 	columns, outer := "", make([]string, len(order))
 	for i, term := range order {
@@ -94,6 +116,12 @@ func (t *catalogTx) Count(ctx context.Context, f catalog.Find) (int64, error) {
 		}
 		return n, err
 	}
+	if q.set != nil {
+		var n int64
+		query, args := q.finish(`SELECT count(*) FROM (` + q.set.distinct() + `)`)
+		err = t.row(ctx, query, args, &n)
+		return n, err
+	}
 	var sum int64
 	for _, p := range q.place().tables() {
 		var n int64
@@ -141,16 +169,6 @@ func (t *catalogTx) compile(ctx context.Context, f catalog.Find) (*query, error)
 		return nil, err
 	}
 	q := &query{sql: t.sql, names: n}
-	if t.engine.prepares {
-		q.hasIndex = func(u use) bool {
-			if q.place() == both { // a view
-				return false
-			}
-			there := 0
-			err := t.row(ctx, `SELECT count(*) FROM sqlite_master WHERE type = 'index' AND name = $1`, []any{u.name()}, &there)
-			return err == nil && there > 0
-		}
-	}
 	if f.Blueprint != "" {
 		id, err := t.blueprintID(ctx, f.Blueprint)
 		if err != nil {
@@ -164,11 +182,31 @@ func (t *catalogTx) compile(ctx context.Context, f catalog.Find) (*query, error)
 		needle := q.bind(strings.Map(asciiLower, f.Text))
 		q.conditions = append(q.conditions, "("+q.sql.position("lower(e.identifier)", needle)+" > 0 OR "+q.sql.position("lower(e.title)", needle)+" > 0)")
 	}
+	set, exact := (*found)(nil), false
+	if q.scoped {
+		q.wanted(f.Rule)
+		t.uses.note(q.uses)
+		if t.sql.indexProperty == nil {
+			if set, exact, err = t.narrow(ctx, q, f); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if set != nil {
+		if exact && len(q.conditions) == 1 {
+			q.set = set
+		}
+		q.conditions = append(q.conditions, "e.id IN ("+set.ids()+")")
+		if exact {
+			q.passBy(q.conditions)
+			return q, nil
+		}
+	}
 	rules := []catalog.Rule{f.Rule}
 	if f.Rule.Combinator == "and" {
 		rules = f.Rule.Rules // each on its own, so that the planner sees plain terms
 	}
-	found := false
+	found := set != nil
 	for _, r := range rules {
 		condition, finds := q.rule(r)
 		q.conditions = append(q.conditions, condition)
@@ -177,7 +215,6 @@ func (t *catalogTx) compile(ctx context.Context, f catalog.Find) (*query, error)
 	if found {
 		q.passBy(q.conditions)
 	}
-	t.uses.note(q.uses)
 	return q, nil
 }
 
@@ -219,7 +256,7 @@ func (q *query) rule(r catalog.Rule) (condition string, finds bool) {
 // passBy keeps SQLite from going through a whole blueprint where ids are known: it has no idea how many a query finds, and
 // the plus hides the index. PostgreSQL has.
 func (q *query) passBy(conditions []string) {
-	if q.hasIndex == nil {
+	if q.sql.indexProperty != nil {
 		return
 	}
 	for i, c := range conditions {
@@ -281,7 +318,7 @@ func (q *query) condition(r catalog.Rule) string {
 	v := q.text(r.Values[0].Text)
 	switch r.Operator {
 	case catalog.OpPrefix:
-		return "(substr(" + s.text + ", 1, length(" + v + ")) = " + v + ")"
+		return "(" + q.begins(r) + "substr(" + s.text + ", 1, length(" + v + ")) = " + v + ")"
 	case catalog.OpSuffix:
 		return q.sql.suffix(s.text, v)
 	}
