@@ -44,8 +44,8 @@ type dialect struct {
 	indexProperty func(name, property string, blueprint int64) []string
 	indexesLike   string
 
-	// placeholders rewrites $1, $2, … into what the driver binds fastest.
-	placeholders func(query string) string
+	// placeholders rewrites $1, $2, … and their arguments into what the database takes fastest.
+	placeholders func(query string, args []any) (string, []any)
 }
 
 // sqlite reads JSON kept as TEXT. longshore_number and longshore_millis are this program's own functions.
@@ -95,7 +95,7 @@ var sqlite = dialect{
 		return []string{"CREATE INDEX IF NOT EXISTS " + name + " ON entities (" + extract("properties", path(property)) + ", identifier) WHERE blueprint_id = " + strconv.FormatInt(blueprint, 10)}
 	},
 	indexesLike:  `SELECT count(*), coalesce(sum(name = $3), 0) FROM sqlite_master WHERE type = 'index' AND substr(name, 1, $1) = $2`,
-	placeholders: bare,
+	placeholders: func(query string, args []any) (string, []any) { return bare(query), args },
 }
 
 func jsonType(c, k string) string { return "json_type(" + c + "," + whole(k) + ")" }

@@ -1,10 +1,12 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"longshore/internal/catalog"
 	"longshore/internal/fault"
@@ -366,8 +368,7 @@ func (t *catalogTx) PendingOf(ctx context.Context, ids []int64) (map[int64][]cat
 				break
 			}
 		}
-		err := t.each(ctx, `SELECT entity_id, relation_id, target_blueprint_id, target_identifier FROM pending_relations WHERE entity_id IN `+list(1, len(args))+
-			` ORDER BY entity_id, relation_id, target_identifier`, args, func(r *sql.Rows) error {
+		err := t.each(ctx, `SELECT entity_id, relation_id, target_blueprint_id, target_identifier FROM pending_relations WHERE entity_id IN `+list(1, len(args)), args, func(r *sql.Rows) error {
 			var id, relation, target int64
 			var identifier string
 			err := r.Scan(&id, &relation, &target, &identifier)
@@ -377,6 +378,11 @@ func (t *catalogTx) PendingOf(ctx context.Context, ids []int64) (map[int64][]cat
 		if err != nil {
 			return nil, err
 		}
+	}
+	for _, list := range out {
+		slices.SortFunc(list, func(a, b catalog.Pending) int {
+			return cmp.Or(cmp.Compare(a.Relation, b.Relation), cmp.Compare(a.Blueprint, b.Blueprint), cmp.Compare(a.Identifier, b.Identifier))
+		})
 	}
 	return out, nil
 }
