@@ -64,7 +64,7 @@ func TestEventsCost(t *testing.T) {
 		{"write 250 users", func(b *bench, n int) { b.apply(slices.Clone(fresh[n*250 : (n+1)*250])...) }},
 		{"get a user", func(b *bench, n int) { b.entity("okta_user", fmt.Sprintf("00u%08d", n*487)) }},
 		{"search by relation", func(b *bench, n int) {
-			search(b, catalog.SearchRequest{Blueprint: "okta_user", Query: query(`{"property":{"relation":"manager"},"operator":"=","value":"00u%08d"}`, n+1)})
+			search(b, catalog.SearchRequest{Blueprint: "okta_user", Query: query(`{"relation":"manager","operator":"=","value":"00u%08d"}`, n+1)})
 		}},
 		{"search by property, no index", func(b *bench, n int) {
 			search(b, catalog.SearchRequest{Blueprint: "okta_user", Limit: 20, Query: query(`{"property":"lastUpdated","operator":">","value":"2025-05-02T03:04:%02d.000Z"}`, n)})
