@@ -171,7 +171,7 @@ func (w *world) unkept(t *rapid.T) (n int) {
 	if storetest.OnPostgres() {
 		return 0
 	}
-	const rows, kept = `SELECT index_id, kind, value, identifier, entity_id FROM entity_values UNION SELECT index_id, kind, value, identifier, entity_id FROM event_values`,
+	const rows, kept = `SELECT * FROM (SELECT index_id, kind, value, identifier, entity_id FROM entity_values UNION ALL SELECT index_id, kind, value, identifier, entity_id FROM event_values)`,
 		`SELECT index_id, kind, value, identifier, entity_id FROM property_values`
 	err := w.under.Writer().QueryRowContext(w.t.Context(), `SELECT (SELECT count(*) FROM (`+rows+` EXCEPT `+kept+`)) + (SELECT count(*) FROM (`+kept+` EXCEPT `+rows+`))`).Scan(&n)
 	if err != nil {
