@@ -37,7 +37,9 @@ type AuditEntry struct {
 type HistoryFilter struct {
 	Kind, Action, Blueprint, Identifier string
 	Kinds                               []string // any of them, beside Kind
+	ExceptKinds                         []string
 	ExceptBlueprints                    []string
+	EntitiesOf                          []string // of entities, only those of these blueprints, and of none that was deleted; nil for all
 	Status                              string // "" is Success; AnyStatus for both
 	Reads                               bool   // reads, and nothing else
 	ID                                  int64
