@@ -40,8 +40,8 @@ type HistoryFilter struct {
 	ExceptKinds                         []string
 	ExceptBlueprints                    []string
 	EntitiesOf                          []string // of entities, only those of these blueprints, and of none that was deleted; nil for all
-	Status                              string // "" is Success; AnyStatus for both
-	Reads                               bool   // reads, and nothing else
+	Status                              string   // "" is Success; AnyStatus for both
+	Reads                               bool     // reads, and nothing else
 	ID                                  int64
 	Sources                             []SourceMatch // any of them
 	Actors, ExceptActors                []string
