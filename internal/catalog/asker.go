@@ -63,6 +63,9 @@ func teamsOf(r *rules, user *Entity) []string {
 
 // valuesOf reads a property of entities; lists stand for their elements.
 func (s *searching) valuesOf(list []Entity, property string) (out []Value, err error) {
+	if err := s.addInverses(s.ctx, s.view, s.model, list); err != nil {
+		return nil, err
+	}
 	if err := s.derive(s.ctx, s.view, s.model, list); err != nil {
 		return nil, err
 	}
