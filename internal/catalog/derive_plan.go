@@ -154,6 +154,7 @@ func (m *model) plan(blueprint string) *plan {
 		for id, r := range m.rules {
 			m.plans.of[id] = m.link(r)
 		}
+		m.hideDerived()
 		m.breakCycles()
 		for _, p := range m.plans.of {
 			p.sort()

@@ -20,6 +20,9 @@ type Blueprint struct {
 	CreatedBy   string
 	UpdatedAt   time.Time
 	UpdatedBy   string
+	// Permissions are what was set of who may do what with its entities, as [Catalog.SetPermissions] was given them; nil
+	// for none.
+	Permissions json.RawMessage
 }
 
 // Property is one property definition.

@@ -247,6 +247,11 @@ func (c *Catalog) writeBlueprint(ctx context.Context, w Writer, change func(*mod
 		if err := tx.PutBlueprint(ctx, b); err != nil {
 			return err
 		}
+		if old == nil || old.Identifier != b.Identifier {
+			if err := forgetPermissions(ctx, tx, b.Identifier); err != nil {
+				return err
+			}
+		}
 		if old == nil && w.Page {
 			if err := putPage(ctx, tx, b); err != nil {
 				return err
@@ -390,6 +395,9 @@ func (c *Catalog) dropBlueprint(ctx context.Context, tx Tx, m *model, id string,
 		return err
 	}
 	if err := tx.DeleteBlueprint(ctx, id); err != nil {
+		return err
+	}
+	if err := keepPermissions(ctx, tx, m.rules[id].Blueprint, c.now().UTC(), w); err != nil {
 		return err
 	}
 	if err := dropPages(ctx, tx, id); err != nil {

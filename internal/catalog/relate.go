@@ -15,7 +15,9 @@ const maxDependentDepth = 2000
 // side makes a change that another change entails; what became of it is no result of the batch.
 func (b *batch) side(c *Change) error {
 	touched := b.touched
+	b.entailed++
 	_, err := b.try(c)
+	b.entailed--
 	b.touched = touched
 	return err
 }
@@ -131,6 +133,9 @@ func (b *batch) one(blueprint string, raw []byte) (string, error) {
 	r := b.rules[blueprint]
 	if r == nil {
 		return "", missing("Blueprint", blueprint)
+	}
+	if err := b.searchable(blueprint); err != nil {
+		return "", err
 	}
 	query, err := b.plainQuery(r, raw, 0)
 	if err != nil {
@@ -265,6 +270,9 @@ func (b *batch) releaseFrom(target Key, n ReferrerCount, rel *Relation, c *Chang
 				return err
 			} else if !rec.there {
 				continue // it went a moment ago, by another relation
+			}
+			if rel.Required && !c.DeleteDependents && b.hidden[k.Blueprint] {
+				return hasDependents("entity %q of %q has dependents: what you may not see needs it", target.Identifier, target.Blueprint)
 			}
 			if rel.Required && !c.DeleteDependents {
 				return fault.Errorf(fault.Conflict, "entity %q of %q has dependents: %q of %q needs it by relation %q", target.Identifier,

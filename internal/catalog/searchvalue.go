@@ -15,6 +15,9 @@ func (b *batch) related(blueprint string, raw []byte) ([]string, error) {
 	if r == nil {
 		return nil, missing("Blueprint", blueprint)
 	}
+	if err := b.searchable(blueprint); err != nil {
+		return nil, err
+	}
 	query, err := b.plainQuery(r, raw, 0)
 	if err != nil {
 		return nil, err
@@ -89,6 +92,9 @@ func (b *batch) mirrorRule(r *rules, name string, rule []orderedMember) (json.Ra
 	rel := r.relations[relation]
 	if rel == nil || rel.Many || rel.InverseOf != "" || strings.Contains(property, ".") {
 		return nil, invalidRequest("query: the mirror %q of %q goes over more than one single relation (%s): a search as a value cannot use it", name, r.Identifier, mirror.Path)
+	}
+	if err := b.searchable(rel.Target); err != nil {
+		return nil, err
 	}
 	target := b.rules[rel.Target]
 	if target == nil || target.derived[property] {

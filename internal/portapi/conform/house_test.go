@@ -87,7 +87,7 @@ func newHouse(t testing.TB, s *store.Store) *house {
 	})
 	must(err)
 	own := org.New(s.Documents(seal, c.now), things, c.now)
-	guard := &access.Guard{Catalog: things, Documents: s.Documents(seal, c.now), Teams: own.TeamsOf, Reads: access.NewReads(things, c.now)}
+	guard := &access.Guard{Catalog: things, Teams: own.TeamsOf, Reads: access.NewReads(things, c.now)}
 	api := portapi.New(portapi.Config{
 		Organization: own, Teams: own, Integrations: own, Scorecards: things,
 		Keeper: keeper, Catalog: guard, Permissions: guard, Credentials: clients, Webhooks: objects, Ledger: objects,
