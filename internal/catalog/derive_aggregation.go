@@ -73,6 +73,9 @@ func (m *model) linkAggregation(blueprint string, def *aggregationDefinition) *d
 	if err == nil {
 		_, err = m.lower(&rule, def.target)
 	}
+	if err == nil && rule.asksScorecards() {
+		err = invalidRequest("it looks at scorecards, which look at properties like this one")
+	}
 	if err != nil {
 		d.breakOff("query", err.Error())
 		return d
@@ -101,6 +104,12 @@ func eachSubject(r Rule, fn func(name string)) {
 	for _, sub := range r.Rules {
 		eachSubject(sub, fn)
 	}
+}
+
+// asks reports whether a condition looks at a meta-property.
+func (r *Rule) asks(meta string) bool {
+	return r.Combinator == "" && r.Subject.Kind == MetaProperty && r.Subject.Name == meta ||
+		slices.ContainsFunc(r.Rules, func(sub Rule) bool { return sub.asks(meta) })
 }
 
 // pinned returns the chains of an aggregation. A path starts at fromBlueprint, which is the target or the blueprint of
@@ -254,15 +263,17 @@ func (d *deriving) filter(blueprint string, all []*node, query Rule, low lowered
 
 // judge decides about entities one by one, with the store's answers to what lies beyond their own rows.
 func (d *deriving) judge(all []*node, query Rule, low lowered) (func(*node) bool, error) {
+	if query.asks("$team") {
+		if err := d.complete(all); err != nil {
+			return nil, err
+		}
+	}
 	list := make([]Entity, len(all))
 	names := map[string]bool{}
 	eachSubject(query, func(name string) { names[name] = true })
 	for i, n := range all {
 		list[i] = *n.Entity
 		list[i].Derived = n.object(names)
-	}
-	if err := addTeams(d.ctx, d.view, d.model, list, 0); err != nil {
-		return nil, err
 	}
 	matches, err := matching(d.ctx, d.view, d.model, list, &query, low)
 	if err != nil {

@@ -109,6 +109,36 @@ func (d *deriving) load(blueprint string, identifiers []string) error {
 	return nil
 }
 
+// complete fills in what nodes read from other entities: inverse relations, inherited teams. Those of the page have it,
+// those that were only walked over need it once something looks.
+func (d *deriving) complete(nodes []*node) error {
+	const portion = 500
+	var open []*node
+	for _, n := range nodes {
+		if r := d.model.rules[n.Blueprint]; !n.whole && r != nil && r.borrows() {
+			open = append(open, n)
+		}
+	}
+	for part := range slices.Chunk(open, portion) {
+		list := make([]Entity, len(part))
+		for i, n := range part {
+			list[i] = *n.Entity
+		}
+		if err := d.catalog.addInverses(d.ctx, d.view, d.model, list); err != nil {
+			return err
+		}
+		for i, n := range part {
+			n.Relations, n.Team, n.whole = list[i].Relations, list[i].Team, true
+		}
+	}
+	return nil
+}
+
+// borrows reports whether entities of the blueprint have relations or teams that stand in other entities.
+func (r *rules) borrows() bool {
+	return r.owned.path != nil || slices.ContainsFunc(r.Relations, func(rel Relation) bool { return rel.InverseOf != "" })
+}
+
 // back takes a step from entities to those that name them, in order of identifier.
 func (d *deriving) back(from []*node, s step) (map[*node][]*node, error) {
 	byID := make(map[string]*node, len(from))

@@ -120,6 +120,14 @@ func (h *house) signIn() {
 	h.token = strings.Trim(a.at("accessToken"), `"`)
 }
 
+// signInAs gets a token of an editor's credential that stands for a person. It takes the admin's to make one.
+func (h *house) signInAs(user string) {
+	h.Helper()
+	made := h.call("POST", "/v1/longshore/credentials", `{"role":"editor","user":"`+user+`"}`).want(201, "")
+	a := h.call("POST", "/v1/auth/access_token", `{"clientId":`+made.at("credential", "id")+`,"clientSecret":`+made.at("credential", "clientSecret")+`}`, "Authorization:").want(200, "")
+	h.token = strings.Trim(a.at("accessToken"), `"`)
+}
+
 // inTx gives the catalog the transaction that ingest has begun.
 type inTx struct {
 	catalog *catalog.Catalog
