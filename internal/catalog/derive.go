@@ -140,15 +140,16 @@ type deriving struct {
 	how     Reading
 
 	page     map[string][]*node
-	known    map[Key]*node // entities looked at; nil: not there
-	looked   int           // entities read for the property under way
-	spent    time.Duration // in calculations
+	known    map[Key]*node              // entities looked at; nil: not there
+	links    map[step]map[*node][]*node // steps back that were taken: where each node got
+	looked   int                        // entities read for the property under way
+	spent    time.Duration              // in calculations
 	timeouts map[*calculation]int
 }
 
 // forget lets go of all entities but those of the page.
 func (d *deriving) forget() {
-	d.known = map[Key]*node{}
+	d.known, d.links = map[Key]*node{}, map[step]map[*node][]*node{}
 	for _, nodes := range d.page {
 		for _, n := range nodes {
 			d.known[Key{n.Blueprint, n.Identifier}] = n

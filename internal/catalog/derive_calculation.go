@@ -48,7 +48,7 @@ func (x *calculation) derive(d *deriving, name string, nodes []*node) error {
 	program, err := x.compile()
 	if err != nil {
 		for _, n := range nodes {
-			n.fail(name, "jq", "it does not compile: %v", err)
+			n.fail(name, "jq", "it does not compile: %s", explained(err))
 		}
 		return nil
 	}

@@ -23,6 +23,9 @@ type Blueprint struct {
 	// Permissions are what was set of who may do what with its entities, as [Catalog.SetPermissions] was given them; nil
 	// for none.
 	Permissions json.RawMessage
+	// Warnings are derived properties that can never have a value, and why. They are told by [Catalog.Blueprint] and by what
+	// writes one blueprint.
+	Warnings []Flag
 }
 
 // Property is one property definition.

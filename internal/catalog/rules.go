@@ -34,6 +34,7 @@ type model struct {
 	// pointed names the blueprints that some relation has as target, needed those of a required relation.
 	pointed, needed map[string]bool
 	plans           *plans
+	cards           *cards
 	masks           *masks
 	hidden          map[string]bool // blueprints that whoever asks may find out nothing of: see [Catalog.Seen]
 	read            time.Time       // when it was read
@@ -77,7 +78,7 @@ func (c *Catalog) wholeModel(ctx context.Context, view View) (*model, error) {
 		return nil, err
 	}
 	known := c.model.Load()
-	m := &model{token: token, read: c.now(), rules: map[string]*rules{}, pointed: map[string]bool{}, needed: map[string]bool{}, plans: &plans{}, masks: &masks{}}
+	m := &model{token: token, read: c.now(), rules: map[string]*rules{}, pointed: map[string]bool{}, needed: map[string]bool{}, plans: &plans{}, cards: &cards{}, masks: &masks{}}
 	for _, stored := range list {
 		b, err := parseBlueprint(stored.Doc)
 		if err != nil {

@@ -49,7 +49,7 @@ func (m *model) without(hidden []string) *model {
 		return known
 	}
 	masked := *m
-	masked.plans, masked.masks, masked.hidden = &plans{}, &masks{}, map[string]bool{}
+	masked.plans, masked.cards, masked.masks, masked.hidden = &plans{}, &cards{}, &masks{}, map[string]bool{}
 	for _, id := range hidden {
 		masked.hidden[id] = true
 	}
@@ -118,10 +118,8 @@ func (m *model) reachesHidden(d *derived) string {
 		if m.hidden[x.target] {
 			return x.target
 		}
-		if rule, err := ParseQuery(x.query, m.read); err == nil {
-			if low, err := m.lower(&rule, x.target); err == nil && low.blind {
-				return "hidden blueprints, by its query"
-			}
+		if x.query != nil && x.query.low.blind {
+			return "hidden blueprints, by its query"
 		}
 	}
 	for _, chain := range chains {
