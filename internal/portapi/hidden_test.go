@@ -98,7 +98,8 @@ func looks() []attack {
 		query := `{"combinator":"and","rules":[` + rule + `]}`
 		path := "/v1/blueprints/" + blueprint + "/entities/"
 		return []attack{
-			{name, "POST", path + "search", `{"query":` + query + `}`}, {name + ", counted", "POST", path + "search/count", `{"query":` + query + `}`},
+			{name, "POST", path + "search", `{"query":` + query + `}`},
+			{name + ", counted", "POST", path + "search/count", `{"query":` + query + `}`},
 			{name + ", top", "POST", path + "top-search", `{"query":` + query + `}`},
 		}
 	}
