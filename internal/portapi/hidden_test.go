@@ -330,3 +330,62 @@ func TestAuditLogKeepsBackWhatItsRoutesKeepBack(t *testing.T) {
 		t.Errorf("an admin is told of %s", got)
 	}
 }
+
+// Of a blueprint of which the team's own entities are seen, the others are as hidden.
+func TestOthersEntitiesAreNotLearnedOf(t *testing.T) {
+	h := newHouse(t)
+	h.services()
+	h.call("POST", "/v1/teams", `{"name":"core","users":["ann@acme.example"]}`).want(200, "")
+	h.call("PATCH", "/v1/blueprints/host", `{"mirrorProperties":{"state":{"title":"S","path":"runs.status"}}}`).want(200, "")
+	h.permit("svc", `{"read":{"roles":["Admin"],"ownedByTeam":true},"register":{"roles":["Admin"]},"update":{"roles":["Admin"],"ownedByTeam":true},
+		"updateProperties":{"status":{"roles":["Admin"]},"$title":{"roles":["Admin"]}}}`)
+	ann := h.as(auth.Editor, "ann@acme.example")
+	h.call("GET", "/v1/blueprints/host/entities/h1", "", ann).want(200, "").is("null", "entity", "properties", "state")
+	h.call("PATCH", "/v1/blueprints/svc/entities/pay", `{"properties":{"status":"down"}}`, ann).want(200, "").is(`"down"`, "entity", "properties", "status").is(`1`, "entity", "properties", "cost")
+	for name, id := range map[string]string{"another's": "mail", "nobody's": "none"} {
+		for _, c := range []attack{
+			{"change", "PATCH", "/v1/blueprints/svc/entities/" + id, `{"properties":{"status":"up"}}`},
+			{"change nothing", "PATCH", "/v1/blueprints/svc/entities/" + id, `{}`},
+			{"upsert", "POST", "/v1/blueprints/svc/entities?upsert=true&merge=true", `{"identifier":"` + id + `","properties":{"status":"up"}}`},
+			{"relate", "POST", "/v1/blueprints/host/entities", `{"identifier":"h9","relations":{"runs":"` + id + `"}}`},
+		} {
+			if got := h.call(c.method, c.path, c.body, ann).want(403, "missing_permissions").at("details", "missing"); got != `"entities.read"` {
+				t.Errorf("%s %s: %s is missing, want entities.read", c.name, name, got)
+			}
+		}
+	}
+	h.call("POST", "/v1/blueprints/host/entities", `{"identifier":"h2","relations":{"runs":"pay"}}`, ann).want(201, "")
+	h.call("POST", "/v1/blueprints/host/entities", `{"identifier":"h3","relations":{"runs":{"combinator":"and","rules":[{"property":"status","operator":"=","value":"down"}]}}}`, ann).want(403, "missing_permissions")
+	found := h.call("POST", "/v1/entities/search", `{"combinator":"and","rules":[{"operator":"relatedTo","blueprint":"svc","value":"mail"}]}`, ann).want(200, "")
+	if found.at("entities") != "[]" {
+		t.Errorf("related to another's entity: %s", found.body)
+	}
+}
+
+// Who asks is compared with: that must not tell what the entity of the person and those of its teams hold, once they are hidden.
+func TestPeopleAndTeamsCanBeHidden(t *testing.T) {
+	h := newHouse(t)
+	h.call("PATCH", "/v1/blueprints/_team", `{"schema":{"properties":{"code":{"type":"string"}}}}`).want(200, "")
+	h.call("POST", "/v1/teams", `{"name":"core","users":["ann@acme.example"]}`).want(200, "")
+	h.call("POST", "/v1/blueprints/_team/entities?upsert=true&merge=true", `{"identifier":"core","title":"Core","properties":{"code":"X7"}}`).want(201, "")
+	h.call("POST", "/v1/blueprints", `{"identifier":"note","title":"N","schema":{"properties":{"guess":{"type":"string"}},"required":[]}}`).want(201, "")
+	h.call("POST", "/v1/blueprints/note/entities", `{"identifier":"n","properties":{"guess":"X7"}}`).want(201, "")
+	ann := h.as(auth.Viewer, "ann@acme.example")
+	guess := `{"query":{"combinator":"and","rules":[{"property":"guess","operator":"=","value":{"context":"userTeams","property":"code"}}]}}`
+	count := func() string {
+		return h.call("POST", "/v1/blueprints/note/entities/search/count", guess, ann).want(200, "").at("count")
+	}
+	if got := count(); got != "1" {
+		t.Fatalf("who may see the team finds %s", got)
+	}
+	h.call("GET", "/v1/teams/core", "", ann).want(200, "")
+	h.permit("_team", `{"read":{"roles":["Admin"]}}`)
+	if got := count(); got != "0" {
+		t.Errorf("a guess at a hidden team's property finds %s", got)
+	}
+	h.call("GET", "/v1/teams", "", ann).want(403, "missing_permissions")
+	h.call("GET", "/v1/teams/core", "", ann).want(403, "missing_permissions")
+	if got := h.call("GET", "/v1/audit-log?resources=team", "", ann).want(200, ""); got.at("audits") != "[]" {
+		t.Errorf("the audit log tells of teams: %s", got.body)
+	}
+}
