@@ -34,6 +34,7 @@ type bench struct {
 	*catalog.Catalog
 	t     testing.TB
 	store *store.Catalog
+	under *store.Store
 }
 
 func newBench(t testing.TB, blueprints ...string) *bench {
@@ -41,7 +42,7 @@ func newBench(t testing.TB, blueprints ...string) *bench {
 	s := storetest.Open(t)
 	var ticks atomic.Int64
 	now := func() time.Time { return time.UnixMilli(1_700_000_000_000 + 1000*ticks.Add(1)) }
-	b := &bench{t: t, store: s.Catalog()}
+	b := &bench{t: t, store: s.Catalog(), under: s}
 	b.Catalog = catalog.New(b.store, now)
 	for _, doc := range blueprints {
 		if _, err := b.CreateBlueprint(context.Background(), json.RawMessage(doc), catalog.Writer{Actor: "test", AllowPendingTargets: true}); err != nil {

@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"longshore/internal/catalog"
+	"longshore/internal/store/storetest"
 )
 
 // world is a random catalog, and what Match asks of it.
@@ -34,7 +35,9 @@ func (w *world) Referrers(k catalog.Key) []catalog.Referrer { return w.referrers
 // nasty are property values that databases tend to read each in its own way.
 var nasty = []string{
 	`""`, `"a"`, `"A"`, `"ab"`, `"ba"`, `"a b"`, `"%"`, `"_"`, `"é"`, `"e\u0301"`, `"\u0000"`, `"a\u0000b"`, `"\ud800"`, `"\udc00x"`, `"😀"`, `"\ud83d\ude00"`, `"x'y"`, `"q\""`, `"\\"`,
-	`"["`, `"[]"`, `"[\"a\"]"`, `"{}"`, `"null"`, `"true"`, `"1"`, `"1.0"`, `"$1"`, `"é😀"`, `"\uffff"`, `"zz"`,
+	`"["`, `"[]"`, `"[\"a\"]"`, `"{}"`, `"null"`, `"true"`, `"1"`, `"1.0"`, `"$1"`, `"é😀"`, `"\uffff"`, `"zz"`, `"É"`, `"ß"`, `"SS"`, `"İ"`, `"ı"`, `"\ud7ff"`, `"\ud7ffa"`, `"\ue000"`, `"\udbff\udfff"`, `"\udbff\udfffa"`, `"9"`, `"[a"`, `"\u0001"`,
+	`"` + strings.Repeat("a", 800) + `"`, `"` + strings.Repeat("a", 801) + `"`, `"` + strings.Repeat("a", 200) + `"`, `"` + strings.Repeat("a", 199) + `"`, `"` + strings.Repeat("a", 900) + `"`,
+	`"` + strings.Repeat("é", 401) + `"`, `"aaa\u0000` + strings.Repeat("b", 900) + `"`, `["` + strings.Repeat("a", 801) + `"]`, `["2024-01-02T03:04:05Z","2024-01-02T04:04:05+01:00"]`, `[1e400,-0.0,true,1,1.0,0]`,
 	`0`, `-0`, `-0.0`, `1`, `1.0`, `1.00`, `1e0`, `-1.5`, `2`, `10`, `1e3`, `1000`, `0.1`, `0.30000000000000004`, `9007199254740991`, `9007199254740992`, `9007199254740993`,
 	`18446744073709551616`, `123456789012345678901234567890`, `1953413085328588136539259`, `1.7976931348623157e308`, `1e400`, `-1e400`, `1e99999999`, `1e-400`, `-1e-99999999`, `5e-324`, `2e-324`,
 	`true`, `false`, `null`,
@@ -114,6 +117,7 @@ func drawWorld(t *rapid.T, b *bench, clock *atomic.Int64, number int) *world {
 		}
 		w.create(t, fmt.Sprintf(`{"identifier":%q,"title":"T","schema":{"properties":{%s},"required":[]},"relations":{%s}}`, id, strings.Join(properties, ","), strings.Join(relations, ",")))
 	}
+	w.index(t)
 	var changes []catalog.Change
 	for _, id := range w.order {
 		for _, name := range entityNames[:rapid.IntRange(1, len(entityNames)).Draw(t, "entities")] {
@@ -123,6 +127,12 @@ func drawWorld(t *rapid.T, b *bench, clock *atomic.Int64, number int) *world {
 	for part := range slices.Chunk(changes, 4) { // written at different times
 		w.clock.Add(int64(7 * time.Hour / time.Millisecond))
 		w.apply(part...)
+	}
+	for range rapid.IntRange(0, 3).Draw(t, "written again") {
+		w.apply(w.drawEntity(t, rapid.SampledFrom(w.order).Draw(t, "of"), rapid.SampledFrom(entityNames).Draw(t, "again")))
+	}
+	if n := w.unkept(t); n != 0 {
+		t.Fatalf("%d rows of the indexes of properties are not what the entities hold", n)
 	}
 	w.clock.Add(1)
 	w.read(t)
@@ -134,6 +144,40 @@ func drawWorld(t *rapid.T, b *bench, clock *atomic.Int64, number int) *world {
 	}
 	w.order = found
 	return w
+}
+
+// index begins indexes of properties on SQLite, so that searches have to do with them; done, or left to be filled in.
+func (w *world) index(t *rapid.T) {
+	if storetest.OnPostgres() {
+		return
+	}
+	for _, id := range w.order {
+		for _, name := range propertyNames {
+			if rapid.Bool().Draw(t, "indexed") {
+				path, _ := json.Marshal(name)
+				w.exec(t, `INSERT INTO property_indexes (blueprint_id, property, path, done) SELECT id, $1, '$.' || $2, 1 FROM blueprint_names WHERE name = $3`, name, string(path), id)
+			}
+		}
+	}
+}
+
+// unkept counts the rows of indexes that are not what entities say, or are missing.
+func (w *world) unkept(t *rapid.T) (n int) {
+	if storetest.OnPostgres() {
+		return 0
+	}
+	const rows, kept = `SELECT index_id, kind, value, identifier, entity_id FROM entity_values`, `SELECT index_id, kind, value, identifier, entity_id FROM property_values`
+	err := w.under.Writer().QueryRowContext(w.t.Context(), `SELECT (SELECT count(*) FROM (`+rows+` EXCEPT `+kept+`)) + (SELECT count(*) FROM (`+kept+` EXCEPT `+rows+`))`).Scan(&n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func (w *world) exec(t *rapid.T, statement string, args ...any) {
+	if _, err := w.under.Writer().ExecContext(w.t.Context(), statement, args...); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (w *world) create(t *rapid.T, doc string) {
@@ -294,7 +338,7 @@ func (w *world) drawCondition(t *rapid.T, subject string, scalar bool) string {
 	case "between", "notBetween":
 		value = fmt.Sprintf(`{"from":%s,"to":%s}`, rapid.SampledFrom(nastyTimes).Draw(t, "from"), rapid.SampledFrom(nastyTimes).Draw(t, "to"))
 		if rapid.IntRange(0, 5).Draw(t, "preset") == 0 {
-			value = fmt.Sprintf(`{"preset":%q}`, rapid.SampledFrom([]string{"today", "lastWeek", "next3Months", "last3Years", "nextDay"}).Draw(t, "preset"))
+			value = fmt.Sprintf(`{"preset":%q}`, rapid.SampledFrom([]string{"today", "tomorrow", "yesterday", "lastDay", "lastWeek", "last2Weeks", "lastMonth", "next3Months", "next6Months", "last12Months", "last2Years", "last3Years", "nextDay"}).Draw(t, "preset"))
 		}
 	}
 	if rapid.IntRange(0, 30).Draw(t, "context") == 0 {

@@ -91,9 +91,19 @@ func InGlobalSearch(doc json.RawMessage) bool {
 	return d.History == nil || *d.History
 }
 
-// FindWords is global search: the entities in which every word of the text begins some word, the best first, at most limit
-// (0 means 20, at most 100): those with the identifier itself before those with it in their identifier or title. What was
-// written in the last moments may not be found yet.
+// LivesApart says whether a blueprint's entities are kept apart from the others: those without history.
+func LivesApart(doc json.RawMessage) bool {
+	var d struct {
+		History *bool `json:"history"`
+	}
+	return json.Unmarshal(doc, &d) == nil && d.History != nil && !*d.History
+}
+
+// FindWords is global search: the entities that have every word of the text but the last, and one that begins like the last;
+// where there are none, those that have words which begin like each. The best come first, at most limit (0 means 20, at most
+// 100): those with the identifier itself before those with it in their identifier or title, of the first 500 that are found.
+// Of a beginning that very many words share, the first of them in the order of the alphabet are looked for, where they are
+// enough for a page. What was written in the last moments may not be found yet.
 func (c *Catalog) FindWords(ctx context.Context, text string, limit int) ([]Entity, error) {
 	return c.FindWordsAmong(ctx, text, limit, func(*Entity) bool { return true })
 }

@@ -69,6 +69,7 @@ type names struct {
 	blueprint  map[int64]string
 	relations  map[relationName]int64
 	relation   map[int64]relationName
+	apart      map[int64]int64 // how the blueprints live that do not live with the others
 }
 
 type relationName struct{ blueprint, name string }
@@ -208,7 +209,7 @@ func (t *catalogTx) dict(ctx context.Context) (*names, error) {
 		t.known = n
 		return n, nil
 	}
-	n := &names{token: token, blueprints: map[string]int64{}, blueprint: map[int64]string{}, relations: map[relationName]int64{}, relation: map[int64]relationName{}}
+	n := &names{token: token, blueprints: map[string]int64{}, blueprint: map[int64]string{}, relations: map[relationName]int64{}, relation: map[int64]relationName{}, apart: map[int64]int64{}}
 	err = t.each(ctx, `SELECT id, name FROM blueprint_names`, nil, func(r *sql.Rows) error {
 		var id int64
 		var name string
@@ -225,6 +226,15 @@ func (t *catalogTx) dict(ctx context.Context) (*names, error) {
 		err := r.Scan(&id, &blueprint, &name)
 		rel := relationName{n.blueprint[blueprint], name}
 		n.relations[rel], n.relation[id] = id, rel
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = t.each(ctx, `SELECT id, apart FROM blueprints WHERE apart <> 0`, nil, func(r *sql.Rows) error {
+		var id, lives int64
+		err := r.Scan(&id, &lives)
+		n.apart[id] = lives
 		return err
 	})
 	if err != nil {
@@ -345,13 +355,26 @@ func (t *catalogTx) PutBlueprint(ctx context.Context, b catalog.Blueprint) error
 		}
 	}
 	t.known = nil
-	_, err = t.exec(ctx, `INSERT INTO blueprints (id, doc, created_at, created_by, updated_at, updated_by) VALUES ($1, $2, $3, $4, $5, $6)
-		ON CONFLICT (id) DO UPDATE SET doc = excluded.doc, updated_at = excluded.updated_at, updated_by = excluded.updated_by`,
-		id, string(b.Doc), millis(b.CreatedAt), b.CreatedBy, millis(b.UpdatedAt), b.UpdatedBy)
+	lives, err := t.livesAs(ctx, id, b)
 	if err != nil {
 		return err
 	}
-	return t.renew(ctx)
+	worded := 0
+	if catalog.InGlobalSearch(b.Doc) {
+		worded = 1
+	}
+	_, err = t.exec(ctx, `INSERT INTO blueprints (id, doc, created_at, created_by, updated_at, updated_by, apart, worded) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+		ON CONFLICT (id) DO UPDATE SET doc = excluded.doc, updated_at = excluded.updated_at, updated_by = excluded.updated_by,
+		apart = excluded.apart, worded = excluded.worded`,
+		id, string(b.Doc), millis(b.CreatedAt), b.CreatedBy, millis(b.UpdatedAt), b.UpdatedBy, lives, worded)
+	if err != nil {
+		return err
+	}
+	if err := t.renew(ctx); err != nil || lives != movesApart && lives != movesHere {
+		return err
+	}
+	_, err = t.moveSome(ctx, id) // a few are moved at once
+	return err
 }
 
 // RenameBlueprint implements catalog.Tx. Relations that wait for a blueprint of the new name find this one.
@@ -362,18 +385,26 @@ func (t *catalogTx) RenameBlueprint(ctx context.Context, from, to string) error 
 	}
 	other, err := t.blueprintID(ctx, to)
 	if err == nil {
-		for _, table := range []string{"relations", "pending_relations"} {
-			if _, err := t.exec(ctx, `UPDATE `+table+` SET target_blueprint_id = $1 WHERE target_blueprint_id = $2`, id, other); err != nil {
-				return err
+		n, err := t.dict(ctx)
+		if err != nil {
+			return err
+		}
+		for _, p := range n.every().tables() {
+			for _, table := range []string{p.relations, p.pending} {
+				if _, err := t.exec(ctx, `UPDATE `+table+` SET target_blueprint_id = $1 WHERE target_blueprint_id = $2`, id, other); err != nil {
+					return err
+				}
 			}
 		}
 		if _, err := t.exec(ctx, `DELETE FROM blueprint_names WHERE id = $1`, other); err != nil {
 			return err
 		}
-		_, err = t.exec(ctx, `DELETE FROM pending_relations WHERE target_blueprint_id = $1 AND EXISTS (SELECT 1 FROM entities e
-			WHERE e.blueprint_id = $1 AND e.identifier = pending_relations.target_identifier)`, id)
-		if err != nil {
-			return err
+		for _, p := range n.every().tables() {
+			_, err = t.exec(ctx, `DELETE FROM `+p.pending+` WHERE target_blueprint_id = $1 AND EXISTS (SELECT 1 FROM `+n.of(id).entities+` e
+				WHERE e.blueprint_id = $1 AND e.identifier = `+p.pending+`.target_identifier)`, id)
+			if err != nil {
+				return err
+			}
 		}
 	} else if !fault.Is(err, fault.NotFound) {
 		return err
@@ -419,21 +450,33 @@ func (t *catalogTx) DeleteEntities(ctx context.Context, blueprint string) (int64
 	if err != nil {
 		return 0, err
 	}
-	const mine = `(SELECT id FROM entities WHERE blueprint_id = $1)`
-	var n int64
-	for _, q := range []string{
-		`DELETE FROM pending_relations WHERE entity_id IN ` + mine,
-		`DELETE FROM relations WHERE entity_id IN ` + mine,
-		`DELETE FROM entity_heads WHERE entity_id IN ` + mine,
-		`DELETE FROM tombstones WHERE blueprint_id = $1`,
-		`UPDATE blueprints SET entities = 0 WHERE id = $1`,
-		`INSERT INTO pending_relations SELECT target_blueprint_id, target_identifier, relation_id, entity_id FROM relations
-			WHERE target_blueprint_id = $1 ON CONFLICT DO NOTHING`,
-		`DELETE FROM entities WHERE blueprint_id = $1`,
-	} {
-		if n, err = t.exec(ctx, q, id); err != nil {
+	n, err := t.dict(ctx)
+	if err != nil {
+		return 0, err
+	}
+	var queries []string
+	for _, p := range n.of(id).tables() {
+		mine := `(SELECT id FROM ` + p.entities + ` WHERE blueprint_id = $1)`
+		queries = append(queries, `DELETE FROM `+p.pending+` WHERE entity_id IN `+mine, `DELETE FROM `+p.relations+` WHERE entity_id IN `+mine,
+			`DELETE FROM `+p.heads+` WHERE entity_id IN `+mine)
+	}
+	for _, p := range n.every().tables() {
+		queries = append(queries, `INSERT INTO `+p.pending+` SELECT target_blueprint_id, target_identifier, relation_id, entity_id FROM `+p.relations+`
+			WHERE target_blueprint_id = $1 ON CONFLICT DO NOTHING`)
+	}
+	queries = append(queries, `DELETE FROM tombstones WHERE blueprint_id = $1`, `UPDATE blueprints SET entities = 0 WHERE id = $1`)
+	for _, q := range queries {
+		if _, err := t.exec(ctx, q, id); err != nil {
 			return 0, err
 		}
 	}
-	return n, nil
+	var gone int64
+	for _, p := range n.of(id).tables() {
+		count, err := t.exec(ctx, `DELETE FROM `+p.entities+` WHERE blueprint_id = $1`, id)
+		if err != nil {
+			return 0, err
+		}
+		gone += count
+	}
+	return gone, nil
 }

@@ -44,7 +44,7 @@ func (q *query) scalar(text, num, truth, millis string, values []catalog.Value) 
 			times = append(times, q.integer(v.Time))
 		}
 		switch {
-		case v.Kind == catalog.TextValue && text != none:
+		case v.Kind == catalog.TextValue && text != none && (!v.IsTime || millis == none): // a text that is the same is the same instant
 			texts = append(texts, v.Text)
 		case v.Kind == catalog.NumberValue && num != none:
 			nums = append(nums, q.number(v.Number))
@@ -54,14 +54,14 @@ func (q *query) scalar(text, num, truth, millis string, values []catalog.Value) 
 	}
 	var parts []string
 	if len(texts) > 0 {
-		parts = append(parts, "coalesce("+text+" IN "+q.texts(texts)+", 1 = 0)")
+		parts = append(parts, "("+text+") IN "+q.texts(texts))
 	}
 	for _, p := range []struct {
 		expr  string
 		marks []string
 	}{{num, nums}, {truth, truths}, {millis, times}} {
 		if len(p.marks) > 0 {
-			parts = append(parts, "coalesce("+p.expr+" IN ("+strings.Join(p.marks, ",")+"), 1 = 0)")
+			parts = append(parts, "("+p.expr+") IN ("+strings.Join(p.marks, ",")+")")
 		}
 	}
 	if len(parts) == 0 {
@@ -85,7 +85,11 @@ func (q *query) in(s subject, values []catalog.Value) string {
 	}
 	parts := []string{q.scalar(s.text, s.num, s.truth, s.instant(), values)}
 	if s.list != "" {
-		parts = append(parts, q.among(s, values))
+		among := q.among(s, values)
+		if s.listed != "" {
+			among = "(" + s.listed + " AND " + among + ")"
+		}
+		parts = append(parts, among)
 	}
 	for _, v := range values {
 		if v.Kind == catalog.NullValue {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"strings"
 
 	"longshore/internal/catalog"
 	"longshore/internal/fault"
@@ -49,7 +50,7 @@ func (t *catalogTx) Entities(ctx context.Context, blueprint string, identifiers 
 			return err
 		}
 		q.conditions = append(q.conditions, "e.identifier IN "+q.list(part))
-		return t.contents(ctx, `SELECT `+contentColumns+` FROM entities e `+q.where(), q.args, nil, func(e catalog.Entity) error {
+		return t.contents(ctx, `SELECT `+contentColumns+` FROM `+q.place().entities+` e `+q.where(), q.args, nil, func(e catalog.Entity) error {
 			out = append(out, e)
 			return nil
 		})
@@ -102,10 +103,11 @@ func (t *catalogTx) link(ctx context.Context, l catalog.Link, part []string) (*q
 				q.conditions, q.args = nil, nil
 			}
 			q.conditions = append(q.conditions, "r.target_blueprint_id = "+q.bind(target), "r.target_identifier IN "+q.list(part), "r.relation_id = "+q.bind(rel))
+			p := q.place()
 			if plain {
-				return q, " FROM relations r ", nil
+				return q, " FROM " + p.relations + " r ", nil
 			}
-			return q, " FROM relations r CROSS JOIN entities e ", nil
+			return q, " FROM " + p.relations + " r CROSS JOIN " + p.entities + " e ", nil
 		}
 	}
 	if fault.Is(err, fault.NotFound) {
@@ -123,7 +125,7 @@ func (t *catalogTx) Linked(ctx context.Context, l catalog.Link, fn func(string, 
 		}
 		q.conditions = append(q.conditions, "e.id = r.entity_id")
 		var target string
-		from := ` FROM relations r CROSS JOIN entities e ` + q.where()
+		from := ` FROM ` + q.place().relations + ` r CROSS JOIN ` + q.place().entities + ` e ` + q.where()
 		if l.Values {
 			return t.values(ctx, from, q.args, l.Blueprint, fn)
 		}
@@ -155,7 +157,7 @@ func (t *catalogTx) LinkCounts(ctx context.Context, l catalog.Link) (map[string]
 		if q == nil || err != nil {
 			return err
 		}
-		if from != " FROM relations r " {
+		if strings.Contains(from, " e ") {
 			q.conditions = append(q.conditions, "e.id = r.entity_id")
 		}
 		return t.each(ctx, `SELECT r.target_identifier, count(*)`+from+q.where()+` GROUP BY r.target_identifier`, q.args, func(r *sql.Rows) error {

@@ -1,9 +1,6 @@
 package store
 
-import (
-	"strconv"
-	"strings"
-)
+import "strings"
 
 // dialect is what differs between the databases in the SQL of the catalog. A column holds a JSON object as text, a key is
 // what key gives for a member of it, "" the column's whole value. Every expression is NULL where the value is not there or
@@ -35,13 +32,16 @@ type dialect struct {
 
 	// The index of words: wordsID names its key, wordsLike selects the ids that a query of wordsQuery finds, putWords adds
 	// rows of an id and what wordsText gives.
-	wordsID, putWords     string
-	wordsLike             func(query string) string
-	wordsQuery, wordsText func(words []string) string
+	wordsID, putWords string
+	wordsLike         func(query string) string
+	wordsText         func(words []string) string
+	wordsQuery        func(words []string, ends [][]string) string
+	wordsFrom         string // the words from $1 on and before $2, at most $3; "" where the index itself reads few of a beginning's
 
-	// indexProperty are statements that make an expression index on a property of one blueprint; indexesLike counts the indexes
-	// whose names begin with $2 ($1 signs), and those of the name $3 that serve.
-	indexProperty func(name, property string, blueprint int64) []string
+	// indexProperty are statements that make an expression index on a property of one blueprint, beside writers; nil where its
+	// values are rows of property_values. indexesLike counts the indexes whose names begin with $2 ($1 signs), and those of the
+	// name $3 that serve.
+	indexProperty func(d *dialect, u use) []string
 	indexesLike   string
 
 	// placeholders rewrites $1, $2, … into what the driver binds fastest.
@@ -89,12 +89,11 @@ var sqlite = dialect{
 	wordsLike: func(query string) string {
 		return "SELECT rowid AS id FROM entity_words WHERE entity_words MATCH " + query
 	},
-	wordsQuery: func(words []string) string { return quotedWords(words, `"`, "*", " AND ") },
-	wordsText:  func(words []string) string { return strings.Join(words, " ") },
-	indexProperty: func(name, property string, blueprint int64) []string {
-		return []string{"CREATE INDEX IF NOT EXISTS " + name + " ON entities (" + extract("properties", path(property)) + ", identifier) WHERE blueprint_id = " + strconv.FormatInt(blueprint, 10)}
+	wordsQuery: func(words []string, ends [][]string) string {
+		return quotedWords(words, ends, `"`, "*", " AND ", " OR ")
 	},
-	indexesLike:  `SELECT count(*), coalesce(sum(name = $3), 0) FROM sqlite_master WHERE type = 'index' AND substr(name, 1, $1) = $2`,
+	wordsFrom:    `SELECT term FROM entity_terms WHERE term >= $1 AND term < $2 LIMIT $3`,
+	wordsText:    func(words []string) string { return strings.Join(words, " ") },
 	placeholders: bare,
 }
 

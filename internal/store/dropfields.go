@@ -16,17 +16,25 @@ func (t *catalogTx) DropFields(ctx context.Context, blueprint string, properties
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(t.dropMembers(ctx, id, "properties", properties), t.dropMembers(ctx, id, "relations", relations)); err != nil {
+	n, err := t.dict(ctx)
+	if err != nil {
 		return err
+	}
+	for _, p := range n.of(id).tables() {
+		if err := errors.Join(t.dropMembers(ctx, p, id, "properties", properties), t.dropMembers(ctx, p, id, "relations", relations)); err != nil {
+			return err
+		}
 	}
 	for _, r := range relations {
 		number, err := t.relationID(ctx, blueprint, r)
 		if err != nil {
 			return err
 		}
-		for _, table := range []string{"relations", "pending_relations"} {
-			if _, err := t.exec(ctx, `DELETE FROM `+table+` WHERE relation_id = $1`, number); err != nil {
-				return err
+		for _, p := range n.of(id).tables() {
+			for _, table := range []string{p.relations, p.pending} {
+				if _, err := t.exec(ctx, `DELETE FROM `+table+` WHERE relation_id = $1`, number); err != nil {
+					return err
+				}
 			}
 		}
 	}
@@ -34,12 +42,12 @@ func (t *catalogTx) DropFields(ctx context.Context, blueprint string, properties
 }
 
 // dropMembers removes members of a column's objects. The text of the others stays as it is.
-func (t *catalogTx) dropMembers(ctx context.Context, blueprint int64, column string, keys []string) error {
+func (t *catalogTx) dropMembers(ctx context.Context, p site, blueprint int64, column string, keys []string) error {
 	if len(keys) == 0 {
 		return nil
 	}
 	for after := int64(0); ; {
-		ids, docs, err := t.membersOf(ctx, blueprint, column, after)
+		ids, docs, err := t.membersOf(ctx, p, blueprint, column, after)
 		if err != nil || len(ids) == 0 {
 			return err
 		}
@@ -49,7 +57,7 @@ func (t *catalogTx) dropMembers(ctx context.Context, blueprint int64, column str
 			if less == nil {
 				continue
 			}
-			if _, err := t.exec(ctx, `UPDATE entities SET `+column+` = $1 WHERE id = $2`, string(less), ids[i]); err != nil {
+			if _, err := t.exec(ctx, `UPDATE `+p.entities+` SET `+column+` = $1 WHERE id = $2`, string(less), ids[i]); err != nil {
 				return fmt.Errorf("drop fields of entity %d: %w", ids[i], err)
 			}
 		}
@@ -57,8 +65,8 @@ func (t *catalogTx) dropMembers(ctx context.Context, blueprint int64, column str
 }
 
 // membersOf reads up to chunkKeys of a blueprint's documents, by id.
-func (t *catalogTx) membersOf(ctx context.Context, blueprint int64, column string, after int64) (ids []int64, docs [][]byte, err error) {
-	err = t.each(ctx, `SELECT id, `+column+` FROM entities WHERE blueprint_id = $1 AND id > $2 ORDER BY id LIMIT $3`, []any{blueprint, after, chunkKeys}, func(r *sql.Rows) error {
+func (t *catalogTx) membersOf(ctx context.Context, p site, blueprint int64, column string, after int64) (ids []int64, docs [][]byte, err error) {
+	err = t.each(ctx, `SELECT id, `+column+` FROM `+p.entities+` WHERE blueprint_id = $1 AND id > $2 ORDER BY id LIMIT $3`, []any{blueprint, after, chunkKeys}, func(r *sql.Rows) error {
 		var id int64
 		var doc []byte
 		err := r.Scan(&id, &doc)

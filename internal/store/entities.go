@@ -12,23 +12,39 @@ import (
 
 // Save implements catalog.Tx.
 func (t *catalogTx) Save(ctx context.Context, batch []catalog.Saved) ([]catalog.Healed, error) {
-	s := saving{catalogTx: t, ctx: ctx, texts: map[int64]string{}, counts: map[int64]int{}}
-	var err error
-	if s.names, err = t.dict(ctx); err != nil {
+	n, err := t.dict(ctx)
+	if err != nil {
 		return nil, err
 	}
-	for _, step := range []func([]catalog.Saved) error{s.insertNew, s.updateChanged, s.putHeads, s.bury, s.dropRows, s.addRows, s.heal, s.countEntities} {
-		if err := step(batch); err != nil {
-			return nil, err
+	parts := n.split(batch)
+	var healed []catalog.Healed
+	for _, step := range []func(*saving, []catalog.Saved) error{
+		(*saving).insertNew, (*saving).updateChanged, (*saving).putHeads, (*saving).bury, (*saving).dropRows, (*saving).addRows, (*saving).heal, (*saving).countEntities,
+	} {
+		for i := range parts {
+			p := &parts[i]
+			if p.saving == nil {
+				p.saving = &saving{catalogTx: t, ctx: ctx, in: p.in, names: n, texts: map[int64]string{}, counts: map[int64]int{}}
+			}
+			if err := step(p.saving, p.batch); err != nil {
+				return nil, err
+			}
 		}
 	}
-	return s.healed, nil
+	for _, p := range parts {
+		healed = append(healed, p.saving.healed...)
+		for i, at := range p.from {
+			batch[at].State.ID = p.batch[i].State.ID
+		}
+	}
+	return healed, nil
 }
 
 // saving is one Save under way.
 type saving struct {
 	*catalogTx
 	ctx     context.Context //nolint:containedctx // lives as long as the call
+	in      site            // of all that is saved
 	names   *names
 	texts   map[int64]string
 	counts  map[int64]int
@@ -66,7 +82,7 @@ func (s *saving) insertNew(batch []catalog.Saved) error {
 		s.created = append(s.created, b.Key)
 		b.Entity.ID = -1 // inserted here: not for updateChanged
 	}
-	return s.eachOfRows(s.ctx, `INSERT INTO entities (`+rowColumns+`) VALUES %s RETURNING id, blueprint_id, identifier`, rowKinds, args, func(r *sql.Rows) error {
+	return s.eachOfRows(s.ctx, `INSERT INTO `+s.in.entities+` (`+rowColumns+`) VALUES %s RETURNING id, blueprint_id, identifier`, rowKinds, args, func(r *sql.Rows) error {
 		var id int64
 		var p place
 		err := r.Scan(&id, &p.blueprint, &p.identifier)
@@ -87,7 +103,7 @@ func (s *saving) updateChanged(batch []catalog.Saved) error {
 		}
 		b.Entity.ID = b.State.ID
 	}
-	return s.inRows(s.ctx, `INSERT INTO entities (id, `+rowColumns+`) VALUES %s ON CONFLICT (id) DO UPDATE SET title = excluded.title,
+	return s.inRows(s.ctx, `INSERT INTO `+s.in.entities+` (id, `+rowColumns+`) VALUES %s ON CONFLICT (id) DO UPDATE SET title = excluded.title,
 		icon = excluded.icon, team = excluded.team, properties = excluded.properties, relations = excluded.relations, created_at = excluded.created_at,
 		created_by = excluded.created_by, updated_at = excluded.updated_at, updated_by = excluded.updated_by, source = excluded.source`, "i"+rowKinds, args)
 }
@@ -121,7 +137,7 @@ func (s *saving) putHeads(batch []catalog.Saved) error {
 		}
 		args = append(args, b.State.ID, m.Writer, m.Generation, m.ExtractedAt, m.Key, m.Line, b.State.Origin.ObjectID, b.State.Origin.Line, digest, flags, older)
 	}
-	return s.inRows(s.ctx, `INSERT INTO entity_heads (entity_id, writer_id, generation, extracted_at, key_id, line, object_id, origin_line, digest, flags, older)
+	return s.inRows(s.ctx, `INSERT INTO `+s.in.heads+` (entity_id, writer_id, generation, extracted_at, key_id, line, object_id, origin_line, digest, flags, older)
 		VALUES %s ON CONFLICT (entity_id) DO UPDATE SET writer_id = excluded.writer_id, generation = excluded.generation, extracted_at = excluded.extracted_at,
 		key_id = excluded.key_id, line = excluded.line, object_id = excluded.object_id, origin_line = excluded.origin_line, digest = excluded.digest,
 		flags = excluded.flags, older = excluded.older`, columns, args)
@@ -162,8 +178,8 @@ func (s *saving) bury(batch []catalog.Saved) error {
 		blueprint := s.names.blueprints[b.Key.Blueprint]
 		if b.Remove {
 			for _, q := range []string{
-				`DELETE FROM entities WHERE id = $1`, `DELETE FROM entity_heads WHERE entity_id = $1`,
-				`DELETE FROM pending_relations WHERE entity_id = $1`,
+				`DELETE FROM ` + s.in.entities + ` WHERE id = $1`, `DELETE FROM ` + s.in.heads + ` WHERE entity_id = $1`,
+				`DELETE FROM ` + s.in.pending + ` WHERE entity_id = $1`,
 			} {
 				if _, err := s.exec(s.ctx, q, b.State.ID); err != nil {
 					return err
@@ -225,7 +241,7 @@ func (s *saving) dropRows(batch []catalog.Saved) error {
 			if !ok {
 				continue
 			}
-			for _, table := range []string{"relations", "pending_relations"} {
+			for _, table := range []string{s.in.relations, s.in.pending} {
 				_, err := s.exec(s.ctx, `DELETE FROM `+table+` WHERE target_blueprint_id = $1 AND target_identifier = $2 AND relation_id = $3 AND entity_id = $4`,
 					s.names.blueprints[ref.Target.Blueprint], ref.Target.Identifier, rel, b.State.ID)
 				if err != nil {
@@ -239,10 +255,12 @@ func (s *saving) dropRows(batch []catalog.Saved) error {
 		if !b.Remove {
 			continue
 		}
-		_, err := s.exec(s.ctx, `INSERT INTO pending_relations SELECT target_blueprint_id, target_identifier, relation_id, entity_id FROM relations
-			WHERE target_blueprint_id = $1 AND target_identifier = $2 ON CONFLICT DO NOTHING`, s.names.blueprints[b.Key.Blueprint], b.Key.Identifier)
-		if err != nil {
-			return err
+		for _, p := range s.names.every().tables() {
+			_, err := s.exec(s.ctx, `INSERT INTO `+p.pending+` SELECT target_blueprint_id, target_identifier, relation_id, entity_id FROM `+p.relations+`
+				WHERE target_blueprint_id = $1 AND target_identifier = $2 ON CONFLICT DO NOTHING`, s.names.blueprints[b.Key.Blueprint], b.Key.Identifier)
+			if err != nil {
+				return err
+			}
 		}
 		b.State.ID = 0
 	}
@@ -270,7 +288,7 @@ func (s *saving) addRows(batch []catalog.Saved) error {
 		return nil
 	}
 	const insert = ` (target_blueprint_id, target_identifier, relation_id, entity_id) VALUES %s ON CONFLICT DO NOTHING`
-	if err := s.inRows(s.ctx, `INSERT INTO relations`+insert, "itii", rows); err != nil {
+	if err := s.inRows(s.ctx, `INSERT INTO `+s.in.relations+insert, "itii", rows); err != nil {
 		return err
 	}
 	found, err := s.Present(s.ctx, targets)
@@ -283,7 +301,7 @@ func (s *saving) addRows(batch []catalog.Saved) error {
 			waiting = append(waiting, rows[i*width:(i+1)*width]...)
 		}
 	}
-	return s.inRows(s.ctx, `INSERT INTO pending_relations`+insert, "itii", waiting)
+	return s.inRows(s.ctx, `INSERT INTO `+s.in.pending+insert, "itii", waiting)
 }
 
 // maxHealed bounds how many healed relations one Save names; all heal.
@@ -294,7 +312,7 @@ func (s *saving) heal([]catalog.Saved) error {
 	if len(s.created) == 0 {
 		return nil
 	}
-	if waiting, err := s.any(s.ctx, `SELECT 1 FROM pending_relations LIMIT 1`); err != nil || !waiting {
+	if waiting, err := s.waiting(s.ctx); err != nil || !waiting {
 		return err
 	}
 	places, err := s.places(s.ctx, s.created)
@@ -305,20 +323,24 @@ func (s *saving) heal([]catalog.Saved) error {
 		err := inChunks(s.created, at, func(marks string, args []any, place map[string]int) error {
 			args = append([]any{blueprint}, args...)
 			const where = ` WHERE p.target_blueprint_id = $1 AND p.target_identifier IN `
-			err := s.each(s.ctx, fmt.Sprintf(`SELECT p.target_identifier, p.relation_id, e.identifier FROM pending_relations p
-				JOIN entities e ON e.id = p.entity_id`+where+marks+` LIMIT %d`, maxHealed-len(s.healed)), args, func(r *sql.Rows) error {
-				var target, referrer string
-				var relation int64
-				err := r.Scan(&target, &relation, &referrer)
-				name := s.names.relation[relation]
-				s.healed = append(s.healed, catalog.Healed{Target: s.created[place[target]], Referrer: catalog.Key{Blueprint: name.blueprint, Identifier: referrer}, Relation: name.name})
-				return err
-			})
-			if err != nil {
-				return err
+			for _, in := range s.names.every().tables() {
+				err := s.each(s.ctx, fmt.Sprintf(`SELECT p.target_identifier, p.relation_id, e.identifier FROM `+in.pending+` p
+					JOIN `+in.entities+` e ON e.id = p.entity_id`+where+marks+` LIMIT %d`, maxHealed-len(s.healed)), args, func(r *sql.Rows) error {
+					var target, referrer string
+					var relation int64
+					err := r.Scan(&target, &relation, &referrer)
+					name := s.names.relation[relation]
+					s.healed = append(s.healed, catalog.Healed{Target: s.created[place[target]], Referrer: catalog.Key{Blueprint: name.blueprint, Identifier: referrer}, Relation: name.name})
+					return err
+				})
+				if err != nil {
+					return err
+				}
+				if _, err := s.exec(s.ctx, `DELETE FROM `+in.pending+` AS p`+where+marks, args...); err != nil {
+					return err
+				}
 			}
-			_, err = s.exec(s.ctx, `DELETE FROM pending_relations AS p`+where+marks, args...)
-			return err
+			return nil
 		})
 		if err != nil {
 			return err
@@ -344,7 +366,7 @@ func (t *catalogTx) PendingOf(ctx context.Context, ids []int64) (map[int64][]cat
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	if waiting, err := t.any(ctx, `SELECT 1 FROM pending_relations LIMIT 1`); err != nil || !waiting {
+	if waiting, err := t.waiting(ctx); err != nil || !waiting {
 		return nil, err
 	}
 	n, err := t.dict(ctx)
@@ -352,6 +374,15 @@ func (t *catalogTx) PendingOf(ctx context.Context, ids []int64) (map[int64][]cat
 		return nil, err
 	}
 	out := map[int64][]catalog.Pending{}
+	for p, some := range byPlace(ids) {
+		if err := t.pendingOf(ctx, n, p, some, out); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func (t *catalogTx) pendingOf(ctx context.Context, n *names, p site, ids []int64, out map[int64][]catalog.Pending) error {
 	for len(ids) > 0 {
 		args := make([]any, 0, chunkKeys)
 		for _, id := range ids[:min(len(ids), chunkKeys)] {
@@ -366,7 +397,7 @@ func (t *catalogTx) PendingOf(ctx context.Context, ids []int64) (map[int64][]cat
 				break
 			}
 		}
-		err := t.each(ctx, `SELECT entity_id, relation_id, target_blueprint_id, target_identifier FROM pending_relations WHERE entity_id IN `+list(1, len(args))+
+		err := t.each(ctx, `SELECT entity_id, relation_id, target_blueprint_id, target_identifier FROM `+p.pending+` WHERE entity_id IN `+list(1, len(args))+
 			` ORDER BY entity_id, relation_id, target_identifier`, args, func(r *sql.Rows) error {
 			var id, relation, target int64
 			var identifier string
@@ -375,8 +406,8 @@ func (t *catalogTx) PendingOf(ctx context.Context, ids []int64) (map[int64][]cat
 			return err
 		})
 		if err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return out, nil
+	return nil
 }

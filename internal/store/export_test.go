@@ -23,7 +23,10 @@ func Explained(ctx context.Context, s *Store, c *catalog.Catalog, req catalog.Se
 		if err != nil {
 			return err
 		}
-		statement, args := q.finish(`SELECT ` + entityColumns + fromEntities + q.where() + ` ORDER BY ` + q.order(f) + ` LIMIT 201`)
+		statement, args, err := q.page(f)
+		if err != nil {
+			return err
+		}
 		explain := "EXPLAIN QUERY PLAN "
 		if s.engine.arrays {
 			explain = "EXPLAIN "

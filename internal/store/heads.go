@@ -172,13 +172,14 @@ func (t *catalogTx) States(ctx context.Context, keys []catalog.Key) ([]catalog.S
 		return nil, err
 	}
 	for blueprint, at := range places {
+		in := t.known.of(blueprint)
 		err := inChunks(keys, at, func(marks string, args []any, place map[string]int) error {
 			type row struct {
 				at, id int64
 				headRow
 			}
 			var rows []row // read whole first: stamps ask the same connection
-			err := t.each(ctx, `SELECT e.identifier, e.id, `+headColumns+` FROM entities e JOIN entity_heads h ON h.entity_id = e.id
+			err := t.each(ctx, `SELECT e.identifier, e.id, `+headColumns+in.joined()+`
 				WHERE e.blueprint_id = $1 AND e.identifier IN `+marks, append([]any{blueprint}, args...), func(r *sql.Rows) error {
 				var h row
 				var identifier string
@@ -287,7 +288,7 @@ func (t *catalogTx) Present(ctx context.Context, keys []catalog.Key) (map[catalo
 	}
 	for blueprint, at := range places {
 		err := inChunks(keys, at, func(marks string, args []any, place map[string]int) error {
-			return t.each(ctx, `SELECT identifier FROM entities WHERE blueprint_id = $1 AND identifier IN `+marks,
+			return t.each(ctx, `SELECT identifier FROM `+t.known.of(blueprint).entities+` WHERE blueprint_id = $1 AND identifier IN `+marks,
 				append([]any{blueprint}, args...), func(r *sql.Rows) error {
 					var identifier string
 					err := r.Scan(&identifier)
@@ -304,8 +305,6 @@ func (t *catalogTx) Present(ctx context.Context, keys []catalog.Key) (map[catalo
 
 const entityColumns = `e.id, e.blueprint_id, e.identifier, e.title, e.icon, e.team, e.properties, e.relations, e.created_at, e.created_by,
 	e.updated_at, e.updated_by, e.source, ` + headColumns
-
-const fromEntities = ` FROM entities e JOIN entity_heads h ON h.entity_id = e.id `
 
 // entities runs a query for entityColumns.
 func (t *catalogTx) entities(ctx context.Context, query string, args ...any) ([]catalog.Entity, error) {
@@ -351,6 +350,15 @@ func (t *catalogTx) entities(ctx context.Context, query string, args ...any) ([]
 // Load implements catalog.Tx.
 func (t *catalogTx) Load(ctx context.Context, ids []int64) (map[int64]catalog.Entity, error) {
 	out := make(map[int64]catalog.Entity, len(ids))
+	for p, some := range byPlace(ids) {
+		if err := t.load(ctx, p, some, out); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func (t *catalogTx) load(ctx context.Context, p site, ids []int64, out map[int64]catalog.Entity) error {
 	for len(ids) > 0 {
 		n := min(len(ids), chunkKeys)
 		args := make([]any, 0, chunkKeys)
@@ -364,16 +372,16 @@ func (t *catalogTx) Load(ctx context.Context, ids []int64) (map[int64]catalog.En
 		for len(args) < size {
 			args = append(args, args[0])
 		}
-		list, err := t.entities(ctx, `SELECT `+entityColumns+fromEntities+`WHERE e.id IN `+list(1, size), args...)
+		list, err := t.entities(ctx, `SELECT `+entityColumns+p.joined()+`WHERE e.id IN `+list(1, size), args...)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for _, e := range list {
 			out[e.ID] = e
 		}
 		ids = ids[n:]
 	}
-	return out, nil
+	return nil
 }
 
 // Entity implements catalog.View.
@@ -383,7 +391,7 @@ func (t *catalogTx) Entity(ctx context.Context, key catalog.Key) (catalog.Entity
 	if err != nil {
 		return catalog.Entity{}, err
 	}
-	list, err := t.entities(ctx, `SELECT `+entityColumns+fromEntities+`WHERE e.blueprint_id = $1 AND e.identifier = $2`, id, key.Identifier)
+	list, err := t.entities(ctx, `SELECT `+entityColumns+t.known.of(id).joined()+`WHERE e.blueprint_id = $1 AND e.identifier = $2`, id, key.Identifier)
 	if err != nil {
 		return catalog.Entity{}, err
 	}
@@ -400,7 +408,7 @@ func (t *catalogTx) Each(ctx context.Context, blueprint string, chunk int, fn fu
 		return err
 	}
 	for after := ""; ; {
-		list, err := t.entities(ctx, `SELECT `+entityColumns+fromEntities+`WHERE e.blueprint_id = $1 AND e.identifier > $2 ORDER BY e.identifier LIMIT $3`, id, after, chunk)
+		list, err := t.entities(ctx, `SELECT `+entityColumns+t.known.of(id).joined()+`WHERE e.blueprint_id = $1 AND e.identifier > $2 ORDER BY e.identifier LIMIT $3`, id, after, chunk)
 		if err != nil || len(list) == 0 {
 			return err
 		}

@@ -117,7 +117,8 @@ func (t *catalogTx) History(ctx context.Context, f catalog.HistoryFilter) ([]cat
 	}
 	w.sources(f.Sources)
 	if f.PresentEntities {
-		w.say(`(kind <> 'entity' OR EXISTS (SELECT 1 FROM blueprint_names n JOIN entities e ON e.blueprint_id = n.id WHERE n.name = blueprint AND e.identifier = history.identifier))`)
+		w.say(`(kind <> 'entity' OR EXISTS (SELECT 1 FROM blueprint_names n JOIN entities e ON e.blueprint_id = n.id WHERE n.name = blueprint AND e.identifier = history.identifier)
+			OR EXISTS (SELECT 1 FROM blueprint_names n JOIN event_entities e ON e.blueprint_id = n.id WHERE n.name = blueprint AND e.identifier = history.identifier))`)
 	}
 	for _, m := range []struct {
 		condition string

@@ -6,9 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"strconv"
+	"slices"
 	"sync"
-	"time"
+
+	"longshore/internal/catalog"
 )
 
 // An index is made for a property once searches have asked for it often enough, on a blueprint large enough for it to
@@ -19,16 +20,79 @@ const (
 	maxIndexes       = 16   // of one blueprint
 )
 
-// use is a property that a search of one blueprint compared with texts.
+// use is a property that a search of one blueprint compared with values of a kind.
 type use struct {
 	blueprint int64
 	property  string
+	apart     bool // where the blueprint's entities are; on SQLite it does not matter
+	kind      indexKind
+}
+
+// indexKind says which values an index has in order. On SQLite one has them all.
+type indexKind string
+
+const (
+	textIndex   indexKind = ""
+	numberIndex indexKind = "_n"
+	timeIndex   indexKind = "_t"
+)
+
+// wanted notes what of a rule an index would serve.
+func (q *query) wanted(r catalog.Rule) {
+	for _, sub := range r.Rules {
+		q.wanted(sub)
+	}
+	if r.Combinator != "" || r.Negate || r.Subject.Kind != catalog.ValueProperty || !propertyName.MatchString(r.Subject.Name) {
+		return
+	}
+	for _, kind := range kindsOf(r) {
+		if q.sql.indexProperty == nil {
+			kind = textIndex
+		}
+		if u := (use{q.blueprint, r.Subject.Name, q.place() == apart && q.sql.indexProperty != nil, kind}); !slices.Contains(q.uses, u) {
+			q.uses = append(q.uses, u)
+		}
+	}
+}
+
+// kindsOf are the indexes that serve a condition on a property.
+func kindsOf(r catalog.Rule) (kinds []indexKind) {
+	switch r.Operator {
+	case catalog.OpPrefix:
+		return []indexKind{textIndex}
+	case catalog.OpBetween, catalog.OpExpired:
+		return []indexKind{timeIndex}
+	case catalog.OpLess, catalog.OpLessOrEqual, catalog.OpGreater, catalog.OpGreaterOrEqual:
+		if r.Values[0].Kind != catalog.NumberValue {
+			return []indexKind{timeIndex}
+		}
+		return []indexKind{numberIndex}
+	case catalog.OpIn:
+		kinds = append(kinds, textIndex) // it has lists too
+	case catalog.OpEqual:
+	default:
+		return nil
+	}
+	for _, v := range r.Values {
+		switch {
+		case v.Kind == catalog.NumberValue:
+			kinds = append(kinds, numberIndex)
+		case v.Kind == catalog.TextValue && v.IsTime:
+			kinds = append(kinds, timeIndex)
+		case v.Kind == catalog.TextValue:
+			kinds = append(kinds, textIndex)
+		case v.Kind != catalog.BoolValue:
+			return nil
+		}
+	}
+	return kinds
 }
 
 // uses counts what searches ask for. It is safe for concurrent use.
 type uses struct {
 	sync.Mutex
-	pending int // wanted and not made yet
+	pending int  // wanted and not made yet
+	filling bool // an index may not have all values yet
 	counts  map[use]int
 	wanted  chan use // counted often enough
 }
@@ -55,73 +119,52 @@ func (u *uses) note(list []use) {
 	}
 }
 
-// name is the index's, of nothing that came from outside.
+// name is PostgreSQL's of the index, of nothing that came from outside.
 func (u use) name() string {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(u.property))
-	return fmt.Sprintf("search_%d_%016x", u.blueprint, h.Sum64())
+	return fmt.Sprintf("%s%016x%s", u.prefix(), h.Sum64(), u.kind)
 }
 
-// Follow keeps the indexes that follow use: it makes those that searches ask for and takes changed entities into the
-// index of words, until ctx ends. Trouble is given to report, and it goes on.
-func (c *Catalog) Follow(ctx context.Context, report func(error)) error {
-	const (
-		idle = time.Second           // between looks when there is nothing to do
-		busy = 20 * time.Millisecond // between batches: others write too
-	)
-	pause := busy
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case u := <-c.uses.wanted:
-			err := c.makeIndex(ctx, u)
-			c.uses.Lock()
-			c.uses.pending--
-			c.uses.Unlock()
-			if err != nil && ctx.Err() == nil {
-				report(fmt.Errorf("make an index for searches: %w", err))
-			}
-		case <-time.After(pause):
-			n, err := c.IndexWords(ctx)
-			if err != nil && ctx.Err() == nil {
-				report(fmt.Errorf("index words: %w", err))
-			}
-			if pause = idle; n > 0 && err == nil {
-				pause = busy
-			}
-		}
+// prefix is what the names of the blueprint's indexes begin with.
+func (u use) prefix() string {
+	if u.apart {
+		return fmt.Sprintf("search_events_%d_", u.blueprint)
 	}
+	return fmt.Sprintf("search_%d_", u.blueprint)
 }
 
-// Following says whether indexes are wanted that Follow has not made yet.
-func (c *Catalog) Following() bool {
-	c.uses.Lock()
-	defer c.uses.Unlock()
-	return c.uses.pending > 0
+func (u use) table() string {
+	if u.apart {
+		return apart.entities
+	}
+	return here.entities
 }
 
 // makeIndex makes a property's index unless it is there, or would serve few.
 func (c *Catalog) makeIndex(ctx context.Context, u use) error {
 	s := c.store
-	var entities, indexes int64
+	var entities int64
 	err := s.read.QueryRowContext(ctx, `SELECT entities FROM blueprints WHERE id = $1`, u.blueprint).Scan(&entities)
 	if errors.Is(err, sql.ErrNoRows) || err == nil && entities < entitiesForIndex {
 		return nil
 	}
 	if err != nil {
-		return err
+		return s.Explain(err)
 	}
-	prefix := "search_" + strconv.FormatInt(u.blueprint, 10) + "_"
-	var there int64
+	if s.engine.dialect.indexProperty == nil {
+		return c.beginIndex(ctx, u)
+	}
+	prefix := u.prefix()
+	var indexes, there int64
 	query := s.engine.dialect.indexesLike
 	if err := s.read.QueryRowContext(ctx, query, len(prefix), prefix, u.name()).Scan(&indexes, &there); err != nil {
-		return err
+		return s.Explain(err)
 	}
 	if there > 0 || indexes >= maxIndexes {
 		return nil
 	}
-	for _, statement := range s.engine.dialect.indexProperty(u.name(), u.property, u.blueprint) {
+	for _, statement := range s.engine.dialect.indexProperty(s.engine.dialect, u) {
 		if _, err := s.write.ExecContext(ctx, statement); err != nil {
 			return s.Explain(err)
 		}

@@ -26,7 +26,7 @@ func (q *query) sortTerms(field string) [3]string {
 	return [3]string{rank, "coalesce(" + s.num + ", 0.0)", "coalesce(" + s.text + ", '')" + q.sql.binary}
 }
 
-func (q *query) order(f catalog.Find) string {
+func (q *query) order(f catalog.Find) []string {
 	var terms []string
 	for _, s := range f.Sort {
 		for i, t := range q.sortTerms(s.Field) {
@@ -38,7 +38,7 @@ func (q *query) order(f catalog.Find) string {
 			}
 		}
 	}
-	return strings.Join(append(terms, "e.blueprint_id", "e.identifier"), ", ")
+	return append(terms, "e.blueprint_id", "e.identifier")
 }
 
 // after adds the condition that leaves out everything up to the position: for each term, all before it equal and it beyond.

@@ -71,9 +71,6 @@ func (q *query) identifiers(texts []string) string {
 // an element does; lists are found by the bracket that their text begins with.
 func (q *query) textProperty(r catalog.Rule, texts []string) string {
 	d, key := q.sql, q.sql.key(r.Subject.Name)
-	if q.scoped && !r.Negate {
-		q.uses = append(q.uses, use{q.blueprint, r.Subject.Name})
-	}
 	held := d.indexed("e.properties", key)
 	one := "(" + held + " IN " + q.texts(cutTexts(texts, d.cut)) + " AND " + d.isText("e.properties", key)
 	if d.cut > 0 {
@@ -83,22 +80,22 @@ func (q *query) textProperty(r catalog.Rule, texts []string) string {
 	if r.Operator == catalog.OpEqual {
 		return one
 	}
-	if q.hasIndex != nil && q.scoped && !r.Negate && q.hasIndex(use{q.blueprint, r.Subject.Name}) {
-		return q.unionOfTexts(r, texts)
-	}
 	// '\\' is the sign after '['.
 	return "(" + one + " OR (" + held + " >= '[' AND " + held + " < '\\' AND " + q.among(q.member("e.properties", key), r.Values) + "))"
 }
 
-// unionOfTexts is textProperty for SQLite once there is an index: of two conditions joined by OR it would use neither's.
-func (q *query) unionOfTexts(r catalog.Rule, texts []string) string {
-	const column = "x.properties"
-	d, key := q.sql, q.sql.key(r.Subject.Name)
-	// By its own reckoning SQLite would rather read the whole blueprint.
-	index := use{q.blueprint, r.Subject.Name}.name()
-	from := "SELECT x.id FROM entities x INDEXED BY " + index + " WHERE x.blueprint_id = " + strconv.FormatInt(q.blueprint, 10) + " AND " + d.indexed(column, key)
-	return "e.id IN (" + from + " IN " + q.texts(texts) + " AND " + d.isText(column, key) +
-		" UNION ALL " + from + " >= '[' AND " + d.indexed(column, key) + " < '\\' AND " + q.among(q.member(column, key), r.Values) + ")"
+// begins is what an index tells of a text that begins so, before the condition itself.
+func (q *query) begins(r catalog.Rule) string {
+	if q.sql.cut == 0 || r.Negate || r.Subject.Kind != catalog.ValueProperty || !propertyName.MatchString(r.Subject.Name) {
+		return ""
+	}
+	from := cutTexts([]string{r.Values[0].Text}, q.sql.cut)[0]
+	to, ok := prefixEnd(from)
+	if !ok {
+		return ""
+	}
+	held := q.sql.indexed("e.properties", q.sql.key(r.Subject.Name))
+	return held + " >= " + q.text(from) + " AND " + held + " < " + q.text(to) + " AND "
 }
 
 // cutTexts cuts texts to so many characters; 0 leaves them as they are.

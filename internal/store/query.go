@@ -12,9 +12,17 @@ type query struct {
 	scoped     bool // one blueprint is searched
 	blueprint  int64
 	uses       []use
-	hasIndex   func(use) bool // nil where it does not matter
+	set        *found // all that match and no others, when indexes tell
 	conditions []string
 	args       []any
+}
+
+// place is where the entities are that are searched.
+func (q *query) place() site {
+	if q.scoped {
+		return q.names.of(q.blueprint)
+	}
+	return q.names.every()
 }
 
 func (q *query) bind(v any) string {

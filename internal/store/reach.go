@@ -47,7 +47,7 @@ func (q *query) pointing(r catalog.Rule) string {
 		}
 		texts[i] = v.Text
 	}
-	found := "e.id IN (SELECT r.entity_id FROM relations r WHERE r.target_blueprint_id = " + strconv.FormatInt(target, 10) + " AND r.target_identifier IN " +
+	found := "e.id IN (SELECT r.entity_id FROM " + q.names.ofRelation(id).relations + " r WHERE r.target_blueprint_id = " + strconv.FormatInt(target, 10) + " AND r.target_identifier IN " +
 		q.texts(texts) + " AND r.relation_id = " + strconv.FormatInt(id, 10) + ")"
 	if decides {
 		return found
@@ -64,7 +64,8 @@ func (q *query) inverse(rel *catalog.Relation) subject {
 	if !ok {
 		return subject{missing: "1 = 1"}
 	}
-	from := `FROM relations r CROSS JOIN entities s WHERE r.target_blueprint_id = e.blueprint_id AND r.target_identifier = e.identifier AND r.relation_id = ` +
+	in := q.names.ofRelation(id)
+	from := `FROM ` + in.relations + ` r CROSS JOIN ` + in.entities + ` s WHERE r.target_blueprint_id = e.blueprint_id AND r.target_identifier = e.identifier AND r.relation_id = ` +
 		strconv.FormatInt(id, 10) + ` AND s.id = r.entity_id`
 	out := subject{missing: "NOT EXISTS (SELECT 1 " + from + ")"}
 	if !rel.Many {
@@ -105,7 +106,7 @@ func (q *query) titles(r subject, target string) subject {
 		return r
 	}
 	title := func(identifier string) string {
-		return "coalesce((SELECT coalesce(nullif(t.title, ''), t.identifier) FROM entities t WHERE t.blueprint_id = " + strconv.FormatInt(id, 10) +
+		return "coalesce((SELECT coalesce(nullif(t.title, ''), t.identifier) FROM " + q.names.of(id).entities + " t WHERE t.blueprint_id = " + strconv.FormatInt(id, 10) +
 			" AND t.identifier = " + identifier + "), " + identifier + ")"
 	}
 	if r.text != none {
@@ -126,7 +127,7 @@ func (q *query) reach(r *catalog.Reach) string {
 	if !ok || len(r.Identifiers) == 0 {
 		return "SELECT b.id FROM entities b WHERE 1 = 0"
 	}
-	found := "SELECT b.id FROM entities b WHERE b.blueprint_id = " + strconv.FormatInt(id, 10) + " AND b.identifier IN " + q.texts(r.Identifiers)
+	found := "SELECT b.id FROM " + q.names.of(id).entities + " b WHERE b.blueprint_id = " + strconv.FormatInt(id, 10) + " AND b.identifier IN " + q.texts(r.Identifiers)
 	for _, hop := range r.Hops {
 		found = q.hop(found, hop)
 	}
@@ -145,20 +146,67 @@ func (q *query) hop(found string, hop catalog.Hop) string {
 		along = " AND " + idIn("r.relation_id", ids)
 	}
 	// once walks one hop from w, and adds columns of w.
-	once := func(from, more string) string {
-		if hop.Against {
-			return "SELECT r.entity_id AS id" + more + " FROM " + from + " w CROSS JOIN entities s CROSS JOIN relations r WHERE s.id = w.id" +
-				" AND r.target_blueprint_id = s.blueprint_id AND r.target_identifier = s.identifier" + along
+	once := func(from, more string) []string {
+		var terms []string
+		for _, in := range q.hopPlaces(hop) {
+			if hop.Against {
+				terms = append(terms, "SELECT r.entity_id AS id"+more+" FROM "+from+" w CROSS JOIN "+in.entities+" s CROSS JOIN "+in.relations+" r WHERE s.id = w.id"+
+					" AND r.target_blueprint_id = s.blueprint_id AND r.target_identifier = s.identifier"+along)
+				continue
+			}
+			terms = append(terms, "SELECT t.id AS id"+more+" FROM "+from+" w CROSS JOIN "+in.relations+" r CROSS JOIN "+in.entities+" t WHERE r.entity_id = w.id"+
+				" AND t.blueprint_id = r.target_blueprint_id AND t.identifier = r.target_identifier"+along)
 		}
-		return "SELECT t.id AS id" + more + " FROM " + from + " w CROSS JOIN relations r CROSS JOIN entities t WHERE r.entity_id = w.id" +
-			" AND t.blueprint_id = r.target_blueprint_id AND t.identifier = r.target_identifier" + along
+		return terms
+	}
+	const union = " UNION "
+	begun, start := "("+found+")", ""
+	if len(q.hopPlaces(hop)) > 1 { // named, for it is written more than once
+		begun, start = "start", "start(id) AS ("+found+")"
 	}
 	switch {
+	case hop.Max == 1 && start == "":
+		return once(begun, "")[0]
 	case hop.Max == 1:
-		return once("("+found+")", "")
-	case hop.Max == 0:
-		return "WITH RECURSIVE walk(id) AS (" + once("("+found+")", "") + " UNION " + once("walk", "") + ") SELECT id FROM walk"
+		return "WITH " + start + " " + strings.Join(once(begun, ""), union)
 	}
-	return "WITH RECURSIVE walk(id, hops) AS (" + once("("+found+")", ", 1") + " UNION " + once("walk", ", w.hops + 1") + " AND w.hops < " +
-		strconv.Itoa(hop.Max) + ") SELECT id FROM walk"
+	if start != "" {
+		start += ", "
+	}
+	if hop.Max == 0 {
+		return "WITH RECURSIVE " + start + "walk(id) AS (" + strings.Join(append(once(begun, ""), once("walk", "")...), union) + ") SELECT id FROM walk"
+	}
+	further := once("walk", ", w.hops + 1")
+	for i := range further {
+		further[i] += " AND w.hops < " + strconv.Itoa(hop.Max)
+	}
+	return "WITH RECURSIVE " + start + "walk(id, hops) AS (" + strings.Join(append(once(begun, ", 1"), further...), union) + ") SELECT id FROM walk"
+}
+
+// hopPlaces are the tables that a hop goes through: of relations, and of the entities that these name. SQLite reads views
+// of two tables within a walk row by row, so there each pair of tables is a term; PostgreSQL takes a single term that names
+// the walk, and reads views well.
+func (q *query) hopPlaces(hop catalog.Hop) []site {
+	relations := q.names.every()
+	if hop.Relations != nil {
+		relations = here
+		for i, r := range hop.Relations {
+			in := q.names.of(q.names.blueprints[r.Blueprint])
+			if i > 0 && in != relations {
+				in = both
+			}
+			relations = in
+		}
+	}
+	entities := q.names.every()
+	if q.sql.indexProperty != nil {
+		return []site{{entities: entities.entities, relations: relations.relations}}
+	}
+	var pairs []site
+	for _, r := range relations.tables() {
+		for _, e := range entities.tables() {
+			pairs = append(pairs, site{entities: e.entities, relations: r.relations})
+		}
+	}
+	return pairs
 }

@@ -29,10 +29,11 @@ func (t *catalogTx) Inverse(ctx context.Context, blueprint, relation, target str
 	if err != nil {
 		return nil, err
 	}
+	in := t.known.ofRelation(rel)
 	for id, at := range places {
 		err := inChunks(keys, at, func(marks string, args []any, _ map[string]int) error {
 			args = append(append([]any{id}, args...), rel)
-			return t.each(ctx, `SELECT r.target_identifier, e.identifier FROM relations r JOIN entities e ON e.id = r.entity_id
+			return t.each(ctx, `SELECT r.target_identifier, e.identifier FROM `+in.relations+` r JOIN `+in.entities+` e ON e.id = r.entity_id
 				WHERE r.target_blueprint_id = $1 AND r.target_identifier IN `+marks+` AND r.relation_id = `+placeholder(len(args)), args, func(r *sql.Rows) error {
 				var named, from string
 				err := r.Scan(&named, &from)
@@ -60,7 +61,8 @@ func (t *catalogTx) Referrers(ctx context.Context, target catalog.Key, blueprint
 	if err != nil {
 		return nil, err
 	}
-	return t.entities(ctx, `SELECT `+entityColumns+` FROM relations r JOIN entities e ON e.id = r.entity_id JOIN entity_heads h ON h.entity_id = e.id
+	in := t.known.ofRelation(rel)
+	return t.entities(ctx, `SELECT `+entityColumns+` FROM `+in.relations+` r JOIN `+in.entities+` e ON e.id = r.entity_id JOIN `+in.heads+` h ON h.entity_id = e.id
 		WHERE r.target_blueprint_id = $1 AND r.target_identifier = $2 AND r.relation_id = $3 AND r.entity_id > $4 ORDER BY r.entity_id LIMIT $5`,
 		id, target.Identifier, rel, after, limit)
 }
@@ -76,7 +78,7 @@ func (t *catalogTx) ReferrerCounts(ctx context.Context, target catalog.Key) ([]c
 		return nil, nil
 	}
 	var out []catalog.ReferrerCount
-	err = t.each(ctx, `SELECT relation_id, count(*) FROM relations WHERE target_blueprint_id = $1 AND target_identifier = $2 GROUP BY relation_id`,
+	err = t.each(ctx, `SELECT relation_id, count(*) FROM `+n.every().relations+` WHERE target_blueprint_id = $1 AND target_identifier = $2 GROUP BY relation_id`,
 		[]any{id, target.Identifier}, func(r *sql.Rows) error {
 			var rel int64
 			var c catalog.ReferrerCount
@@ -99,7 +101,7 @@ func (t *catalogTx) Pending(ctx context.Context, samples int) (catalog.PendingRe
 		return report, err
 	}
 	var relations []int64
-	err = t.each(ctx, `SELECT relation_id, min(target_blueprint_id), count(*) FROM pending_relations GROUP BY relation_id ORDER BY relation_id`, nil, func(r *sql.Rows) error {
+	err = t.each(ctx, `SELECT relation_id, min(target_blueprint_id), count(*) FROM `+n.every().pending+` GROUP BY relation_id ORDER BY relation_id`, nil, func(r *sql.Rows) error {
 		var rel, target int64
 		var g catalog.PendingGroup
 		err := r.Scan(&rel, &target, &g.Count)
@@ -113,7 +115,8 @@ func (t *catalogTx) Pending(ctx context.Context, samples int) (catalog.PendingRe
 		return report, err
 	}
 	for i, rel := range relations {
-		err := t.each(ctx, `SELECT e.identifier, p.target_identifier FROM pending_relations p JOIN entities e ON e.id = p.entity_id
+		in := n.ofRelation(rel)
+		err := t.each(ctx, `SELECT e.identifier, p.target_identifier FROM `+in.pending+` p JOIN `+in.entities+` e ON e.id = p.entity_id
 			WHERE p.relation_id = $1 LIMIT $2`, []any{rel, samples}, func(r *sql.Rows) error {
 			var s catalog.PendingSample
 			err := r.Scan(&s.Identifier, &s.Target)
@@ -124,9 +127,17 @@ func (t *catalogTx) Pending(ctx context.Context, samples int) (catalog.PendingRe
 			return report, err
 		}
 	}
-	err = t.row(ctx, `SELECT count(*) FROM pending_relations p JOIN entities e ON e.blueprint_id = p.target_blueprint_id AND e.identifier = p.target_identifier`,
-		nil, &report.Resolvable)
-	return report, err
+	for _, waits := range n.every().tables() {
+		for _, there := range n.every().tables() {
+			var found int64
+			err = t.row(ctx, `SELECT count(*) FROM `+waits.pending+` p JOIN `+there.entities+` e ON e.blueprint_id = p.target_blueprint_id AND e.identifier = p.target_identifier`, nil, &found)
+			if err != nil {
+				return report, err
+			}
+			report.Resolvable += found
+		}
+	}
+	return report, nil
 }
 
 // Rename implements catalog.Tx.
@@ -158,20 +169,21 @@ func (t *catalogTx) Rename(ctx context.Context, key catalog.Key, to string) erro
 				if err != nil {
 					return err
 				}
-				if _, err := t.exec(ctx, `UPDATE entities SET relations = $1 WHERE id = $2`, relations, r.ID); err != nil {
+				if _, err := t.exec(ctx, `UPDATE `+placeOfID(r.ID).entities+` SET relations = $1 WHERE id = $2`, relations, r.ID); err != nil {
 					return err
 				}
-				if _, err := t.exec(ctx, `UPDATE entity_heads SET digest = NULL WHERE entity_id = $1`, r.ID); err != nil {
+				if _, err := t.exec(ctx, `UPDATE `+placeOfID(r.ID).heads+` SET digest = NULL WHERE entity_id = $1`, r.ID); err != nil {
 					return err
 				}
 			}
 		}
 	}
-	for _, q := range []string{
-		`UPDATE relations SET target_identifier = $1 WHERE target_blueprint_id = $2 AND target_identifier = $3`,
-		`DELETE FROM pending_relations WHERE target_identifier = $1 AND target_blueprint_id = $2 AND $3 = $3`,
-		`UPDATE entities SET identifier = $1 WHERE blueprint_id = $2 AND identifier = $3`,
-	} {
+	queries := []string{`UPDATE ` + placeOfID(e.ID).entities + ` SET identifier = $1 WHERE blueprint_id = $2 AND identifier = $3`}
+	for _, p := range t.known.every().tables() {
+		queries = append(queries, `UPDATE `+p.relations+` SET target_identifier = $1 WHERE target_blueprint_id = $2 AND target_identifier = $3`,
+			`DELETE FROM `+p.pending+` WHERE target_identifier = $1 AND target_blueprint_id = $2 AND $3 = $3`)
+	}
+	for _, q := range queries {
 		if _, err := t.exec(ctx, q, to, id, key.Identifier); err != nil {
 			return err
 		}
@@ -179,7 +191,7 @@ func (t *catalogTx) Rename(ctx context.Context, key catalog.Key, to string) erro
 	if err := t.renamedInHistory(ctx, name{blueprint: key.Blueprint, identifier: to}, name{blueprint: key.Blueprint, identifier: key.Identifier}); err != nil {
 		return err
 	}
-	if _, err := t.exec(ctx, `UPDATE entity_heads SET digest = NULL WHERE entity_id = $1`, e.ID); err != nil {
+	if _, err := t.exec(ctx, `UPDATE `+placeOfID(e.ID).heads+` SET digest = NULL WHERE entity_id = $1`, e.ID); err != nil {
 		return err
 	}
 	_, err = t.exec(ctx, `DELETE FROM tombstones WHERE blueprint_id = $1 AND identifier = $2`, id, to)

@@ -12,8 +12,8 @@ import (
 )
 
 // What Copy asks of each database's own tables about its schema. The tables of the job queue and of the migrations are
-// none of ours, and the index of words (entity_words, on SQLite with tables of its own below it, and words_queue) is each
-// database's own: it is made anew of what was copied.
+// none of ours, and the index of words (entity_words, on SQLite with tables of its own below it, and words_queue) and those
+// of properties (property_indexes, property_values) are each database's own: they are made anew of what was copied.
 
 // querier is a pool or a transaction.
 type querier interface {
@@ -62,7 +62,7 @@ func tablesOf(ctx context.Context, q querier, query string) ([]table, error) {
 func sqliteTables(ctx context.Context, q querier) ([]table, error) {
 	return tablesOf(ctx, q, `SELECT m.name, c.name, c.type FROM sqlite_master m JOIN pragma_table_info(m.name) c
 		WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite\_%' ESCAPE '\' AND m.name NOT LIKE 'river\_%' ESCAPE '\' AND m.name <> 'goose_db_version'
-			AND m.name NOT LIKE 'entity\_words%' ESCAPE '\' AND m.name <> 'words_queue'
+			AND m.name NOT LIKE 'entity\_words%' ESCAPE '\' AND m.name NOT IN ('words_queue', 'entity_terms', 'property_indexes', 'property_values')
 		ORDER BY m.rowid, c.cid`)
 }
 

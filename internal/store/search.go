@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -15,14 +16,7 @@ func (t *catalogTx) Search(ctx context.Context, f catalog.Find) ([]catalog.Entit
 	if err != nil {
 		return nil, false, err
 	}
-	order := q.order(f)
-	if f.After != nil {
-		if err := q.after(f); err != nil {
-			return nil, false, err
-		}
-	}
-	query, args := q.finish(`SELECT ` + entityColumns + fromEntities + q.where() + ` ORDER BY ` + order + ` LIMIT ` + q.integer(int64(f.Limit+1)))
-	list, err := t.entities(ctx, query, args...)
+	list, err := t.inOrder(ctx, q, f)
 	if err != nil {
 		return nil, false, err
 	}
@@ -30,6 +24,80 @@ func (t *catalogTx) Search(ctx context.Context, f catalog.Find) ([]catalog.Entit
 		return list[:f.Limit], true, nil
 	}
 	return list, false, nil
+}
+
+// page is the statement of a search of one place: one entity more than its page holds.
+func (q *query) page(f catalog.Find) (string, []any, error) {
+	order := strings.Join(q.order(f), ", ")
+	if err := q.from(f); err != nil {
+		return "", nil, err
+	}
+	statement, args := q.finish(`SELECT ` + entityColumns + q.place().joined() + q.where() + ` ORDER BY ` + order + ` LIMIT ` + q.integer(int64(f.Limit+1)))
+	return statement, args, nil
+}
+
+// from leaves out what is before the page.
+func (q *query) from(f catalog.Find) error {
+	if q.set != nil && len(f.Sort) == 0 {
+		q.paged(f)
+		return nil
+	}
+	if f.After != nil {
+		return q.after(f)
+	}
+	return nil
+}
+
+// inOrder returns the first entities that the query finds. Of two places each gives its first ones, by a query that its own
+// indexes answer.
+func (t *catalogTx) inOrder(ctx context.Context, q *query, f catalog.Find) ([]catalog.Entity, error) {
+	in, order, limit := q.place(), q.order(f), f.Limit+1
+	if in != both {
+		query, args, err := q.page(f)
+		if err != nil {
+			return nil, err
+		}
+		return t.entities(ctx, query, args...)
+	}
+	if err := q.from(f); err != nil {
+		return nil, err
+	}
+	columns, outer := "", make([]string, len(order))
+	for i, term := range order {
+		expr, desc := strings.CutSuffix(term, " DESC")
+		outer[i] = "o" + strconv.Itoa(i)
+		columns += ", " + expr + " AS " + outer[i]
+		if desc {
+			outer[i] += " DESC"
+		}
+	}
+	var parts []string
+	for _, p := range in.tables() {
+		parts = append(parts, `SELECT * FROM (SELECT e.id AS id`+columns+` FROM `+p.entities+` e `+q.where()+` ORDER BY `+strings.Join(order, ", ")+
+			` LIMIT `+q.integer(int64(limit))+`) AS `+p.entities)
+	}
+	query, args := q.finish(`SELECT id FROM (` + strings.Join(parts, " UNION ALL ") + `) AS found ORDER BY ` + strings.Join(outer, ", ") + ` LIMIT ` + q.integer(int64(limit)))
+	ids, err := t.ids(ctx, query, args)
+	if err != nil {
+		return nil, err
+	}
+	loaded, err := t.Load(ctx, ids)
+	list := make([]catalog.Entity, 0, len(ids))
+	for _, id := range ids {
+		list = append(list, loaded[id])
+	}
+	return list, err
+}
+
+// ids runs a query for ids.
+func (t *catalogTx) ids(ctx context.Context, query string, args []any) (ids []int64, err error) {
+	err = t.each(ctx, query, args, func(r *sql.Rows) error {
+		var id int64
+		err := r.Scan(&id)
+		ids = append(ids, id)
+		return err
+	})
+	return ids, err
 }
 
 // Count implements catalog.View.
@@ -48,10 +116,22 @@ func (t *catalogTx) Count(ctx context.Context, f catalog.Find) (int64, error) {
 		}
 		return n, err
 	}
-	var n int64
-	query, args := q.finish(`SELECT count(*) FROM entities e ` + q.where())
-	err = t.row(ctx, query, args, &n)
-	return n, err
+	if q.set != nil {
+		var n int64
+		query, args := q.finish(`SELECT count(*) FROM (` + q.set.distinct() + `)`)
+		err = t.row(ctx, query, args, &n)
+		return n, err
+	}
+	var sum int64
+	for _, p := range q.place().tables() {
+		var n int64
+		query, args := q.finish(`SELECT count(*) FROM ` + p.entities + ` e ` + q.where())
+		if err := t.row(ctx, query, args, &n); err != nil {
+			return 0, err
+		}
+		sum += n
+	}
+	return sum, nil
 }
 
 // Matching implements catalog.View.
@@ -64,19 +144,23 @@ func (t *catalogTx) Matching(ctx context.Context, ids []int64, rule catalog.Rule
 	if err != nil {
 		return nil, err
 	}
-	marks := make([]string, len(ids))
-	for i, id := range ids {
-		marks[i] = q.bind(id)
+	conditions := q.conditions
+	for p, some := range byPlace(ids) {
+		marks := make([]string, len(some))
+		for i, id := range some {
+			marks[i] = q.bind(id)
+		}
+		q.conditions = append(slices.Clip(conditions), "e.id IN ("+strings.Join(marks, ",")+")")
+		query, args := q.finish(`SELECT e.id FROM ` + p.entities + ` e ` + q.where())
+		matched, err := t.ids(ctx, query, args)
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range matched {
+			found[id] = true
+		}
 	}
-	q.conditions = append(q.conditions, "e.id IN ("+strings.Join(marks, ",")+")")
-	query, args := q.finish(`SELECT e.id FROM entities e ` + q.where())
-	err = t.each(ctx, query, args, func(r *sql.Rows) error {
-		var id int64
-		err := r.Scan(&id)
-		found[id] = true
-		return err
-	})
-	return found, err
+	return found, nil
 }
 
 func (t *catalogTx) compile(ctx context.Context, f catalog.Find) (*query, error) {
@@ -85,13 +169,6 @@ func (t *catalogTx) compile(ctx context.Context, f catalog.Find) (*query, error)
 		return nil, err
 	}
 	q := &query{sql: t.sql, names: n}
-	if t.engine.prepares {
-		q.hasIndex = func(u use) bool {
-			there := 0
-			err := t.row(ctx, `SELECT count(*) FROM sqlite_master WHERE type = 'index' AND name = $1`, []any{u.name()}, &there)
-			return err == nil && there > 0
-		}
-	}
 	if f.Blueprint != "" {
 		id, err := t.blueprintID(ctx, f.Blueprint)
 		if err != nil {
@@ -105,11 +182,31 @@ func (t *catalogTx) compile(ctx context.Context, f catalog.Find) (*query, error)
 		needle := q.bind(strings.Map(asciiLower, f.Text))
 		q.conditions = append(q.conditions, "("+q.sql.position("lower(e.identifier)", needle)+" > 0 OR "+q.sql.position("lower(e.title)", needle)+" > 0)")
 	}
+	set, exact := (*found)(nil), false
+	if q.scoped {
+		q.wanted(f.Rule)
+		t.uses.note(q.uses)
+		if t.sql.indexProperty == nil {
+			if set, exact, err = t.narrow(ctx, q, f); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if set != nil {
+		if exact && len(q.conditions) == 1 {
+			q.set = set
+		}
+		q.conditions = append(q.conditions, "e.id IN ("+set.ids()+")")
+		if exact {
+			q.passBy(q.conditions)
+			return q, nil
+		}
+	}
 	rules := []catalog.Rule{f.Rule}
 	if f.Rule.Combinator == "and" {
 		rules = f.Rule.Rules // each on its own, so that the planner sees plain terms
 	}
-	found := false
+	found := set != nil
 	for _, r := range rules {
 		condition, finds := q.rule(r)
 		q.conditions = append(q.conditions, condition)
@@ -118,7 +215,6 @@ func (t *catalogTx) compile(ctx context.Context, f catalog.Find) (*query, error)
 	if found {
 		q.passBy(q.conditions)
 	}
-	t.uses.note(q.uses)
 	return q, nil
 }
 
@@ -160,7 +256,7 @@ func (q *query) rule(r catalog.Rule) (condition string, finds bool) {
 // passBy keeps SQLite from going through a whole blueprint where ids are known: it has no idea how many a query finds, and
 // the plus hides the index. PostgreSQL has.
 func (q *query) passBy(conditions []string) {
-	if q.hasIndex == nil {
+	if q.sql.indexProperty != nil {
 		return
 	}
 	for i, c := range conditions {
@@ -222,7 +318,7 @@ func (q *query) condition(r catalog.Rule) string {
 	v := q.text(r.Values[0].Text)
 	switch r.Operator {
 	case catalog.OpPrefix:
-		return "(substr(" + s.text + ", 1, length(" + v + ")) = " + v + ")"
+		return "(" + q.begins(r) + "substr(" + s.text + ", 1, length(" + v + ")) = " + v + ")"
 	case catalog.OpSuffix:
 		return q.sql.suffix(s.text, v)
 	}

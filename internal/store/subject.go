@@ -13,7 +13,8 @@ type subject struct {
 	elementText, elementNum, elementTruth string
 	missing, empty                        string // not there; there, but an empty list ("" for never)
 	equalsList                            func(values string) string
-	dated                                 bool // date-times are equal when they are the same instant
+	listed                                string // what an index tells of lists: true for every one; "" for nothing
+	dated                                 bool   // date-times are equal when they are the same instant
 }
 
 const none = ""
@@ -28,6 +29,9 @@ func (q *query) subject(s catalog.Subject) subject {
 	case s.Kind == catalog.ValueProperty && propertyName.MatchString(s.Name):
 		p := q.member("e.properties", q.sql.key(s.Name))
 		p.dated = true
+		if held := q.sql.indexed("e.properties", q.sql.key(s.Name)); q.sql.cut > 0 {
+			p.listed = held + " >= '[' AND " + held + ` < '\'` // the sign after '['
+		}
 		return p
 	case s.Kind != catalog.MetaProperty: // no entity has it
 		return subject{missing: "1 = 1"}

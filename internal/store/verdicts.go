@@ -275,8 +275,8 @@ func (m *placeMatcher) inGroup(ctx context.Context, c ingest.Cell) (bool, error)
 // WaitingByStream counts, by stream, the records whose entity has no flag and waits for a relation's target: the
 // verdict that lies over "upserted" for as long as it does. syncID 0 means all objects.
 func (b *Objects) WaitingByStream(ctx context.Context, syncID int64) (map[string]int64, error) {
-	rows, err := b.read.QueryContext(ctx, `SELECT o.stream, count(DISTINCT p.entity_id) FROM pending_relations p
-		JOIN entity_heads h ON h.entity_id = p.entity_id JOIN objects o ON o.id = h.object_id
+	rows, err := b.read.QueryContext(ctx, `SELECT o.stream, count(DISTINCT p.entity_id) FROM all_pending p
+		JOIN all_heads h ON h.entity_id = p.entity_id JOIN objects o ON o.id = h.object_id
 		WHERE h.flags IS NULL AND (CAST($1 AS BIGINT) = 0 OR o.sync_id = $1) GROUP BY o.stream`, syncID)
 	if err != nil {
 		return nil, fmt.Errorf("count waiting records: %w", err)

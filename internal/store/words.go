@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"slices"
 	"strings"
 
 	"longshore/internal/catalog"
@@ -17,11 +18,26 @@ func (t *catalogTx) FindWords(ctx context.Context, words []string, identifier st
 	if err != nil {
 		return nil, err
 	}
+	ids, err := t.wordsFound(ctx, words, limit)
+	if err != nil {
+		return nil, err
+	}
 	q := &query{sql: t.sql, names: n}
-	found := `SELECT e.id FROM entities e WHERE ` + q.identifiers([]string{identifier}) +
-		` UNION SELECT w.id FROM (` + q.sql.wordsLike(q.text(q.sql.wordsQuery(words))) + ` LIMIT ` + q.integer(int64(limit)) + `) w`
-	statement, args := q.finish(`SELECT ` + entityColumns + fromEntities + `WHERE e.id IN (` + found + `)`)
-	list, err := t.entities(ctx, statement, args...)
+	var named []string
+	for _, p := range n.every().tables() {
+		named = append(named, `SELECT e.id FROM `+p.entities+` e WHERE `+q.identifiers([]string{identifier}))
+	}
+	statement, args := q.finish(strings.Join(named, " UNION ALL "))
+	same, err := t.ids(ctx, statement, args)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range same {
+		if !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	list, err := t.Load(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -30,13 +46,72 @@ func (t *catalogTx) FindWords(ctx context.Context, words []string, identifier st
 	for _, b := range blueprints {
 		docs[b.Identifier] = catalog.InGlobalSearch(b.Doc)
 	}
-	kept := list[:0]
+	kept := make([]catalog.Entity, 0, len(list))
 	for _, e := range list { // one that is left out now may still be in the index
 		if docs[e.Blueprint] {
 			kept = append(kept, e)
 		}
 	}
 	return kept, err
+}
+
+// wordsFound returns the ids of up to limit entities that have all words but the last, and a word that begins like the last;
+// where there are none, that have words which begin like each.
+func (t *catalogTx) wordsFound(ctx context.Context, words []string, limit int) ([]int64, error) {
+	ends := make([][]string, len(words)) // what each word may be; nil: whatever begins so
+	last := len(words) - 1
+	for i, w := range words[:last] {
+		ends[i] = []string{w}
+	}
+	ids, err := t.wordsLike(ctx, words, ends, last, limit)
+	if err != nil || len(ids) > 0 || last == 0 {
+		return ids, err
+	}
+	return t.wordsLike(ctx, words, ends, 0, limit)
+}
+
+// enoughWords is how many of the words that begin alike are looked for, first in the order of the alphabet, where they find
+// enough: SQLite would gather all entities of all of them before it gives the first. It is as many as a search hands out.
+const enoughWords = 100
+
+// wordsLike looks for words: those from the one at first on are beginnings.
+func (t *catalogTx) wordsLike(ctx context.Context, words []string, ends [][]string, first, limit int) ([]int64, error) {
+	all := true // that begin so are tried
+	for i := first; i < len(words); i++ {
+		ends[i] = nil
+		if t.sql.wordsFrom == "" {
+			continue
+		}
+		end, ok := prefixEnd(words[i])
+		if !ok {
+			continue
+		}
+		err := t.each(ctx, t.sql.wordsFrom, []any{words[i], end, enoughWords + 1}, func(r *sql.Rows) error {
+			var w string
+			err := r.Scan(&w)
+			ends[i] = append(ends[i], w)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		if len(ends[i]) == 0 {
+			return nil, nil
+		}
+		if len(ends[i]) > enoughWords {
+			ends[i], all = ends[i][:enoughWords], false
+		}
+	}
+	found, err := t.ids(ctx, t.sql.wordsLike("$1")+` LIMIT $2`, []any{t.sql.wordsQuery(words, ends), limit})
+	if err != nil || all || len(found) >= enoughWords {
+		return found, err
+	}
+	for i := first; i < len(words); i++ {
+		if len(ends[i]) == enoughWords {
+			ends[i] = nil
+		}
+	}
+	return t.ids(ctx, t.sql.wordsLike("$1")+` LIMIT $2`, []any{t.sql.wordsQuery(words, ends), limit})
 }
 
 // IndexWords takes up to some hundreds of changed entities into the index of words, and returns how many. None means that
@@ -105,12 +180,15 @@ func (t *catalogTx) forgetWords(ctx context.Context, ids []int64) error {
 	return nil
 }
 
-// quotedWords joins words for a full-text query: each in quotes, made a prefix, all of them wanted. Words hold letters,
-// digits and marks alone, never a quote.
-func quotedWords(words []string, quote, prefix, and string) string {
+// quotedWords joins words for a full-text query: each in quotes, all of them wanted; made a prefix, or one of its ends. Words
+// hold letters, digits and marks alone, never a quote.
+func quotedWords(words []string, ends [][]string, quote, prefix, and, or string) string {
 	parts := make([]string, len(words))
 	for i, w := range words {
 		parts[i] = quote + w + quote + prefix
+		if len(ends[i]) > 0 {
+			parts[i] = "(" + quote + strings.Join(ends[i], quote+or+quote) + quote + ")"
+		}
 	}
 	return strings.Join(parts, and)
 }
