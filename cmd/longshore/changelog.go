@@ -41,3 +41,9 @@ func (w *worker) ensureChangelogs(ctx context.Context) error {
 	}
 	return nil
 }
+
+// retain is the queue's handler of what blueprints keep no longer.
+func (w *worker) retain(ctx context.Context, until time.Time) (time.Duration, error) {
+	wait, err := w.app.catalog.Retain(ctx, until)
+	return wait, w.failed(ctx, err)
+}

@@ -106,6 +106,9 @@ func (w *worker) keepTidy(ctx context.Context) error {
 		if err := w.ensureChangelogs(ctx); err != nil && ctx.Err() == nil {
 			w.app.log.Warn("changelogs wait", "error", err)
 		}
+		if err := w.app.queue.EnsureRetention(ctx); err != nil && ctx.Err() == nil {
+			w.app.log.Warn("retention waits", "error", err)
+		}
 		select {
 		case <-tick.C:
 			if err := w.tidy(ctx, readsAge); err != nil && ctx.Err() == nil {

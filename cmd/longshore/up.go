@@ -209,7 +209,7 @@ type worker struct {
 func (w *worker) run(ctx context.Context, do func(ctx context.Context) error) error {
 	handlers := job.Handlers{Sync: w.sync, Ingest: w.ingest}
 	if w.also != nil { // a run that ends after one sync leaves the schedule to a process that stays
-		handlers.Tick, handlers.Changelog = w.tick, w.changelog
+		handlers.Tick, handlers.Changelog, handlers.Retain = w.tick, w.changelog, w.retain
 		if w.follower != nil {
 			handlers.Feed = w.feed
 		}

@@ -320,6 +320,16 @@ func (b *batch) upsert(rec *record, c *Change) (Result, error) {
 		b.touched = append(b.touched, nil)
 		return result, nil
 	}
+	if !rec.there {
+		if f, past := b.past(rec.rules, &d, &s); past {
+			if c.Version == (Version{}) {
+				return result, invalidRequest("entity %q: %s is %s, %s", c.Identifier, f.Property, f.Value, f.Want).WithHint("the blueprint's retention says so")
+			}
+			result.Outcome, result.Flags = OutcomePast, []Flag{f}
+			b.touched = append(b.touched, nil)
+			return result, nil
+		}
+	}
 	if !c.Lenient {
 		if err := b.strict(rec, c, &d); err != nil {
 			return result, err

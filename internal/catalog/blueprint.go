@@ -157,6 +157,9 @@ func parseBlueprint(doc json.RawMessage) (Blueprint, error) {
 	if err := b.parseRelations(members); err != nil {
 		return b, err
 	}
+	if err := b.checkRetention(members); err != nil {
+		return b, err
+	}
 	return b, b.checkDerived(members)
 }
 

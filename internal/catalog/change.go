@@ -118,11 +118,12 @@ const (
 	OutcomeDeleted                   //
 	OutcomeAbsent                    // delete of what is not there
 	OutcomeSuperseded                // a newer record of the same lane was applied before; nothing was written
+	OutcomePast                      // older than the blueprint keeps its entities: nothing was written
 	OutcomeConflict                  // applied, but another record of the same generation and stream wrote other content to this identifier
 )
 
 func (o Outcome) String() string {
-	return [...]string{"rejected", "created", "updated", "unchanged", "deleted", "absent", "superseded", "conflict"}[o]
+	return [...]string{"rejected", "created", "updated", "unchanged", "deleted", "absent", "superseded", "past-retention", "conflict"}[o]
 }
 
 // Flag is one rule that a kept entity breaks.

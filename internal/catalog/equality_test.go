@@ -115,7 +115,12 @@ func drawWorld(t *rapid.T, b *bench, clock *atomic.Int64, number int) *world {
 			text, _ := json.Marshal(map[string]any{name: def})
 			relations = append(relations, string(text[1:len(text)-1]))
 		}
-		w.create(t, fmt.Sprintf(`{"identifier":%q,"title":"T","schema":{"properties":{%s},"required":[]},"relations":{%s}}`, id, strings.Join(properties, ","), strings.Join(relations, ",")))
+		apart := "" // some live in the tables of events
+		if rapid.Bool().Draw(t, "apart") {
+			apart = `"history":false,`
+		}
+		w.create(t, fmt.Sprintf(`{"identifier":%q,"title":"T",%s"schema":{"properties":{%s},"required":[]},"relations":{%s}}`,
+			id, apart, strings.Join(properties, ","), strings.Join(relations, ",")))
 	}
 	w.index(t)
 	var changes []catalog.Change

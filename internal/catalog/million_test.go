@@ -162,7 +162,9 @@ func (m *million) measure(t *testing.T) {
 		{"a date-time in a range", indexed, one(0, func(n int) json.RawMessage {
 			return query(`{"property":"created","operator":"between","value":{"from":"2024-01-02T03:%02d:00Z","to":"2024-01-02T03:%02d:10Z"}}`, n%60, n%60)
 		})},
-		{"the beginning of a text", indexed, one(0, func(n int) json.RawMessage { return query(`{"property":"login","operator":"beginsWith","value":"u%d"}`, 100+n%900) })},
+		{"the beginning of a text", indexed, one(0, func(n int) json.RawMessage {
+			return query(`{"property":"login","operator":"beginsWith","value":"u%d"}`, 100+n%900)
+		})},
 		{"two properties", indexed, one(0, func(n int) json.RawMessage {
 			return query(`{"combinator":"and","rules":[{"property":"department","operator":"=","value":"dep%d"},{"property":"status","operator":"=","value":"ACTIVE"}]}`, n%1000)
 		})},

@@ -164,6 +164,14 @@ func (b *batch) matches(blueprint string, raw []byte, limit int) ([]string, erro
 	if err != nil {
 		return nil, err
 	}
+	if err := b.behindMirrors(b.rules[blueprint], &rule); err != nil {
+		return nil, err
+	}
+	return b.find(blueprint, rule, limit)
+}
+
+// find returns the identifiers of entities that match a rule, as of now in the batch.
+func (b *batch) find(blueprint string, rule Rule, limit int) ([]string, error) {
 	low, err := b.lower(&rule, blueprint)
 	if err != nil {
 		return nil, err

@@ -51,6 +51,7 @@ type rules struct {
 	// definitions are those of the derived properties.
 	definitions definitions
 	history     bool
+	retention   *Retention
 	owned       ownership
 	hash        uint64
 }
@@ -126,6 +127,7 @@ func newRules(b Blueprint) *rules {
 		r.relations[b.Relations[i].Name] = &b.Relations[i]
 	}
 	r.owned = readOwnership(b.Doc)
+	r.retention = RetentionOf(b.Doc)
 	var doc struct {
 		Mirror      map[string]json.RawMessage `json:"mirrorProperties"`
 		Calculation map[string]json.RawMessage `json:"calculationProperties"`

@@ -96,6 +96,10 @@ type View interface {
 	Pending(ctx context.Context, samples int) (PendingReport, error)
 	// Each calls fn with every entity of the blueprint in order of identifier, chunk by chunk.
 	Each(ctx context.Context, blueprint string, chunk int, fn func([]Entity) error) error
+	// Walk returns up to limit of the blueprint's entities with an id above after, in order of id.
+	Walk(ctx context.Context, blueprint string, after int64, limit int) ([]Entity, error)
+	// RetentionRuns returns the newest walks of a blueprint's retention, the newest first.
+	RetentionRuns(ctx context.Context, blueprint string, limit int) ([]RetentionRun, error)
 	// Document returns one document, or fault.NotFound.
 	Document(ctx context.Context, key DocumentKey) (Document, error)
 	// Documents returns the documents of a kind that belong to a blueprint ("" for those of none), ordered by identifier.
@@ -124,6 +128,11 @@ type Tx interface {
 	// Save writes a batch: contents, heads, relation rows, tombstones and counters. It sets State.ID of new ones, and
 	// returns the relations that found their target by it.
 	Save(ctx context.Context, batch []Saved) ([]Healed, error)
+	// Prune removes entities of the blueprint without tombstones. Relations that name one wait for it.
+	Prune(ctx context.Context, blueprint string, ids []int64) error
+	// PutRetentionRun adds a walk, when its ID is 0, and sets that, or replaces it. Finished ones that let nothing go are
+	// forgotten, but the newest.
+	PutRetentionRun(ctx context.Context, blueprint string, run *RetentionRun) error
 	// PendingOf returns what the relations of these entities wait for.
 	PendingOf(ctx context.Context, ids []int64) (map[int64][]Pending, error)
 	// Rename gives an entity another identifier, in its referrers' relations too.

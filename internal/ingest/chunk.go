@@ -176,6 +176,8 @@ func ofResult(r *catalog.Result, blueprint string) Verdict {
 		return Verdict{verdict.Upserted, flags}
 	case catalog.OutcomeUnchanged, catalog.OutcomeAbsent:
 		return Verdict{verdict.Unchanged, flags}
+	case catalog.OutcomePast:
+		return Verdict{verdict.PastRetention, flags}
 	case catalog.OutcomeSuperseded:
 		return Verdict{Code: verdict.SupersededByNewer}
 	case catalog.OutcomeConflict:

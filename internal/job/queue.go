@@ -113,6 +113,8 @@ type Handlers struct {
 	// Changelog tells a blueprint's changes until until, or says how long there is nothing to tell; done once nobody is
 	// to be told any more.
 	Changelog func(ctx context.Context, blueprint string, until time.Time) (wait time.Duration, done bool, err error)
+	// Retain lets go of what blueprints keep no longer until until, or says how long there is nothing to do. It never ends by itself.
+	Retain func(ctx context.Context, until time.Time) (wait time.Duration, err error)
 	// IngestWorkers is how many objects are taken at once; 0 means 1: in the order in which they were found, so that
 	// which of two equal records "upserted" and which was "unchanged" is the same in every run.
 	IngestWorkers int
@@ -262,6 +264,10 @@ func (q *Queue) Run(ctx context.Context, h Handlers) error {
 	if h.Changelog != nil {
 		river.AddWorker(workers, &changelogWorker{handle: h.Changelog})
 		queues[queueChangelog] = river.QueueConfig{MaxWorkers: maxChangelogs, FetchCooldown: pollInterval, FetchPollInterval: slowPoll}
+	}
+	if h.Retain != nil {
+		river.AddWorker(workers, &retentionWorker{handle: h.Retain})
+		queues[queueRetention] = river.QueueConfig{MaxWorkers: 1, FetchCooldown: pollInterval, FetchPollInterval: slowPoll}
 	}
 	if h.Ingest != nil {
 		n := h.IngestWorkers

@@ -79,7 +79,8 @@ const chunkKeys = 256
 
 func (t *catalogTx) run(ctx context.Context, query string, args []any) (sql.Result, error) {
 	if !t.engine.prepares {
-		return t.tx.ExecContext(ctx, t.sql.placeholders(query), args...)
+		query, args = t.sql.placeholders(query, args)
+		return t.tx.ExecContext(ctx, query, args...)
 	}
 	s, err := t.prepare(ctx, query) //nolint:sqlclosecheck // the transaction's end closes it
 	if err != nil {
@@ -90,7 +91,8 @@ func (t *catalogTx) run(ctx context.Context, query string, args []any) (sql.Resu
 
 func (t *catalogTx) query(ctx context.Context, query string, args []any) (*sql.Rows, error) {
 	if !t.engine.prepares {
-		return t.tx.QueryContext(ctx, t.sql.placeholders(query), args...)
+		query, args = t.sql.placeholders(query, args)
+		return t.tx.QueryContext(ctx, query, args...)
 	}
 	s, err := t.prepare(ctx, query) //nolint:sqlclosecheck // the transaction's end closes it
 	if err != nil {
@@ -104,7 +106,8 @@ func (t *catalogTx) prepare(ctx context.Context, query string) (*sql.Stmt, error
 	if s := t.statements[query]; s != nil {
 		return s, nil
 	}
-	s, err := t.tx.PrepareContext(ctx, t.sql.placeholders(query))
+	text, _ := t.sql.placeholders(query, nil)
+	s, err := t.tx.PrepareContext(ctx, text)
 	if err != nil {
 		return nil, fmt.Errorf("prepare %q: %w", short(query), err)
 	}

@@ -44,8 +44,8 @@ type dialect struct {
 	indexProperty func(d *dialect, u use) []string
 	indexesLike   string
 
-	// placeholders rewrites $1, $2, … into what the driver binds fastest.
-	placeholders func(query string) string
+	// placeholders rewrites $1, $2, … and their arguments into what the database takes fastest.
+	placeholders func(query string, args []any) (string, []any)
 }
 
 // sqlite reads JSON kept as TEXT. longshore_number and longshore_millis are this program's own functions.
@@ -94,7 +94,7 @@ var sqlite = dialect{
 	},
 	wordsFrom:    `SELECT term FROM entity_terms WHERE term >= $1 AND term < $2 LIMIT $3`,
 	wordsText:    func(words []string) string { return strings.Join(words, " ") },
-	placeholders: bare,
+	placeholders: func(query string, args []any) (string, []any) { return bare(query), args },
 }
 
 func jsonType(c, k string) string { return "json_type(" + c + "," + whole(k) + ")" }

@@ -52,7 +52,7 @@ var postgres = dialect{
 	indexProperty: indexPostgres,
 	indexesLike: `SELECT count(*), count(*) FILTER (WHERE c.relname = $3 AND i.indisvalid) FROM pg_class c JOIN pg_index i ON i.indexrelid = c.oid
 		WHERE left(c.relname, $1) = $2 AND pg_table_is_visible(c.oid)`,
-	placeholders: joined,
+	placeholders: keyByKey,
 }
 
 // indexPostgres makes an index by the expressions that searches compare, and statistics of them: those of a partial index
@@ -88,22 +88,4 @@ func pgText(c, k string) string {
 		return "((" + c + ")::json #>> '{}')"
 	}
 	return "((" + c + ")::json ->> " + k + ")"
-}
-
-// joined makes a join of a look-up by many identifiers. PostgreSQL compares a list of parameters one by one with each row
-// when it does not use the index, and without statistics, as after many new rows, it may not.
-func joined(query string) string {
-	const few = 4
-	const before = "identifier IN ($"
-	at := strings.Index(query, before)
-	if at < 0 {
-		return query
-	}
-	open := at + len(before) - 2
-	end := strings.IndexByte(query[open:], ')')
-	if end < 0 || strings.Count(query[open:open+end], ",") < few-1 || strings.ContainsAny(query[open+1:open+end], " (") {
-		return query
-	}
-	end += open
-	return query[:open] + "(SELECT unnest(ARRAY[" + query[open+1:end] + "]::text[]))" + query[end+1:]
 }

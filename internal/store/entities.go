@@ -1,10 +1,12 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"longshore/internal/catalog"
 	"longshore/internal/fault"
@@ -397,8 +399,7 @@ func (t *catalogTx) pendingOf(ctx context.Context, n *names, p site, ids []int64
 				break
 			}
 		}
-		err := t.each(ctx, `SELECT entity_id, relation_id, target_blueprint_id, target_identifier FROM `+p.pending+` WHERE entity_id IN `+list(1, len(args))+
-			` ORDER BY entity_id, relation_id, target_identifier`, args, func(r *sql.Rows) error {
+		err := t.each(ctx, `SELECT entity_id, relation_id, target_blueprint_id, target_identifier FROM `+p.pending+` WHERE entity_id IN `+list(1, len(args)), args, func(r *sql.Rows) error {
 			var id, relation, target int64
 			var identifier string
 			err := r.Scan(&id, &relation, &target, &identifier)
@@ -408,6 +409,11 @@ func (t *catalogTx) pendingOf(ctx context.Context, n *names, p site, ids []int64
 		if err != nil {
 			return err
 		}
+	}
+	for _, list := range out {
+		slices.SortFunc(list, func(a, b catalog.Pending) int {
+			return cmp.Or(cmp.Compare(a.Relation, b.Relation), cmp.Compare(a.Blueprint, b.Blueprint), cmp.Compare(a.Identifier, b.Identifier))
+		})
 	}
 	return nil
 }

@@ -116,6 +116,9 @@ type narrowing struct {
 func (n *narrowing) found(ctx context.Context, r catalog.Rule) (set *found, exact bool, err error) {
 	switch {
 	case r.Combinator == "and":
+		if set, exact, err = n.between(ctx, r.Rules); err != nil || exact {
+			return set, exact, err
+		}
 		for _, sub := range r.Rules {
 			one, whole, err := n.found(ctx, sub)
 			if err != nil {
@@ -140,22 +143,63 @@ func (n *narrowing) found(ctx context.Context, r catalog.Rule) (set *found, exac
 			return nil, false, nil
 		}
 		return set, exact, nil
-	case r.Combinator != "" || r.Negate || r.Subject.Kind != catalog.ValueProperty || n.indexes[r.Subject.Name] == 0:
+	case !n.indexed(r):
 		return nil, false, nil
 	}
 	set, err = n.condition(ctx, r)
 	return set, true, err
 }
 
+// indexed says whether a rule is a condition on a property that has an index.
+func (n *narrowing) indexed(r catalog.Rule) bool {
+	return r.Combinator == "" && !r.Negate && r.Subject.Kind == catalog.ValueProperty && n.indexes[r.Subject.Name] != 0
+}
+
+// between joins conditions on one property that are one range of its values: from, and to. An entity has one such value at
+// most. exact says that there are no other conditions.
+func (n *narrowing) between(ctx context.Context, rules []catalog.Rule) (set *found, exact bool, err error) {
+	type side struct {
+		property string
+		kind     int
+	}
+	sides := map[side][]string{}
+	for _, r := range rules {
+		if !n.indexed(r) || r.Operator == catalog.OpEqual || r.Operator == catalog.OpIn {
+			continue
+		}
+		if list := n.query.values(r); len(list) == 1 {
+			at := side{r.Subject.Name, list[0].kind}
+			sides[at] = append(sides[at], list[0].term)
+		}
+	}
+	for at, terms := range sides {
+		if len(terms) < 2 {
+			continue
+		}
+		one, err := n.rowsOf(ctx, at.property, []values{{kind: at.kind, term: strings.Join(terms, " AND v.value ")}})
+		if err != nil {
+			return nil, false, err
+		}
+		if one != nil && (set == nil || one.rows < set.rows) {
+			set, exact = one, len(terms) == len(rules)
+		}
+	}
+	return set, exact, nil
+}
+
 func (n *narrowing) condition(ctx context.Context, r catalog.Rule) (*found, error) {
-	list := n.query.values(r)
+	return n.rowsOf(ctx, r.Subject.Name, n.query.values(r))
+}
+
+// rowsOf is the set that rows of a property tell; nil where they are too many, or tell nothing.
+func (n *narrowing) rowsOf(ctx context.Context, property string, list []values) (*found, error) {
 	if len(list) == 0 {
 		return nil, nil
 	}
 	set := &found{ordered: true}
 	for _, v := range list {
 		set.ranges = append(set.ranges, "SELECT v.identifier AS identifier, v.entity_id AS id FROM property_values v WHERE v.index_id = "+
-			strconv.FormatInt(n.indexes[r.Subject.Name], 10)+" AND v.kind = "+strconv.Itoa(v.kind)+" AND v.value "+v.term)
+			strconv.FormatInt(n.indexes[property], 10)+" AND v.kind = "+strconv.Itoa(v.kind)+" AND v.value "+v.term)
 		set.ordered = set.ordered && v.equal
 	}
 	if n.alone && set.ordered {

@@ -151,3 +151,18 @@ func TestNoSearchByAnIndexScansTheTable(t *testing.T) {
 		}
 	})
 }
+
+// TestADeepPageBeginsWhereItStands holds that no page reads those before it.
+func TestADeepPageBeginsWhereItStands(t *testing.T) {
+	each(t, func(t *testing.T, s *store.Store) {
+		c, _ := fill(t, s, 3000)
+		page, err := c.Search(t.Context(), catalog.SearchRequest{Blueprint: "server", Limit: 1000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan := explain(t, s, c, catalog.SearchRequest{Blueprint: "server", Limit: 20, From: page.Next})
+		if !strings.Contains(plan, "(blueprint_id=? AND identifier>?)") && !strings.Contains(plan, "(identifier > ") || strings.Contains(strings.ToUpper(plan), "SORT") || strings.Contains(plan, "TEMP B-TREE") {
+			t.Errorf("a page further on does not begin in the index:\n%s", plan)
+		}
+	})
+}

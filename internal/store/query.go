@@ -12,6 +12,7 @@ type query struct {
 	scoped     bool // one blueprint is searched
 	blueprint  int64
 	uses       []use
+	walks      int    // named so far
 	set        *found // all that match and no others, when indexes tell
 	conditions []string
 	args       []any

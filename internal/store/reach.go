@@ -162,7 +162,9 @@ func (q *query) hop(found string, hop catalog.Hop) string {
 	const union = " UNION "
 	begun, start := "("+found+")", ""
 	if len(q.hopPlaces(hop)) > 1 { // named, for it is written more than once
-		begun, start = "start", "start(id) AS ("+found+")"
+		q.walks++ // a walk stands within the next one's start
+		begun = "start" + strconv.Itoa(q.walks)
+		start = begun + "(id) AS (" + found + ")"
 	}
 	switch {
 	case hop.Max == 1 && start == "":

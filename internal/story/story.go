@@ -37,6 +37,7 @@ type (
 		Blueprints(ctx context.Context) ([]catalog.Blueprint, error)
 		Entity(ctx context.Context, blueprint, identifier string) (catalog.Entity, error)
 		History(ctx context.Context, f catalog.HistoryFilter) ([]catalog.AuditEntry, error)
+		RetentionRuns(ctx context.Context, blueprint string, limit int) ([]catalog.RetentionRun, error)
 	}
 )
 
@@ -110,7 +111,7 @@ func (t *Teller) Tell(ctx context.Context, id string, limit int) (Story, error) 
 	if err := t.records(ctx, &s, limit); err != nil {
 		return s, err
 	}
-	return s, nil
+	return s, t.letGo(ctx, &s)
 }
 
 func (t *Teller) entities(ctx context.Context, s *Story) error {

@@ -19,6 +19,8 @@ import (
 type shelf struct {
 	objects  []ingest.Object
 	entities map[string]catalog.Entity // by blueprint/identifier
+
+	retention []catalog.RetentionRun
 }
 
 func (s *shelf) List(context.Context, ingest.ObjectFilter, int) ([]ingest.Object, error) {
@@ -52,6 +54,10 @@ func (s *shelf) Entity(_ context.Context, blueprint, id string) (catalog.Entity,
 		return e, nil
 	}
 	return catalog.Entity{}, fault.Errorf(fault.NotFound, "no entity")
+}
+
+func (s *shelf) RetentionRuns(context.Context, string, int) ([]catalog.RetentionRun, error) {
+	return s.retention, nil
 }
 
 func (s *shelf) History(context.Context, catalog.HistoryFilter) ([]catalog.AuditEntry, error) {

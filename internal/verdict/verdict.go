@@ -25,6 +25,7 @@ const (
 	OverLimit               // larger, longer or more than a named limit allows
 	MalformedLine           // not a JSON record
 	QuarantinedDelete       // a deletion waits for a person
+	PastRetention           // older than the blueprint keeps its entities; nothing was written, the record stays in the lake
 	numCodes
 )
 
@@ -32,6 +33,7 @@ const (
 var names = [numCodes]string{
 	"none", "upserted", "unchanged", "kept-with-flags", "pending-relation", "superseded-by-newer", "filtered",
 	"no-mapping-matched", "expression-error", "schema-reject", "identifier-conflict", "over-limit", "malformed-line", "quarantined-delete",
+	"past-retention",
 }
 
 func (c Code) String() string {
@@ -71,8 +73,8 @@ func (c Code) Lost() bool {
 
 // rank orders codes for roll-ups: the most telling first.
 var rank = [numCodes]int{
-	MalformedLine: 13, OverLimit: 12, ExpressionError: 11, SchemaReject: 10, IdentifierConflict: 9, QuarantinedDelete: 8,
-	KeptWithFlags: 7, PendingRelation: 6, Upserted: 5, SupersededByNewer: 4, Unchanged: 3, NoMappingMatched: 2, Filtered: 1,
+	MalformedLine: 14, OverLimit: 13, ExpressionError: 12, SchemaReject: 11, IdentifierConflict: 10, QuarantinedDelete: 9,
+	KeptWithFlags: 8, PendingRelation: 7, Upserted: 6, PastRetention: 5, SupersededByNewer: 4, Unchanged: 3, NoMappingMatched: 2, Filtered: 1,
 }
 
 // Worse returns the more telling of two codes, the order of roll-ups.

@@ -46,6 +46,9 @@ func explain(v any) explanation {
 		e.Fix = "Nothing, when the target's stream is still to be read. Otherwise choose that stream in the connection."
 	case verdict.SupersededByNewer:
 		e.Label, e.Means = "Older than the catalog", "A newer record had already written this entity; the newest wins."
+	case verdict.PastRetention:
+		e.Label, e.Means = "Older than is kept", "The blueprint keeps its entities for a while only, and this one is older. The record stays in the lake."
+		e.Fix = "Only if it is wanted: give the blueprint a longer retention, then replay the object."
 	case verdict.Filtered:
 		e.Label, e.Means = "Filtered", "The mapping's filter did not answer true for this record; the clause that decided is named."
 		e.Fix = "Only if the record was wanted: change the named clause of the filter."
