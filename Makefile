@@ -61,7 +61,7 @@ bench-okta: ## what a large org costs: calls and time against the per-user fan-o
 	$(GO) test -count=1 -v -tags bench -timeout 90m -run TestAFullSync ./e2e
 
 bench-catalog: ## what reading costs among a million entities, on SQLite and, where there is a server, on PostgreSQL
-	$(GO) test -count=1 -v -tags bench -timeout 90m -run '^TestMillion$$' ./internal/catalog
+	$(GO) test -count=1 -v -tags bench -timeout 90m -run '^(TestMillion|TestDerivedPage)$$' ./internal/catalog
 
 fuzz: ## each fuzz target for 20 seconds
 	@for p in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \

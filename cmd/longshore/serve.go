@@ -32,7 +32,7 @@ func (a *app) doors(ctx context.Context, w *worker) (s *server.Server, signIn st
 	}
 	things := organization.New(a.store.Documents(a.seal, time.Now), a.catalog, time.Now)
 	guard := &access.Guard{
-		Catalog: a.catalog, Documents: a.store.Documents(a.seal, time.Now), Teams: things.TeamsOf, Reads: access.NewReads(a.catalog, time.Now),
+		Catalog: a.catalog, Teams: things.TeamsOf, Reads: access.NewReads(a.catalog, time.Now),
 	}
 	screens, err := web.New(web.Config{
 		Catalog: guard, Ledger: a.objects, Syncs: a.syncs, Bucket: a.bucket, Search: lakeSearch{a},

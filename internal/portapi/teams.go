@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"longshore/internal/catalog"
 	"longshore/internal/org"
 )
 
@@ -13,6 +14,8 @@ import (
 type Teams interface {
 	Teams(ctx context.Context) ([]org.Team, error)
 	Team(ctx context.Context, name string) (org.Team, error)
+	// TeamsIn lists the names of the teams that have the user, as a view of the catalog has them.
+	TeamsIn(ctx context.Context, v catalog.View, email string) ([]string, error)
 	CreateTeam(ctx context.Context, body json.RawMessage, actor string) (org.Team, error)
 	ReplaceTeam(ctx context.Context, name string, body json.RawMessage, actor string) (org.Team, error)
 	PatchTeam(ctx context.Context, name string, body json.RawMessage, actor string) (org.Team, error)

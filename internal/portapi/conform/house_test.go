@@ -87,7 +87,7 @@ func newHouse(t testing.TB, s *store.Store) *house {
 	})
 	must(err)
 	own := org.New(s.Documents(seal, c.now), things, c.now)
-	guard := &access.Guard{Catalog: things, Documents: s.Documents(seal, c.now), Teams: own.TeamsOf, Reads: access.NewReads(things, c.now)}
+	guard := &access.Guard{Catalog: things, Teams: own.TeamsOf, Reads: access.NewReads(things, c.now)}
 	api := portapi.New(portapi.Config{
 		Organization: own, Teams: own, Integrations: own, Scorecards: things,
 		Keeper: keeper, Catalog: guard, Permissions: guard, Credentials: clients, Webhooks: objects, Ledger: objects,
@@ -117,6 +117,14 @@ func newHouse(t testing.TB, s *store.Store) *house {
 func (h *house) signIn() {
 	h.Helper()
 	a := h.call("POST", "/v1/auth/access_token", `{"clientId":"`+clientID+`","clientSecret":"`+clientSecret+`"}`, "Authorization:").want(200, "")
+	h.token = strings.Trim(a.at("accessToken"), `"`)
+}
+
+// signInAs gets a token of an editor's credential that stands for a person. It takes the admin's to make one.
+func (h *house) signInAs(user string) {
+	h.Helper()
+	made := h.call("POST", "/v1/longshore/credentials", `{"role":"editor","user":"`+user+`"}`).want(201, "")
+	a := h.call("POST", "/v1/auth/access_token", `{"clientId":`+made.at("credential", "id")+`,"clientSecret":`+made.at("credential", "clientSecret")+`}`, "Authorization:").want(200, "")
 	h.token = strings.Trim(a.at("accessToken"), `"`)
 }
 
