@@ -64,7 +64,7 @@ bench-write: ## what writing through the catalog costs, as ratios to a bulk upse
 	$(GO) test -count=1 -v -tags bench -timeout 30m -run '^TestWriteCost$$' ./internal/store
 
 bench-catalog: ## what reading costs among a million entities, on SQLite and, where there is a server, on PostgreSQL
-	$(GO) test -count=1 -v -tags bench -timeout 90m -run '^TestMillion$$' ./internal/catalog
+	$(GO) test -count=1 -v -tags bench -timeout 90m -run '^(TestMillion|TestDerivedPage)$$' ./internal/catalog
 
 fuzz: ## each fuzz target for 20 seconds
 	@for p in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \

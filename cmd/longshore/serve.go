@@ -32,7 +32,7 @@ func (a *app) doors(ctx context.Context, w *worker) (s *server.Server, signIn st
 	}
 	things := organization.New(a.store.Documents(a.seal, time.Now), a.catalog, time.Now)
 	guard := &access.Guard{
-		Catalog: a.catalog, Documents: a.store.Documents(a.seal, time.Now), Teams: things.TeamsOf, Reads: access.NewReads(a.catalog, time.Now),
+		Catalog: a.catalog, Teams: things.TeamsOf, Reads: access.NewReads(a.catalog, time.Now),
 	}
 	screens, err := web.New(web.Config{
 		Catalog: guard, Ledger: a.objects, Syncs: a.syncs, Bucket: a.bucket, Search: lakeSearch{a},
@@ -171,7 +171,10 @@ func (a *app) clients(ctx context.Context) (*auth.Clients, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, _, err = clients.Add(ctx, auth.NewClient{ID: id, Secret: secret, Role: auth.Admin, Title: firstCredential}, "longshore")
+	err = a.changeClient(ctx, "CREATE", "longshore", func(clients *auth.Clients) (auth.Client, error) {
+		c, _, err := clients.Add(ctx, auth.NewClient{ID: id, Secret: secret, Role: auth.Admin, Title: firstCredential}, "longshore")
+		return c, err
+	})
 	if err != nil && !fault.Is(err, fault.Conflict) { // it is there from the start before this one
 		return nil, err
 	}

@@ -10,17 +10,19 @@ import (
 
 // Aggregate is the catalog's, over what the caller may see.
 func (g *Guard) Aggregate(ctx context.Context, spec json.RawMessage) (json.RawMessage, error) {
-	return g.aggregate(ctx, spec, "", g.Catalog.Aggregate)
+	return g.aggregate(ctx, spec, "", (*catalog.Catalog).Aggregate)
 }
 
 // AggregateOverTime is the catalog's, over what the caller may see.
 func (g *Guard) AggregateOverTime(ctx context.Context, spec json.RawMessage) (json.RawMessage, error) {
-	return g.aggregate(ctx, spec, "blueprint", g.Catalog.AggregateOverTime)
+	return g.aggregate(ctx, spec, "blueprint", (*catalog.Catalog).AggregateOverTime)
 }
 
 // aggregate lays over the query of a spec that only what is seen is looked at. blueprint is the member that names the
 // blueprint; "" for none.
-func (g *Guard) aggregate(ctx context.Context, spec json.RawMessage, blueprint string, run func(context.Context, json.RawMessage) (json.RawMessage, error)) (json.RawMessage, error) {
+func (g *Guard) aggregate(ctx context.Context, spec json.RawMessage, blueprint string,
+	run func(*catalog.Catalog, context.Context, json.RawMessage) (json.RawMessage, error),
+) (json.RawMessage, error) {
 	c, err := g.caller(ctx)
 	if err != nil {
 		return nil, err
@@ -33,11 +35,13 @@ func (g *Guard) aggregate(ctx context.Context, spec json.RawMessage, blueprint s
 	if blueprint != "" && json.Unmarshal(members[blueprint], &id) != nil {
 		return nil, invalid("%s: want a blueprint's identifier", blueprint)
 	}
+	seen := g.Catalog
 	if !c.admin() {
 		_, s, query, err := g.look(ctx, id, members["query"])
 		if err != nil {
 			return nil, err
 		}
+		seen = g.seen(s)
 		if !s.all() && query != nil {
 			members["query"] = query
 			if spec, err = encode(members); err != nil {
@@ -45,7 +49,7 @@ func (g *Guard) aggregate(ctx context.Context, spec json.RawMessage, blueprint s
 			}
 		}
 	}
-	result, err := run(ctx, spec)
+	result, err := run(seen, ctx, spec)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +58,8 @@ func (g *Guard) aggregate(ctx context.Context, spec json.RawMessage, blueprint s
 
 // PropertiesHistory is the catalog's. Errors: fault.Denied when the caller may not see the entity.
 func (g *Guard) PropertiesHistory(ctx context.Context, spec json.RawMessage) (json.RawMessage, error) {
-	if _, err := g.caller(ctx); err != nil {
+	c, err := g.caller(ctx)
+	if err != nil {
 		return nil, err
 	}
 	members, err := exact(spec, "entityIdentifier", "blueprintIdentifier")
@@ -67,10 +72,14 @@ func (g *Guard) PropertiesHistory(ctx context.Context, spec json.RawMessage) (js
 			return nil, invalid("%s: want an identifier", name)
 		}
 	}
-	if _, err := g.EntityAs(ctx, blueprint, entity, catalog.Reading{Only: []string{"$identifier"}}); err != nil {
+	if _, err := g.EntityAs(ctx, blueprint, entity, catalog.Reading{Stored: true, Unscored: true}); err != nil {
 		return nil, err
 	}
-	return g.Catalog.PropertiesHistory(ctx, spec)
+	s, err := g.scope(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return g.seen(s).PropertiesHistory(ctx, spec)
 }
 
 // exact reads an object whose members of these names are spelled so: who reads it again takes another case for the same.

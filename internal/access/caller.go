@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"longshore/internal/auth"
-	"longshore/internal/catalog"
 	"longshore/internal/fault"
 )
 
@@ -17,7 +16,6 @@ type caller struct {
 	guard *Guard
 	known bool
 	teams []string // of the person
-	kept  map[string]kept
 }
 
 // caller returns who calls. A call of nobody is refused: whoever forgets to say who calls must not open everything.
@@ -31,15 +29,12 @@ func (g *Guard) caller(ctx context.Context) (*caller, error) {
 
 func (c *caller) admin() bool { return c.Role == auth.Admin }
 
-// load looks up the permissions that were set and the caller's teams.
+// load looks up the caller's teams.
 func (c *caller) load(ctx context.Context) error {
 	if c.known {
 		return nil
 	}
 	var err error
-	if c.kept, err = c.guard.keptAll(ctx); err != nil {
-		return err
-	}
 	if c.User != "" && c.guard.Teams != nil {
 		if c.teams, err = c.guard.Teams(ctx, c.User); err != nil {
 			return err
@@ -47,10 +42,6 @@ func (c *caller) load(ctx context.Context) error {
 	}
 	c.known = true
 	return nil
-}
-
-func (c *caller) permissions(b catalog.Blueprint) Permissions {
-	return effective(b, c.kept[b.Identifier])
 }
 
 // holds reports whether the caller's role is one that a leaf's role names.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -39,6 +40,24 @@ var metaProperties = []string{"$title", "$icon", "$team", "$identifier"}
 // kept is what of the permissions was set, by the leaf's path: "read", "updateProperties.status". All other leaves are as
 // they are from the start.
 type kept map[string]Leaf
+
+// keptOf reads what was set of a blueprint's permissions.
+func keptOf(b catalog.Blueprint) (kept, error) {
+	set := kept{}
+	if len(b.Permissions) == 0 {
+		return set, nil
+	}
+	if err := json.Unmarshal(b.Permissions, &set); err != nil {
+		return nil, fmt.Errorf("read the permissions of %q: %w", b.Identifier, err)
+	}
+	return set, nil
+}
+
+// permissionsOf is who may do what with the entities of a blueprint.
+func permissionsOf(b catalog.Blueprint) (Permissions, error) {
+	set, err := keptOf(b)
+	return effective(b, set), err
+}
 
 // leavesOf lists the paths of a blueprint's leaves in the order in which they are answered.
 func leavesOf(b catalog.Blueprint) []string {

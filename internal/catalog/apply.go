@@ -97,6 +97,8 @@ type batch struct {
 	last    lastFields
 	leaving map[Key]bool // entities whose deletion is under way
 	depth   int          // of deletions that entail deletions
+	// entailed counts the changes under way that another one entails: who may make that one makes them too.
+	entailed int
 }
 
 // record is one entity in a batch.
@@ -241,6 +243,11 @@ func (b *batch) try(c *Change) (Result, error) {
 	rec, err := b.record(Key{c.Blueprint, c.Identifier})
 	if err != nil {
 		return Result{}, err
+	}
+	if b.catalog.gate != nil && b.entailed == 0 {
+		if err := b.catalog.gate(b.ctx, c, Moment{b, rec}); err != nil {
+			return Result{}, err
+		}
 	}
 	switch {
 	case c.Exists == MustExist && !rec.there:

@@ -37,9 +37,11 @@ type AuditEntry struct {
 type HistoryFilter struct {
 	Kind, Action, Blueprint, Identifier string
 	Kinds                               []string // any of them, beside Kind
+	ExceptKinds                         []string
 	ExceptBlueprints                    []string
-	Status                              string // "" is Success; AnyStatus for both
-	Reads                               bool   // reads, and nothing else
+	EntitiesOf                          []string // of entities, only those of these blueprints, and of none that was deleted; nil for all
+	Status                              string   // "" is Success; AnyStatus for both
+	Reads                               bool     // reads, and nothing else
 	ID                                  int64
 	Sources                             []SourceMatch // any of them
 	Actors, ExceptActors                []string

@@ -150,4 +150,6 @@ type Result struct {
 	Healed     []Healed // relations of other entities that waited for this one
 	Err        error    // a fault with Port's error code, when rejected
 	Entity     Entity   // the entity after the change, when the caller asked for it (API writes)
+	// Withheld: Entity holds no more than the change said, since the caller may not read what else there is.
+	Withheld bool
 }

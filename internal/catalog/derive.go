@@ -48,13 +48,13 @@ func (c *Catalog) deriveAs(ctx context.Context, view View, m *model, entities []
 	groups := map[string][]*node{}
 	for i := range entities {
 		if e := &entities[i]; len(m.plan(e.Blueprint).derived) > 0 {
-			groups[e.Blueprint] = append(groups[e.Blueprint], &node{Entity: e})
+			groups[e.Blueprint] = append(groups[e.Blueprint], &node{Entity: e, whole: true})
 		}
 	}
 	if len(groups) == 0 {
 		return nil
 	}
-	d := &deriving{ctx: ctx, view: view, model: m, now: c.now().UTC(), how: how, page: groups}
+	d := &deriving{ctx: ctx, catalog: c, view: view, model: m, now: c.now().UTC(), how: how, page: groups}
 	d.forget()
 	for _, blueprint := range slices.Sorted(maps.Keys(groups)) {
 		nodes := groups[blueprint]
@@ -92,6 +92,7 @@ func (c *Catalog) derivedAfter(ctx context.Context, e Entity) Entity {
 // node is an entity while values are derived for it or from it.
 type node struct {
 	*Entity
+	whole  bool              // what it reads from other entities as it stands there is filled in: inverse relations, inherited teams
 	values map[string][]byte // of derived properties: nil for none; a name that is missing was not derived yet
 	shown  map[string][]byte // answered instead of the value
 	flags  []Flag
@@ -131,22 +132,24 @@ func (n *node) object(names map[string]bool) json.RawMessage {
 
 // deriving is one call of derive.
 type deriving struct {
-	ctx   context.Context //nolint:containedctx // lives as long as the call
-	view  View
-	model *model
-	now   time.Time
-	how   Reading
+	ctx     context.Context //nolint:containedctx // lives as long as the call
+	catalog *Catalog
+	view    View
+	model   *model
+	now     time.Time
+	how     Reading
 
 	page     map[string][]*node
-	known    map[Key]*node // entities looked at; nil: not there
-	looked   int           // entities read for the property under way
-	spent    time.Duration // in calculations
+	known    map[Key]*node              // entities looked at; nil: not there
+	links    map[step]map[*node][]*node // steps back that were taken: where each node got
+	looked   int                        // entities read for the property under way
+	spent    time.Duration              // in calculations
 	timeouts map[*calculation]int
 }
 
 // forget lets go of all entities but those of the page.
 func (d *deriving) forget() {
-	d.known = map[Key]*node{}
+	d.known, d.links = map[Key]*node{}, map[step]map[*node][]*node{}
 	for _, nodes := range d.page {
 		for _, n := range nodes {
 			d.known[Key{n.Blueprint, n.Identifier}] = n

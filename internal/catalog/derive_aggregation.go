@@ -40,14 +40,14 @@ func readAggregation(name string, def json.RawMessage) *aggregationDefinition {
 type aggregation struct {
 	measure
 	target string
-	query  json.RawMessage
+	query  *asked
 	chains [][]step
 	pinned bool            // by pathFilter
 	ends   map[string]bool // derived properties of the target that it needs
 }
 
 func (m *model) linkAggregation(blueprint string, def *aggregationDefinition) *derived {
-	x := &aggregation{target: def.target, query: def.query, ends: map[string]bool{}}
+	x := &aggregation{target: def.target, ends: map[string]bool{}}
 	d := &derived{how: x}
 	target := m.rules[def.target]
 	err := def.broken
@@ -69,9 +69,9 @@ func (m *model) linkAggregation(blueprint string, def *aggregationDefinition) *d
 	if len(x.chains) == 0 {
 		d.breakOff("pathFilter", "no relations connect "+blueprint+" with "+def.target)
 	}
-	rule, err := ParseQuery(def.query, m.read)
-	if err == nil {
-		_, err = m.lower(&rule, def.target)
+	x.query = m.ask(def.query, def.target, m.read)
+	if err = x.query.err; err == nil && x.query.rule.asksScorecards() {
+		err = invalidRequest("it looks at scorecards, which look at properties like this one")
 	}
 	if err != nil {
 		d.breakOff("query", err.Error())
@@ -83,7 +83,7 @@ func (m *model) linkAggregation(blueprint string, def *aggregationDefinition) *d
 			d.others = append(d.others, propertyAt{def.target, name})
 		}
 	}
-	eachSubject(rule, need)
+	eachSubject(x.query.rule, need)
 	if !x.entities {
 		need(x.property)
 	}
@@ -101,6 +101,12 @@ func eachSubject(r Rule, fn func(name string)) {
 	for _, sub := range r.Rules {
 		eachSubject(sub, fn)
 	}
+}
+
+// asks reports whether a condition looks at a meta-property.
+func (r *Rule) asks(meta string) bool {
+	return r.Combinator == "" && r.Subject.Kind == MetaProperty && r.Subject.Name == meta ||
+		slices.ContainsFunc(r.Rules, func(sub Rule) bool { return sub.asks(meta) })
 }
 
 // pinned returns the chains of an aggregation. A path starts at fromBlueprint, which is the target or the blueprint of
@@ -132,22 +138,23 @@ func (m *model) pinned(blueprint string, def *aggregationDefinition) (chains [][
 }
 
 func (x *aggregation) derive(d *deriving, name string, nodes []*node) error {
-	query, err := ParseQuery(x.query, d.now)
-	if err != nil {
+	query := x.query.at(d.model, d.now)
+	if query.err != nil {
 		for _, n := range nodes {
-			n.fail(name, "query", "%v", err)
+			n.fail(name, "query", "%v", query.err)
 		}
 		return nil
 	}
-	low, err := d.model.lower(&query, x.target)
-	if err != nil {
-		return err
+	if x.plain(nodes[0].Blueprint) && !query.low.residual && !(query.local() && d.walked(nodes, x.chains[0][0])) {
+		return x.named(d, name, nodes, query.low.rule)
 	}
-	if len(x.chains) == 1 && len(x.chains[0]) == 1 && x.chains[0][0].back && x.chains[0][0].hops <= 1 && len(x.ends) == 0 && !low.residual &&
-		(x.pinned || x.target != nodes[0].Blueprint) {
-		return x.named(d, name, nodes, low.rule)
-	}
-	return x.reached(d, name, nodes, query, low)
+	return x.reached(d, name, nodes, query)
+}
+
+// plain reports whether only entities count that name the node by one relation, as they are stored.
+func (x *aggregation) plain(blueprint string) bool {
+	return len(x.chains) == 1 && len(x.chains[0]) == 1 && x.chains[0][0].back && x.chains[0][0].hops <= 1 && len(x.ends) == 0 &&
+		(x.pinned || x.target != blueprint)
 }
 
 // named is the plain case: the entities that name the node by one relation. The database goes through them; none is kept.
@@ -172,8 +179,11 @@ func (x *aggregation) named(d *deriving, name string, nodes []*node, rule Rule) 
 	for _, n := range nodes {
 		tallies[n.Identifier] = &tally{measure: x.measure}
 	}
-	err := d.view.Linked(d.ctx, link, func(target string, e Entity) error {
-		tallies[target].add(&node{Entity: &e})
+	link.Values = true
+	var e node
+	err := d.view.Linked(d.ctx, link, func(target string, found Entity) error {
+		e.Entity = &found
+		tallies[target].add(&e)
 		return nil
 	})
 	for _, n := range nodes {
@@ -191,7 +201,7 @@ func (t *tally) settle(d *deriving, name string, n *node) {
 }
 
 // reached is every other case: the entities at the ends of the chains, each once.
-func (x *aggregation) reached(d *deriving, name string, nodes []*node, query Rule, low lowered) error {
+func (x *aggregation) reached(d *deriving, name string, nodes []*node, query *asked) error {
 	reached := make(map[*node][]*node, len(nodes))
 	for _, chain := range x.chains {
 		ends, err := d.walk(nodes, chain)
@@ -208,7 +218,7 @@ func (x *aggregation) reached(d *deriving, name string, nodes []*node, query Rul
 			return err
 		}
 	}
-	passed, err := d.filter(x.target, all, query, low)
+	passed, err := d.filter(x.target, all, query)
 	if err != nil {
 		return err
 	}
@@ -227,21 +237,23 @@ func (x *aggregation) reached(d *deriving, name string, nodes []*node, query Rul
 	return nil
 }
 
-// filter returns which entities of a blueprint match a query. What the store cannot decide is decided here: derived
-// properties that the query asks for are there.
-func (d *deriving) filter(blueprint string, all []*node, query Rule, low lowered) (func(*node) bool, error) {
-	if low.rule.Combinator == "and" && len(low.rule.Rules) == 0 && !low.residual {
+// filter returns which entities of a blueprint match a query. Those that it needs of their derived properties are there.
+func (d *deriving) filter(blueprint string, all []*node, query *asked) (func(*node) bool, error) {
+	switch {
+	case query.everything():
 		return func(*node) bool { return true }, nil
-	}
-	if low.residual {
-		return d.judge(all, query, low)
+	case query.local():
+		judge := matcher{graph: d.model}
+		return func(n *node) bool { return judge.matches(&query.low.rule, n.Entity) }, nil
+	case query.low.residual:
+		return d.judge(all, query)
 	}
 	ids := make([]string, len(all))
 	for i, n := range all {
 		ids[i] = n.Identifier
 	}
 	slices.Sort(ids)
-	found, err := d.view.Entities(d.ctx, blueprint, slices.Compact(ids), low.rule)
+	found, err := d.view.Entities(d.ctx, blueprint, slices.Compact(ids), query.low.rule)
 	if err != nil {
 		return nil, err
 	}
@@ -253,18 +265,20 @@ func (d *deriving) filter(blueprint string, all []*node, query Rule, low lowered
 }
 
 // judge decides about entities one by one, with the store's answers to what lies beyond their own rows.
-func (d *deriving) judge(all []*node, query Rule, low lowered) (func(*node) bool, error) {
+func (d *deriving) judge(all []*node, query *asked) (func(*node) bool, error) {
+	if query.rule.asks("$team") {
+		if err := d.complete(all); err != nil {
+			return nil, err
+		}
+	}
 	list := make([]Entity, len(all))
 	names := map[string]bool{}
-	eachSubject(query, func(name string) { names[name] = true })
+	eachSubject(query.rule, func(name string) { names[name] = true })
 	for i, n := range all {
 		list[i] = *n.Entity
 		list[i].Derived = n.object(names)
 	}
-	if err := addTeams(d.ctx, d.view, d.model, list, 0); err != nil {
-		return nil, err
-	}
-	matches, err := matching(d.ctx, d.view, d.model, list, &query, low)
+	matches, err := matching(d.ctx, d.view, d.model, list, &query.rule, query.low)
 	if err != nil {
 		return nil, err
 	}

@@ -34,7 +34,7 @@ func readCalculation(name string, def json.RawMessage) *calculation {
 }
 
 var (
-	propertiesWord = regexp.MustCompile(`\bproperties\b|^\s*\.\s*(\||$)|\.\[\]|\.\.|to_entries|tojson|paths`)
+	propertiesWord = regexp.MustCompile(`\bproperties\b|(^|[|(,;:]\s*)\.\s*($|[|),;}])|\.\[\]|\.\.|\.\s+as\b|_entries|tojson|tostring|tostream|@\w+|paths|getpath|walk|map_values`)
 	oneProperty    = regexp.MustCompile(`\.properties(\.[A-Za-z_][A-Za-z0-9_]*|\.?\["[^"\\]*"\]|\."[^"\\]*")`)
 )
 
@@ -48,9 +48,12 @@ func (x *calculation) derive(d *deriving, name string, nodes []*node) error {
 	program, err := x.compile()
 	if err != nil {
 		for _, n := range nodes {
-			n.fail(name, "jq", "it does not compile: %v", err)
+			n.fail(name, "jq", "it does not compile: %s", explained(err))
 		}
 		return nil
+	}
+	if err := d.complete(nodes); err != nil {
+		return err
 	}
 	own := d.model.plan(nodes[0].Blueprint).byName[name].own
 	var in jq.Input

@@ -52,6 +52,11 @@ func (x *mirror) derive(d *deriving, name string, nodes []*node) error {
 			return err
 		}
 	}
+	if x.last == "$team" {
+		if err := d.complete(everyEnd(nodes, reached)); err != nil {
+			return err
+		}
+	}
 	for _, n := range nodes {
 		n.set(name, x.value(reached[n], func(e *node) []byte { return e.read(x.last) }))
 		if d.how.TitleIdentifiers && x.last == "$title" {

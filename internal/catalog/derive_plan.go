@@ -2,10 +2,13 @@ package catalog
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
+
+	"longshore/internal/fault"
 )
 
 // definitions are the derived properties of a blueprint's document, in its order. They hold what does not depend on
@@ -105,6 +108,8 @@ type propertyAt struct{ blueprint, name string }
 type plan struct {
 	derived []*derived
 	byName  map[string]*derived
+	warn    sync.Once
+	warned  []Flag // see warnings
 }
 
 func (p *plan) names() map[string]bool {
@@ -154,6 +159,7 @@ func (m *model) plan(blueprint string) *plan {
 		for id, r := range m.rules {
 			m.plans.of[id] = m.link(r)
 		}
+		m.hideDerived()
 		m.breakCycles()
 		for _, p := range m.plans.of {
 			p.sort()
@@ -222,6 +228,39 @@ func (p *plan) sort() {
 		visit(d)
 	}
 	p.derived = sorted
+}
+
+// warnings tells which derived properties of a blueprint can never have a value, and why, in the order of its document.
+func (m *model) warnings(blueprint string) []Flag {
+	p := m.plan(blueprint)
+	p.warn.Do(func() { p.warned = m.unable(blueprint, p) })
+	return p.warned
+}
+
+func (m *model) unable(blueprint string, p *plan) (list []Flag) {
+	for _, prop := range m.rules[blueprint].DerivedProperties() {
+		d := p.byName[prop.Name]
+		if d == nil {
+			continue
+		}
+		if d.broken != "" {
+			list = append(list, Flag{Property: d.name, Rule: d.brokenRule, Want: d.broken})
+		} else if x, ok := d.how.(*calculation); ok {
+			if _, err := x.compile(); err != nil {
+				list = append(list, Flag{Property: d.name, Rule: "jq", Want: "it does not compile: " + explained(err)})
+			}
+		}
+	}
+	return list
+}
+
+// explained is an error's text with what to do about it.
+func explained(err error) string {
+	var f *fault.Error
+	if errors.As(err, &f) && f.Hint != "" {
+		return err.Error() + " (" + f.Hint + ")"
+	}
+	return err.Error()
 }
 
 // maxDerivedChain is how many derived properties may hang on one another.

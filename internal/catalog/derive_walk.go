@@ -109,14 +109,60 @@ func (d *deriving) load(blueprint string, identifiers []string) error {
 	return nil
 }
 
+// complete fills in what nodes read from other entities: inverse relations, inherited teams. Those of the page have it,
+// those that were only walked over need it once something looks.
+func (d *deriving) complete(nodes []*node) error {
+	const portion = 500
+	var open []*node
+	for _, n := range nodes {
+		if r := d.model.rules[n.Blueprint]; !n.whole && r != nil && r.borrows() {
+			open = append(open, n)
+		}
+	}
+	for part := range slices.Chunk(open, portion) {
+		list := make([]Entity, len(part))
+		for i, n := range part {
+			list[i] = *n.Entity
+		}
+		if err := d.catalog.addInverses(d.ctx, d.view, d.model, list); err != nil {
+			return err
+		}
+		for i, n := range part {
+			n.Relations, n.Team, n.whole = list[i].Relations, list[i].Team, true
+		}
+	}
+	return nil
+}
+
+// borrows reports whether entities of the blueprint have relations or teams that stand in other entities.
+func (r *rules) borrows() bool {
+	return r.owned.path != nil || slices.ContainsFunc(r.Relations, func(rel Relation) bool { return rel.InverseOf != "" })
+}
+
 // back takes a step from entities to those that name them, in order of identifier.
 func (d *deriving) back(from []*node, s step) (map[*node][]*node, error) {
-	byID := make(map[string]*node, len(from))
-	ids := make([]string, len(from))
-	for i, n := range from {
-		byID[n.Identifier], ids[i] = n, n.Identifier
+	taken := d.links[s]
+	if taken == nil {
+		taken = make(map[*node][]*node, len(from))
+		d.links[s] = taken
 	}
+	byID := make(map[string]*node, len(from))
+	var ids []string
 	out := make(map[*node][]*node, len(from))
+	for _, n := range from {
+		if list, done := taken[n]; done {
+			out[n] = list
+			if d.looked += len(list); d.looked > maxReach {
+				return nil, errTooMany
+			}
+			continue
+		}
+		byID[n.Identifier] = n
+		ids = append(ids, n.Identifier)
+	}
+	if len(ids) == 0 {
+		return out, nil
+	}
 	link := Link{Blueprint: s.holder, Relation: s.relation, Target: s.target, Identifiers: ids, Rule: Everything()}
 	err := d.view.Linked(d.ctx, link, func(target string, e Entity) error {
 		if d.looked++; d.looked > maxReach {
@@ -137,13 +183,22 @@ func (d *deriving) back(from []*node, s step) (map[*node][]*node, error) {
 	if err != nil {
 		return nil, err
 	}
-	for n, list := range out {
+	for _, n := range byID {
+		list := out[n]
 		slices.SortFunc(list, func(a, b *node) int { return strings.Compare(a.Identifier, b.Identifier) })
 		if !s.many && len(list) > 1 {
-			out[n] = list[:1]
+			list = list[:1]
+			out[n] = list
 		}
+		taken[n] = list
 	}
 	return out, nil
+}
+
+// walked reports whether a step back was taken from every one of the nodes before.
+func (d *deriving) walked(nodes []*node, s step) bool {
+	taken := d.links[s]
+	return taken != nil && !slices.ContainsFunc(nodes, func(n *node) bool { _, done := taken[n]; return !done })
 }
 
 // climb follows a relation of a blueprint to itself up to s.hops times. All that is found on the way counts.

@@ -20,6 +20,12 @@ type Blueprint struct {
 	CreatedBy   string
 	UpdatedAt   time.Time
 	UpdatedBy   string
+	// Permissions are what was set of who may do what with its entities, as [Catalog.SetPermissions] was given them; nil
+	// for none.
+	Permissions json.RawMessage
+	// Warnings are derived properties that can never have a value, and why. They are told by [Catalog.Blueprint] and by what
+	// writes one blueprint.
+	Warnings []Flag
 }
 
 // Property is one property definition.

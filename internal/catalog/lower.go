@@ -12,6 +12,8 @@ type lowered struct {
 	residual bool
 	// remote are the conditions of the query that look beyond the entity's own row, each as the store decides it.
 	remote map[*Rule]Rule
+	// blind: some of it looks into hidden blueprints, and is decided as if there were nothing.
+	blind bool
 }
 
 // lower takes a query on the entities of one blueprint, or of every one (""), to what the store compiles.
@@ -171,6 +173,12 @@ func (l *lowering) relation(r *Rule) Rule {
 		}
 		out := *r
 		out.Subject.Of, out.Subject.Rel = b.Identifier, rel
+		if l.hidden[rel.Target] && (rel.InverseOf != "" || r.Subject.Titles) {
+			if l.blind = true; rel.InverseOf != "" {
+				return absent(r), true
+			}
+			out.Subject.Titles = false // what is not there goes by its identifier
+		}
 		return out, true
 	}, absent(r))
 }
@@ -194,11 +202,19 @@ func (l *lowering) related(r *Related) Rule {
 	if l.rules[r.Blueprint] == nil || len(r.Identifiers) == 0 {
 		return Nothing()
 	}
+	if l.hidden[r.Blueprint] {
+		l.blind = true
+		return Nothing()
+	}
 	var along []RelationName
-	if r.Required != nil {
+	if r.Required != nil || len(l.hidden) > 0 {
 		for _, b := range l.order {
 			for _, rel := range l.rules[b].Relations {
-				if rel.InverseOf == "" && rel.Required == *r.Required {
+				switch {
+				case rel.InverseOf != "" || r.Required != nil && rel.Required != *r.Required:
+				case l.hidden[b] || l.hidden[rel.Target]:
+					l.blind = true
+				default:
 					along = append(along, RelationName{b, rel.Name})
 				}
 			}
@@ -229,6 +245,10 @@ func (l *lowering) path(p *Path) Rule {
 		return Nothing()
 	}
 	if p.From != "" {
+		if l.hidden[p.From] {
+			l.blind = true
+			return Nothing()
+		}
 		hops, _, ok := l.hops(p.From, p.Steps)
 		if !ok {
 			return Nothing()
@@ -256,6 +276,10 @@ func (l *lowering) hops(from string, steps []Step) (hops []Hop, end string, ok b
 			return nil, "", false
 		}
 		rel := b.relations[s.Relation]
+		if l.hidden[from] || l.hidden[rel.Target] {
+			l.blind = true
+			return nil, "", false
+		}
 		hop := Hop{Relations: []RelationName{{from, rel.Name}}, Max: 1}
 		if rel.InverseOf != "" {
 			other := l.rules[rel.Target]

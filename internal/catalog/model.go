@@ -46,6 +46,7 @@ func (c *Catalog) Blueprint(ctx context.Context, id string) (b Blueprint, err er
 			return missing("Blueprint", id)
 		}
 		b = m.rules[id].Blueprint
+		b.Warnings = m.warnings(id)
 		return nil
 	})
 	return b, err
@@ -247,6 +248,11 @@ func (c *Catalog) writeBlueprint(ctx context.Context, w Writer, change func(*mod
 		if err := tx.PutBlueprint(ctx, b); err != nil {
 			return err
 		}
+		if old == nil || old.Identifier != b.Identifier {
+			if err := forgetPermissions(ctx, tx, b.Identifier); err != nil {
+				return err
+			}
+		}
 		if old == nil && w.Page {
 			if err := putPage(ctx, tx, b); err != nil {
 				return err
@@ -254,7 +260,18 @@ func (c *Catalog) writeBlueprint(ctx context.Context, w Writer, change func(*mod
 		}
 		return tx.AddHistory(ctx, []AuditEntry{entry})
 	})
-	return b, err
+	if err != nil {
+		return b, err
+	}
+	return c.warned(ctx, b), nil
+}
+
+// warned adds the warnings to a blueprint that was written. The write stands, so that trouble here costs them alone.
+func (c *Catalog) warned(ctx context.Context, b Blueprint) Blueprint {
+	if now, err := c.Blueprint(ctx, b.Identifier); err == nil {
+		b.Warnings = now.Warnings
+	}
+	return b
 }
 
 func propertyOf(r *rules, name string) *Property {
@@ -390,6 +407,9 @@ func (c *Catalog) dropBlueprint(ctx context.Context, tx Tx, m *model, id string,
 		return err
 	}
 	if err := tx.DeleteBlueprint(ctx, id); err != nil {
+		return err
+	}
+	if err := keepPermissions(ctx, tx, m.rules[id].Blueprint, c.now().UTC(), w); err != nil {
 		return err
 	}
 	if err := dropPages(ctx, tx, id); err != nil {

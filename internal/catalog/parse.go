@@ -28,6 +28,16 @@ type queryParser struct {
 	listed int
 	// context returns the values of a property of who asks ("user") or of its teams ("userTeams"); nil means nobody asks.
 	context func(of, property string) ([]Value, error)
+	// timed, unless nil, is set when the query says something relative to now.
+	timed *bool
+}
+
+// present is now, for a rule that hangs on it.
+func (p *queryParser) present() time.Time {
+	if p.timed != nil {
+		*p.timed = true
+	}
+	return p.now
 }
 
 // wireRule is a node as clients write it.
@@ -371,7 +381,7 @@ func (p *queryParser) values(r Rule, w wireRule) (Rule, error) {
 	}
 	switch r.Operator {
 	case OpExpired:
-		r.From = p.now.UnixMilli()
+		r.From = p.present().UnixMilli()
 		if r.Negate { // neither holds for what is not there
 			r.Negate, r.Operator = false, OpGreaterOrEqual
 			r.Values = []Value{{Kind: TextValue, IsTime: true, Time: r.From}}
@@ -511,7 +521,7 @@ func (p *queryParser) between(r Rule, value []byte) (Rule, error) {
 		return r, invalidRequest("query: want {from, to} or {preset}, got %s", excerpt(value))
 	}
 	if w.Preset != "" {
-		from, to, ok := presetRange(w.Preset, p.now)
+		from, to, ok := presetRange(w.Preset, p.present())
 		if !ok {
 			return r, invalidRequest("query: unknown preset %q", w.Preset)
 		}

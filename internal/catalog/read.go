@@ -65,9 +65,12 @@ func (c *Catalog) addInverses(ctx context.Context, v View, m *model, entities []
 			if rel.InverseOf == "" {
 				continue
 			}
-			found, err := v.Inverse(ctx, rel.Target, rel.InverseOf, blueprint, ids)
-			if err != nil {
-				return err
+			var found map[string][]string
+			if !m.hidden[rel.Target] {
+				var err error
+				if found, err = v.Inverse(ctx, rel.Target, rel.InverseOf, blueprint, ids); err != nil {
+					return err
+				}
 			}
 			for _, at := range places {
 				e := &entities[at]

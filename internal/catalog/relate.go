@@ -15,7 +15,9 @@ const maxDependentDepth = 2000
 // side makes a change that another change entails; what became of it is no result of the batch.
 func (b *batch) side(c *Change) error {
 	touched := b.touched
+	b.entailed++
 	_, err := b.try(c)
+	b.entailed--
 	b.touched = touched
 	return err
 }
@@ -86,6 +88,8 @@ func (b *batch) strict(rec *record, c *Change, d *draft) error {
 	for _, ref := range refs {
 		switch {
 		case found[ref.Target] || ref.Target == rec.key:
+		case b.hidden[ref.Target.Blueprint] && rec.there && slices.Contains(refsOf(rec.rules, rec.entity.Relations), ref):
+			// Whether it waits is not for this caller to find out.
 		case b.rules[ref.Target.Blueprint] == nil:
 			return missing("Blueprint", ref.Target.Blueprint)
 		case !c.CreateMissingRelated || IsSystem(ref.Target.Blueprint):
@@ -132,6 +136,9 @@ func (b *batch) one(blueprint string, raw []byte) (string, error) {
 	if r == nil {
 		return "", missing("Blueprint", blueprint)
 	}
+	if err := b.searchable(blueprint); err != nil {
+		return "", err
+	}
 	query, err := b.plainQuery(r, raw, 0)
 	if err != nil {
 		return "", err
@@ -157,6 +164,14 @@ func (b *batch) matches(blueprint string, raw []byte, limit int) ([]string, erro
 	if err != nil {
 		return nil, err
 	}
+	if err := b.behindMirrors(b.rules[blueprint], &rule); err != nil {
+		return nil, err
+	}
+	return b.find(blueprint, rule, limit)
+}
+
+// find returns the identifiers of entities that match a rule, as of now in the batch.
+func (b *batch) find(blueprint string, rule Rule, limit int) ([]string, error) {
 	low, err := b.lower(&rule, blueprint)
 	if err != nil {
 		return nil, err
@@ -265,6 +280,9 @@ func (b *batch) releaseFrom(target Key, n ReferrerCount, rel *Relation, c *Chang
 				return err
 			} else if !rec.there {
 				continue // it went a moment ago, by another relation
+			}
+			if rel.Required && !c.DeleteDependents && b.hidden[k.Blueprint] {
+				return hasDependents("entity %q of %q has dependents: what you may not see needs it", target.Identifier, target.Blueprint)
 			}
 			if rel.Required && !c.DeleteDependents {
 				return fault.Errorf(fault.Conflict, "entity %q of %q has dependents: %q of %q needs it by relation %q", target.Identifier,

@@ -16,11 +16,15 @@ import (
 type Catalog struct {
 	store Store
 	now   func() time.Time
-	model atomic.Pointer[model] // the newest one read
+	model *atomic.Pointer[model] // the newest one read
+	sight Sight                  // nil: everything is seen
+	gate  Gate                   // nil: every change may be made
 }
 
 // New returns a Catalog over store. now is the clock of API writes and of history.
-func New(store Store, now func() time.Time) *Catalog { return &Catalog{store: store, now: now} }
+func New(store Store, now func() time.Time) *Catalog {
+	return &Catalog{store: store, now: now, model: &atomic.Pointer[model]{}}
+}
 
 // model is every blueprint with its rules, as of one token of the store.
 type model struct {
@@ -29,8 +33,11 @@ type model struct {
 	order []string // identifiers, sorted
 	// pointed names the blueprints that some relation has as target, needed those of a required relation.
 	pointed, needed map[string]bool
-	plans           plans
-	read            time.Time // when it was read
+	plans           *plans
+	cards           *cards
+	masks           *masks
+	hidden          map[string]bool // blueprints that whoever asks may find out nothing of: see [Catalog.Seen]
+	read            time.Time       // when it was read
 }
 
 // rules is a blueprint made ready to check entities.
@@ -49,8 +56,17 @@ type rules struct {
 	hash        uint64
 }
 
-// modelOf returns the blueprints as view sees them, from the cache when the token allows.
+// modelOf returns the blueprints as view sees them, with what is hidden from whoever asks.
 func (c *Catalog) modelOf(ctx context.Context, view View) (*model, error) {
+	m, err := c.wholeModel(ctx, view)
+	if err != nil || c.sight == nil {
+		return m, err
+	}
+	return m.without(c.sight(m.blueprints())), nil
+}
+
+// wholeModel returns the blueprints as view sees them, from the cache when the token allows.
+func (c *Catalog) wholeModel(ctx context.Context, view View) (*model, error) {
 	token, err := view.Token(ctx)
 	if err != nil {
 		return nil, err
@@ -63,13 +79,14 @@ func (c *Catalog) modelOf(ctx context.Context, view View) (*model, error) {
 		return nil, err
 	}
 	known := c.model.Load()
-	m := &model{token: token, read: c.now(), rules: map[string]*rules{}, pointed: map[string]bool{}, needed: map[string]bool{}}
+	m := &model{token: token, read: c.now(), rules: map[string]*rules{}, pointed: map[string]bool{}, needed: map[string]bool{}, plans: &plans{}, cards: &cards{}, masks: &masks{}}
 	for _, stored := range list {
 		b, err := parseBlueprint(stored.Doc)
 		if err != nil {
 			return nil, err
 		}
 		b.CreatedAt, b.CreatedBy, b.UpdatedAt, b.UpdatedBy = stored.CreatedAt, stored.CreatedBy, stored.UpdatedAt, stored.UpdatedBy
+		b.Permissions = stored.Permissions
 		if known != nil && known.rules[b.Identifier] != nil && bytes.Equal(known.rules[b.Identifier].Doc, b.Doc) {
 			same := *known.rules[b.Identifier] // schemas are dear to compile
 			same.Blueprint = b

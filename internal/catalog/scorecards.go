@@ -254,17 +254,17 @@ type scoring struct {
 
 // add adds where each entity stands in one scorecard.
 func (s *scoring) add(d Document, standings []map[string]standing) error {
-	card, err := parseScorecard(d.Doc, s.now())
+	card, err := s.model.card(d, s.now())
 	if err != nil {
 		return nil //nolint:nilerr // it was checked when it was written; one that cannot be read any more judges nobody
 	}
-	within := make([]bool, len(s.list))
-	if within, err = s.passed(card.Filter, within); err != nil {
+	within, err := s.passed(card.filter)
+	if err != nil {
 		return err
 	}
 	byRule := make([][]bool, len(card.Rules))
-	for i, r := range card.Rules {
-		if byRule[i], err = s.passed(r.Query, within); err != nil {
+	for i, query := range card.rules {
+		if byRule[i], err = s.passed(query); err != nil {
 			return err
 		}
 	}
@@ -282,15 +282,10 @@ func (s *scoring) add(d Document, standings []map[string]standing) error {
 }
 
 // passed says which entities match a query. Nobody matches one that the model does not allow, such as one that goes
-// along relations that are gone.
-func (s *scoring) passed(query json.RawMessage, none []bool) ([]bool, error) {
-	rule, err := ParseQuery(query, s.now())
-	if err != nil {
-		return make([]bool, len(none)), nil //nolint:nilerr // see add
+// along relations that are gone: that is told to whoever searches; here the rule fails.
+func (s *scoring) passed(query *asked) ([]bool, error) {
+	if query = query.at(s.model, s.now()); query.err != nil {
+		return make([]bool, len(s.list)), nil
 	}
-	low, err := s.model.lower(&rule, s.blueprint)
-	if err != nil {
-		return make([]bool, len(none)), nil //nolint:nilerr // told to whoever searches; here the rule fails
-	}
-	return matching(s.ctx, s.view, s.model, s.list, &rule, low)
+	return matching(s.ctx, s.view, s.model, s.list, &query.rule, query.low)
 }

@@ -20,7 +20,6 @@ type SearchRequest struct {
 	Sort      []Sort          // then by blueprint and identifier; none means by those alone
 	Limit     int             // 0 means 200, at most 1000
 	From      string          // SearchPage.Next of the page before; "" for the first
-	Asker     string          // identifier of the _user entity that asks; "" for a machine
 	Reading                   // how the entities are wanted
 }
 
@@ -100,7 +99,7 @@ func (c *Catalog) searching(ctx context.Context, v View, m *model, req SearchReq
 		return nil, missing("Blueprint", req.Blueprint)
 	}
 	var err error
-	if s.query, err = parseQuery(req.Query, queryParser{now: c.now(), context: s.context(req.Asker)}); err != nil {
+	if s.query, err = parseQuery(req.Query, queryParser{now: c.now(), context: s.context()}); err != nil {
 		return nil, err
 	}
 	if req.Blueprint == "" {

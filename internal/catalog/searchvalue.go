@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 )
 
@@ -15,6 +16,9 @@ func (b *batch) related(blueprint string, raw []byte) ([]string, error) {
 	if r == nil {
 		return nil, missing("Blueprint", blueprint)
 	}
+	if err := b.searchable(blueprint); err != nil {
+		return nil, err
+	}
 	query, err := b.plainQuery(r, raw, 0)
 	if err != nil {
 		return nil, err
@@ -22,8 +26,7 @@ func (b *batch) related(blueprint string, raw []byte) ([]string, error) {
 	return b.matches(blueprint, query, maxRelationMatches)
 }
 
-// plainQuery writes a search value in the words of the store: lists under contains, and mirrors as the relation behind
-// them. What is no rule stays for the parser to refuse.
+// plainQuery writes a search value in the words of other searches: lists under contains. What is no rule stays for the parser to refuse.
 func (b *batch) plainQuery(r *rules, raw json.RawMessage, depth int) (json.RawMessage, error) {
 	list, broken := ordered(raw)
 	if broken != nil || depth > maxQueryDepth {
@@ -47,9 +50,6 @@ func (b *batch) plainQuery(r *rules, raw json.RawMessage, depth int) (json.RawMe
 	}
 	name, _ := e.text("property")
 	value, _ := lookup(list, "value")
-	if r.derived[name] {
-		return b.mirrorRule(r, name, list)
-	}
 	if len(value) == 0 || value[0] != '[' {
 		return raw, nil
 	}
@@ -75,47 +75,60 @@ func anyOf(name string, list json.RawMessage) (json.RawMessage, error) {
 	return render([]orderedMember{{"combinator", appendText(nil, "or")}, {"rules", joined(rules)}}), nil
 }
 
-// mirrorRule turns a rule on a mirror into one on the relation that the mirror starts with.
-func (b *batch) mirrorRule(r *rules, name string, rule []orderedMember) (json.RawMessage, error) {
-	var doc struct {
-		Mirrors map[string]struct{ Path string } `json:"mirrorProperties"`
+// behindMirrors turns conditions on mirror properties into conditions on the relation that the mirror starts with: it is
+// one of those entities behind which the condition holds or, where it holds for what is not there, none of those behind
+// which it does not. One query a condition.
+func (b *batch) behindMirrors(r *rules, rule *Rule) error {
+	for i := range rule.Rules {
+		if err := b.behindMirrors(r, &rule.Rules[i]); err != nil {
+			return err
+		}
 	}
-	_ = json.Unmarshal(r.Doc, &doc) // it is a blueprint's
-	mirror, is := doc.Mirrors[name]
-	if !is {
-		return nil, invalidRequest("query: %q of %q is calculated: a search as a value cannot use it", name, r.Identifier)
+	name := rule.Subject.Name
+	if rule.Combinator != "" || rule.Operator == OpNever || rule.Subject.Kind != ValueProperty || !r.derived[name] || r.checks[name] != nil {
+		return nil
 	}
-	relation, property, _ := strings.Cut(mirror.Path, ".")
-	rel := r.relations[relation]
-	if rel == nil || rel.Many || rel.InverseOf != "" || strings.Contains(property, ".") {
-		return nil, invalidRequest("query: the mirror %q of %q goes over more than one single relation (%s): a search as a value cannot use it", name, r.Identifier, mirror.Path)
-	}
-	target := b.rules[rel.Target]
-	if target == nil || target.derived[property] {
-		return nil, invalidRequest("query: the mirror %q of %q shows a calculated property: a search as a value cannot use it", name, r.Identifier)
-	}
-	behind := objectEdit{list: append([]orderedMember(nil), rule...)}
-	behind.set("property", appendText(nil, property))
-	query, err := b.plainQuery(target, render(behind.list), 0)
+	rel, property, err := b.mirrored(r, name)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	ids, err := b.matches(rel.Target, render([]orderedMember{{"combinator", appendText(nil, "and")}, {"rules", joined([]json.RawMessage{query})}}), maxMirrored+1)
+	if err := b.searchable(rel.Target); err != nil {
+		return err
+	}
+	behind := *rule
+	if behind.Subject.Name = property; property[0] == '$' {
+		behind.Subject.Kind = MetaProperty
+	}
+	without := rule.holds(subjectValue{})
+	if without {
+		behind.Negate = !behind.Negate
+	}
+	ids, err := b.find(rel.Target, behind, maxMirrored+1)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if len(ids) > maxMirrored {
-		return nil, invalidRequest("query: the mirror %q of %q finds more than %d entities of %q", name, r.Identifier, maxMirrored, rel.Target)
+		return invalidRequest("query: the mirror %q of %q finds more than %d entities of %q", name, r.Identifier, maxMirrored, rel.Target)
 	}
-	on := func(operator string, more ...orderedMember) json.RawMessage {
-		return render(append([]orderedMember{{"relation", appendText(nil, relation)}, {"operator", appendText(nil, operator)}}, more...))
+	*rule = Rule{Subject: Subject{Kind: RelationValue, Name: rel.Name}, Operator: OpIn, Negate: without, Values: textValues(ids)}
+	return nil
+}
+
+// mirrored returns the relation that a mirror goes over and the property that it shows. Errors: fault.Invalid for what a
+// search as a value cannot look at.
+func (b *batch) mirrored(r *rules, name string) (*Relation, string, error) {
+	at := slices.IndexFunc(r.definitions.mirrors, func(m mirrorDefinition) bool { return m.name == name })
+	if at < 0 {
+		return nil, "", invalidRequest("query: %q of %q is calculated: a search as a value cannot use it", name, r.Identifier)
 	}
-	found := on("in", orderedMember{"value", textList(ids)})
-	value, _ := lookup(rule, "value")
-	operator, _ := behind.text("operator")
-	negative := operator == "!=" || strings.HasPrefix(operator, "not") || strings.HasPrefix(operator, "doesNot")
-	if operator == "isEmpty" || operator == "=" && isNull(value) || negative && !isNull(value) { // nothing behind it either
-		return render([]orderedMember{{"combinator", appendText(nil, "or")}, {"rules", joined([]json.RawMessage{found, on("isEmpty")})}}), nil
+	path := r.definitions.mirrors[at].path
+	rel := r.relations[path[0]]
+	if rel == nil || rel.Many || rel.InverseOf != "" || len(path) != 2 || path[1] == "" {
+		return nil, "", invalidRequest("query: the mirror %q of %q goes over more than one single relation (%s): a search as a value cannot use it", name, r.Identifier, strings.Join(path, "."))
 	}
-	return found, nil
+	target := b.rules[rel.Target]
+	if target == nil || target.derived[path[1]] || path[1] == "$team" && target.owned.path != nil {
+		return nil, "", invalidRequest("query: the mirror %q of %q shows what is calculated or inherited: a search as a value cannot use it", name, r.Identifier)
+	}
+	return rel, path[1], nil
 }

@@ -12,7 +12,7 @@ func TestSearchesAsValues(t *testing.T) {
 		`{"identifier":"group","title":"G","schema":{"properties":{"name":{"type":"string"}},"required":[]},"relations":{"parent":{"target":"group"}}}`,
 		`{"identifier":"person","title":"P","schema":{"properties":{"mail":{"type":"string"},"age":{"type":"number"},"tags":{"type":"array"}},"required":[]},
 			"relations":{"group":{"target":"group"},"groups":{"target":"group","many":true}},
-			"mirrorProperties":{"groupName":{"path":"group.name"},"groupTitle":{"path":"group.$title"},"far":{"path":"group.parent.name"},"all":{"path":"groups.name"}},
+			"mirrorProperties":{"groupName":{"path":"group.name"},"groupTitle":{"path":"group.$title"},"groupTeam":{"path":"group.$team"},"far":{"path":"group.parent.name"},"all":{"path":"groups.name"}},
 			"calculationProperties":{"old":{"type":"boolean","calculation":".properties.age > 60"}}}`,
 		`{"identifier":"doc","title":"D","schema":{"properties":{},"required":[]},"relations":{"author":{"target":"person"},"readers":{"target":"person","many":true},"keeper":{"target":"person","required":true}}}`)
 	b.write(call(t, "group", "g1", `{"name":"core"}`))
@@ -20,6 +20,15 @@ func TestSearchesAsValues(t *testing.T) {
 		c := call(t, "person", p[0], p[1])
 		c.Relations = fields(t, p[2])
 		b.write(c)
+	}
+	// cy's group has a team and no name, di's is not there.
+	g2 := call(t, "group", "g2", `{}`)
+	g2.Team = []byte(`["core"]`)
+	b.write(g2)
+	for id, group := range map[string]string{"cy": "g2", "di": "gone"} {
+		c := record(t, "person", id, 1, `{"mail":"`+id+`@y.example","tags":[]}`)
+		c.Relations = fields(t, `{"group":"`+group+`"}`)
+		b.apply(c)
 	}
 	b.write(call(t, "_team", "core", `{"description":"the core"}`))
 	and := func(rules string) string { return `{"combinator":"and","rules":[` + rules + `]}` }
@@ -40,7 +49,14 @@ func TestSearchesAsValues(t *testing.T) {
 		"nested":                 {"author", and(`{"combinator":"or","rules":[{"property":"age","operator":"=","value":70},{"property":"mail","operator":"=","value":"x"}]}`), `{"author":"ann","keeper":"bo"}`, ""},
 		"mirror":                 {"author", and(`{"property":"groupName","operator":"=","value":"core"}`), `{"author":"ann","keeper":"bo"}`, ""},
 		"mirror of a title":      {"author", and(`{"property":"groupTitle","operator":"=","value":"g1"}`), `{"author":"ann","keeper":"bo"}`, ""},
-		"mirror of nothing":      {"author", and(`{"property":"groupName","operator":"=","value":null}`), `{"author":"bo","keeper":"bo"}`, ""},
+		"mirror of nothing":      {"author", and(`{"property":"groupName","operator":"=","value":null}`), ``, "relation_many_violation"},
+		"mirror that is not":     {"readers", and(`{"property":"groupName","operator":"!=","value":"core"}`), `{"keeper":"bo","readers":["bo","cy","di"]}`, ""},
+		"mirror in, with null":   {"readers", and(`{"property":"groupName","operator":"in","value":["core",null]}`), `{"keeper":"bo","readers":["ann","bo","cy","di"]}`, ""},
+		"mirror not in null":     {"readers", and(`{"property":"groupName","operator":"notIn","value":[null]}`), `{"keeper":"bo","readers":["ann"]}`, ""},
+		"mirror is empty":        {"readers", and(`{"property":"groupTitle","operator":"isEmpty"}`), `{"keeper":"bo","readers":["bo","di"]}`, ""},
+		"mirror is not empty":    {"readers", and(`{"property":"groupName","operator":"isNotEmpty"}`), `{"keeper":"bo","readers":["ann"]}`, ""},
+		"mirror of a team":       {"readers", and(`{"property":"groupTeam","operator":"containsAny","value":["core"]}`), `{"keeper":"bo","readers":["cy"]}`, ""},
+		"mirrors, nested":        {"readers", and(`{"combinator":"or","rules":[{"property":"groupName","operator":"=","value":"core"},{"combinator":"and","rules":[{"property":"groupTitle","operator":"beginsWith","value":"g"},{"property":"age","operator":"=","value":null}]}]}`), `{"keeper":"bo","readers":["ann","cy"]}`, ""},
 		"mirror of two steps":    {"author", and(`{"property":"far","operator":"=","value":"core"}`), ``, "invalid_request"},
 		"mirror of many":         {"author", and(`{"property":"all","operator":"=","value":"core"}`), ``, "invalid_request"},
 		"calculation":            {"author", and(`{"property":"old","operator":"=","value":true}`), ``, "invalid_request"},

@@ -159,6 +159,8 @@ type Link struct {
 	Target              string
 	Identifiers         []string
 	Rule                Rule
+	// Values wants no more of the entities than their properties and times.
+	Values bool
 }
 
 // PendingReport is the relations that wait for their targets.

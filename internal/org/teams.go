@@ -56,14 +56,33 @@ func (o *Org) Teams(ctx context.Context) ([]Team, error) {
 
 // TeamsOf lists the names of the teams that a user is in.
 func (o *Org) TeamsOf(ctx context.Context, email string) ([]string, error) {
-	all, err := o.Teams(ctx)
-	var names []string
-	for _, t := range all {
+	docs, err := o.docs.List(ctx, kindTeam)
+	if err != nil {
+		return nil, err
+	}
+	return teamsWith(docs, email)
+}
+
+// TeamsIn is TeamsOf as a view of the catalog has it.
+func (o *Org) TeamsIn(ctx context.Context, v catalog.View, email string) ([]string, error) {
+	docs, err := v.Documents(ctx, kindTeam, "")
+	if err != nil {
+		return nil, err
+	}
+	return teamsWith(docs, email)
+}
+
+func teamsWith(docs []catalog.Document, email string) (names []string, err error) {
+	for _, d := range docs {
+		t, err := toTeam(d)
+		if err != nil {
+			return nil, err
+		}
 		if slices.ContainsFunc(t.Users, func(u string) bool { return strings.EqualFold(u, email) }) {
 			names = append(names, t.Name)
 		}
 	}
-	return names, err
+	return names, nil
 }
 
 // Team returns one team, or fault.NotFound.

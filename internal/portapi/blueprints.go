@@ -13,6 +13,14 @@ var derivedMaps = []string{"mirrorProperties", "calculationProperties", "aggrega
 type blueprintAnswer struct {
 	OK        bool    `json:"ok"`
 	Blueprint members `json:"blueprint"`
+	// Warnings are derived properties that can never have a value.
+	Warnings []derivedWarning `json:"warnings,omitempty"`
+}
+
+type derivedWarning struct {
+	Property string `json:"property"`
+	Rule     string `json:"rule"`
+	Message  string `json:"message"`
 }
 
 type blueprintsAnswer struct {
@@ -128,7 +136,11 @@ func writeBlueprint(w http.ResponseWriter, status int, b catalog.Blueprint, err 
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, status, blueprintAnswer{true, wire})
+	answer := blueprintAnswer{OK: true, Blueprint: wire}
+	for _, f := range b.Warnings {
+		answer.Warnings = append(answer.Warnings, derivedWarning{f.Property, f.Rule, f.Want})
+	}
+	return writeJSON(w, status, answer)
 }
 
 func (a *API) deleteBlueprint(w http.ResponseWriter, r *request) error {

@@ -91,7 +91,8 @@ func TestEveryAggregationSpecIsAnswered(t *testing.T) {
 		list = append(list, `"`+name+`": {"title": "T", "type": "number", "target": "deploy", "calculationSpec": {`+spec+`}}`)
 	}
 	list = append(list, `"pinned": {"title": "T", "target": "deploy", "calculationSpec": {"func": "count", "calculationBy": "entities"}, "pathFilter": [{"path": ["service", "backup"], "fromBlueprint": "deploy"}]}`)
-	h.call("PATCH", "/v1/blueprints/team", `{"aggregationProperties": {`+strings.Join(list, ",")+`}, "calculationProperties": {"broken": {"type": "string", "calculation": "test-rel.$identifier"}}}`).want(200, "")
+	h.call("PATCH", "/v1/blueprints/team", `{"aggregationProperties": {`+strings.Join(list, ",")+`}, "calculationProperties": {"broken": {"type": "string", "calculation": "test-rel.$identifier"}}}`).want(200, "").
+		is(`[{"property":"broken","rule":"jq","message":"it does not compile: line 1, column 10: unexpected token \"$identifier\""}]`, "warnings")
 	h.call("POST", "/v1/blueprints/team/entities", `{"identifier": "t1"}`).want(201, "")
 	h.call("POST", "/v1/blueprints/team/entities", `{"identifier": "t2"}`).want(201, "")
 	h.call("POST", "/v1/blueprints/service/entities", `{"identifier": "s1", "relations": {"team": "t1", "backup": "t2"}}`).want(201, "")

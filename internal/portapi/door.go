@@ -10,6 +10,7 @@ import (
 
 	"longshore/internal/access"
 	"longshore/internal/auth"
+	"longshore/internal/catalog"
 )
 
 // enter lets a caller who is known through a route: it checks what the route needs, says to those below who calls, and
@@ -18,6 +19,9 @@ func (a *API) enter(w http.ResponseWriter, r *request, route *route) error {
 	digest := &digest{sha256.New()}
 	digest.add(r.URL.EscapedPath() + "?" + r.URL.RawQuery + "\n")
 	ctx := access.WithCall(auth.With(r.Context(), r.who), access.Call{Route: route.String(), Digest: digest.sum})
+	if r.who.User != "" {
+		ctx = catalog.WithAsker(ctx, catalog.Asker{User: r.who.User, Teams: a.Teams.TeamsIn})
+	}
 	r.Request = r.WithContext(ctx)
 	if route.needs == needRead && r.Body != nil {
 		r.Body = &digested{r.Body, digest}

@@ -62,6 +62,7 @@ func (a *API) postEntity(w http.ResponseWriter, r *request) error {
 		return err
 	}
 	change.ValidateOnly = r.flag("validation_only", false)
+	r.about = change.Identifier
 	return a.writeChange(w, r, change)
 }
 
@@ -100,7 +101,31 @@ func (a *API) writeChange(w http.ResponseWriter, r *request, change catalog.Chan
 	if result.Outcome == catalog.OutcomeCreated {
 		status = http.StatusCreated
 	}
-	return a.writeEntity(w, r, status, result.Entity)
+	if !result.Withheld {
+		return a.writeEntity(w, r, status, result.Entity)
+	}
+	wire, err := a.wirePage(r.Context(), []catalog.Entity{result.Entity}, view{include: said(change)})
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, status, entityAnswer{true, wire[0]})
+}
+
+// said names what a change says of its entity, as include does.
+func said(change catalog.Change) []string {
+	names := []string{"identifier"}
+	for name, sent := range map[string][]byte{"title": change.Title, "icon": change.Icon, "team": change.Team} {
+		if sent != nil {
+			names = append(names, name)
+		}
+	}
+	for _, f := range change.Properties {
+		names = append(names, "properties."+f.Name)
+	}
+	for _, f := range change.Relations {
+		names = append(names, "relations."+f.Name)
+	}
+	return names
 }
 
 // upsert is the change that a POST asks for.

@@ -296,8 +296,8 @@ func (a *API) titles(ctx context.Context, list []catalog.Entity, shapes map[stri
 				return nil, err
 			}
 			page, err := a.Catalog.Search(ctx, catalog.SearchRequest{Blueprint: blueprint, Query: query, Limit: batch, Reading: catalog.Reading{Stored: true}})
-			if fault.Is(err, fault.NotFound) {
-				break // a pending target blueprint: nothing there has a title
+			if fault.Is(err, fault.NotFound) || fault.Is(err, fault.Denied) {
+				break // nothing is there, or nothing that the caller may see, that has a title
 			}
 			if err != nil {
 				return nil, err

@@ -95,7 +95,7 @@ func newHouse(t *testing.T) *house {
 	log := slog.New(slog.DiscardHandler)
 	things := org.New(s.Documents(seal, now), h.catalog, now)
 	h.guard = &access.Guard{
-		Catalog: h.catalog, Documents: s.Documents(seal, now), Teams: things.TeamsOf, Reads: access.NewReads(h.catalog, now),
+		Catalog: h.catalog, Teams: things.TeamsOf, Reads: access.NewReads(h.catalog, now),
 	}
 	api := portapi.New(portapi.Config{
 		Organization: things, Teams: things, Integrations: things, Scorecards: h.catalog,

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"longshore/internal/catalog"
 	"longshore/internal/org"
 )
 
@@ -13,6 +14,8 @@ import (
 type Teams interface {
 	Teams(ctx context.Context) ([]org.Team, error)
 	Team(ctx context.Context, name string) (org.Team, error)
+	// TeamsIn lists the names of the teams that have the user, as a view of the catalog has them.
+	TeamsIn(ctx context.Context, v catalog.View, email string) ([]string, error)
 	CreateTeam(ctx context.Context, body json.RawMessage, actor string) (org.Team, error)
 	ReplaceTeam(ctx context.Context, name string, body json.RawMessage, actor string) (org.Team, error)
 	PatchTeam(ctx context.Context, name string, body json.RawMessage, actor string) (org.Team, error)
@@ -63,7 +66,18 @@ func (r *request) only(m members) members {
 	return out
 }
 
+// showsTeams refuses callers who may not see the entities that teams and their users are.
+func (a *API) showsTeams(r *request) error {
+	if err := a.shows(r, "_team"); err != nil {
+		return err
+	}
+	return a.showsUsers(r)
+}
+
 func (a *API) getTeams(w http.ResponseWriter, r *request) error {
+	if err := a.showsTeams(r); err != nil {
+		return err
+	}
 	list, err := a.Teams.Teams(r.Context())
 	if err != nil {
 		return err
@@ -76,6 +90,9 @@ func (a *API) getTeams(w http.ResponseWriter, r *request) error {
 }
 
 func (a *API) getTeam(w http.ResponseWriter, r *request) error {
+	if err := a.showsTeams(r); err != nil {
+		return err
+	}
 	t, err := a.Teams.Team(r.Context(), r.names["team"])
 	if err != nil {
 		return err

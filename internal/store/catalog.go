@@ -303,12 +303,17 @@ func nullable(raw []byte) any {
 
 // Blueprints implements catalog.View.
 func (t *catalogTx) Blueprints(ctx context.Context) (out []catalog.Blueprint, err error) {
-	err = t.each(ctx, `SELECT n.name, b.doc, b.created_at, b.created_by, b.updated_at, b.updated_by
-		FROM blueprints b JOIN blueprint_names n ON n.id = b.id ORDER BY n.name`, nil, func(r *sql.Rows) error {
+	err = t.each(ctx, `SELECT n.name, b.doc, b.created_at, b.created_by, b.updated_at, b.updated_by, d.doc
+		FROM blueprints b JOIN blueprint_names n ON n.id = b.id
+		LEFT JOIN documents d ON d.kind = '`+catalog.KindPermissions+`' AND d.blueprint = n.name AND d.identifier = 'entities' ORDER BY n.name`, nil, func(r *sql.Rows) error {
 		var b catalog.Blueprint
 		var doc string
+		var permissions sql.NullString
 		var created, updated int64
-		err := r.Scan(&b.Identifier, &doc, &created, &b.CreatedBy, &updated, &b.UpdatedBy)
+		err := r.Scan(&b.Identifier, &doc, &created, &b.CreatedBy, &updated, &b.UpdatedBy, &permissions)
+		if permissions.Valid {
+			b.Permissions = json.RawMessage(permissions.String)
+		}
 		b.Doc, b.CreatedAt, b.UpdatedAt = json.RawMessage(doc), fromMillis(created), fromMillis(updated)
 		out = append(out, b)
 		return err
@@ -434,6 +439,9 @@ func (t *catalogTx) DeleteBlueprint(ctx context.Context, id string) error {
 		}
 	}
 	if _, err := t.exec(ctx, `DELETE FROM documents WHERE blueprint = $1`, id); err != nil {
+		return err
+	}
+	if err := t.renamedInHistory(ctx, name{}, name{blueprint: id}); err != nil { // a name of nobody
 		return err
 	}
 	return t.renew(ctx)

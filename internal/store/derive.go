@@ -125,8 +125,27 @@ func (t *catalogTx) Linked(ctx context.Context, l catalog.Link, fn func(string, 
 		}
 		q.conditions = append(q.conditions, "e.id = r.entity_id")
 		var target string
-		return t.contents(ctx, `SELECT r.target_identifier, `+contentColumns+` FROM `+q.place().relations+` r CROSS JOIN `+q.place().entities+` e `+q.where(), q.args, []any{&target},
+		from := ` FROM ` + q.place().relations + ` r CROSS JOIN ` + q.place().entities + ` e ` + q.where()
+		if l.Values {
+			return t.values(ctx, from, q.args, l.Blueprint, fn)
+		}
+		return t.contents(ctx, `SELECT r.target_identifier, `+contentColumns+from, q.args, []any{&target},
 			func(e catalog.Entity) error { return fn(target, e) })
+	})
+}
+
+// values is Linked for who wants properties and times alone: of many entities the rest is most of the work.
+func (t *catalogTx) values(ctx context.Context, from string, args []any, blueprint string, fn func(string, catalog.Entity) error) error {
+	return t.each(ctx, `SELECT r.target_identifier, e.properties, e.created_at, e.updated_at`+from, args, func(r *sql.Rows) error {
+		e := catalog.Entity{Blueprint: blueprint}
+		var target string
+		var properties []byte
+		var created, updated int64
+		if err := r.Scan(&target, &properties, &created, &updated); err != nil {
+			return err
+		}
+		e.Properties, e.CreatedAt, e.UpdatedAt = properties, fromMillis(created), fromMillis(updated)
+		return fn(target, e)
 	})
 }
 

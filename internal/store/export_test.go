@@ -19,7 +19,7 @@ func Explained(ctx context.Context, s *Store, c *catalog.Catalog, req catalog.Se
 		if !ok {
 			panic("a view of another store")
 		}
-		q, err := t.compile(ctx, f)
+		q, err := t.searched(ctx, f)
 		if err != nil {
 			return err
 		}

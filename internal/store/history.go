@@ -83,6 +83,7 @@ func (t *catalogTx) History(ctx context.Context, f catalog.HistoryFilter) ([]cat
 		w.add("kind = ", f.Kind)
 	}
 	w.in("kind IN ", f.Kinds)
+	w.in("kind NOT IN ", f.ExceptKinds)
 	if (f.Kind != "" && f.Kind != "entity") || (len(f.Kinds) > 0 && !slices.Contains(f.Kinds, "entity")) {
 		w.say("kind <> 'entity'") // so that the index of what is no entity's answers
 	}
@@ -103,6 +104,11 @@ func (t *catalogTx) History(ctx context.Context, f catalog.HistoryFilter) ([]cat
 	}
 	if err := t.exceptNames(ctx, &w, f.ExceptBlueprints); err != nil {
 		return nil, err
+	}
+	if f.EntitiesOf != nil {
+		if err := t.onlyEntitiesOf(ctx, &w, f.EntitiesOf); err != nil {
+			return nil, err
+		}
 	}
 	w.in("actor IN ", f.Actors)
 	w.in("actor NOT IN ", f.ExceptActors)
@@ -261,6 +267,62 @@ func (t *catalogTx) exceptNames(ctx context.Context, w *where, blueprints []stri
 	return nil
 }
 
+// onlyEntitiesOf adds that a row which is about an entity is about one of these blueprints, as it is now and was called
+// before; not about one of that name that was deleted.
+func (t *catalogTx) onlyEntitiesOf(ctx context.Context, w *where, blueprints []string) error {
+	var changes []name // what bore the name identifier bore blueprint from until on, "" when it was deleted
+	err := t.each(ctx, `SELECT blueprint, old_blueprint, until FROM history_names WHERE identifier = '' AND old_identifier = '' ORDER BY until`, nil, func(r *sql.Rows) error {
+		var n name
+		err := r.Scan(&n.blueprint, &n.identifier, &n.until)
+		changes = append(changes, n)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	var plain []string // without a past
+	var names []name
+	for _, b := range blueprints {
+		all := livesOf(b, changes)
+		if len(all) == 1 && all[0].since == 0 {
+			plain = append(plain, b)
+		} else {
+			names = append(names, all...)
+		}
+	}
+	condition := "kind <> 'entity'"
+	if len(plain) > 0 {
+		condition += ` OR blueprint IN ` + list(len(w.args)+1, len(plain))
+		for _, b := range plain {
+			w.args = append(w.args, b)
+		}
+	}
+	if len(names) > 0 {
+		condition += ` OR ` + w.under(names)
+	}
+	w.say(`(` + condition + `)`)
+	return nil
+}
+
+// livesOf returns the names that a blueprint has had, each with the rows between which it bore it.
+func livesOf(blueprint string, changes []name) []name {
+	lives := []name{{blueprint, "", 0, math.MaxInt64}}
+	for i := 0; i < len(lives) && len(lives) < maxNames; i++ {
+		n := &lives[i]
+		for _, c := range changes {
+			if c.identifier == n.blueprint && c.until < n.until {
+				n.since = max(n.since, c.until)
+			}
+		}
+		for _, c := range changes {
+			if c.blueprint == n.blueprint && c.until <= n.until && c.until > n.since {
+				lives = append(lives, name{c.identifier, "", 0, c.until})
+			}
+		}
+	}
+	return lives
+}
+
 // under is the condition that a row bears one of the names.
 func (w *where) under(names []name) string {
 	var any []string
@@ -293,7 +355,7 @@ func (t *catalogTx) formerNames(ctx context.Context, now name) ([]name, error) {
 		n := &names[i]
 		var before []name
 		err := t.each(ctx, `SELECT identifier, old_blueprint, old_identifier, until FROM history_names
-			WHERE blueprint = $1 AND (identifier = $2 OR identifier = '') AND until <= $3 ORDER BY until DESC LIMIT 32`, []any{n.blueprint, n.identifier, n.until}, func(r *sql.Rows) error {
+			WHERE blueprint = $1 AND blueprint <> '' AND (identifier = $2 OR identifier = '') AND until <= $3 ORDER BY until DESC LIMIT 32`, []any{n.blueprint, n.identifier, n.until}, func(r *sql.Rows) error {
 			var of string
 			var b name
 			err := r.Scan(&of, &b.blueprint, &b.identifier, &b.until)
@@ -307,7 +369,8 @@ func (t *catalogTx) formerNames(ctx context.Context, now name) ([]name, error) {
 			return nil, err
 		}
 		var since sql.NullInt64
-		err = t.row(ctx, `SELECT max(until) FROM history_names WHERE old_blueprint = $1 AND (old_identifier = $2 OR old_identifier = '') AND until < $3`,
+		err = t.row(ctx, `SELECT max(until) FROM history_names
+			WHERE old_blueprint = $1 AND blueprint <> '' AND (old_identifier = $2 OR old_identifier = '') AND until < $3`,
 			[]any{n.blueprint, n.identifier, n.until}, &since)
 		if err != nil {
 			return nil, err

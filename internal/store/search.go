@@ -12,7 +12,7 @@ import (
 
 // Search implements catalog.View.
 func (t *catalogTx) Search(ctx context.Context, f catalog.Find) ([]catalog.Entity, bool, error) {
-	q, err := t.compile(ctx, f)
+	q, err := t.searched(ctx, f)
 	if err != nil {
 		return nil, false, err
 	}
@@ -102,7 +102,7 @@ func (t *catalogTx) ids(ctx context.Context, query string, args []any) (ids []in
 
 // Count implements catalog.View.
 func (t *catalogTx) Count(ctx context.Context, f catalog.Find) (int64, error) {
-	q, err := t.compile(ctx, f)
+	q, err := t.searched(ctx, f)
 	if err != nil {
 		return 0, err
 	}
@@ -163,7 +163,17 @@ func (t *catalogTx) Matching(ctx context.Context, ids []int64, rule catalog.Rule
 	return found, nil
 }
 
+// compile takes a search to conditions that are decided entity by entity, for what begins elsewhere than at the blueprint.
 func (t *catalogTx) compile(ctx context.Context, f catalog.Find) (*query, error) {
+	return t.compileWith(ctx, f, false)
+}
+
+// searched takes a search to conditions, of which those that indexes tell of come first.
+func (t *catalogTx) searched(ctx context.Context, f catalog.Find) (*query, error) {
+	return t.compileWith(ctx, f, true)
+}
+
+func (t *catalogTx) compileWith(ctx context.Context, f catalog.Find, narrow bool) (*query, error) {
 	n, err := t.dict(ctx)
 	if err != nil {
 		return nil, err
@@ -186,7 +196,7 @@ func (t *catalogTx) compile(ctx context.Context, f catalog.Find) (*query, error)
 	if q.scoped {
 		q.wanted(f.Rule)
 		t.uses.note(q.uses)
-		if t.sql.indexProperty == nil {
+		if narrow && t.sql.indexProperty == nil {
 			if set, exact, err = t.narrow(ctx, q, f); err != nil {
 				return nil, err
 			}

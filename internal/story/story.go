@@ -64,6 +64,7 @@ type Entity struct {
 	Identifier string               `json:"identifier"`
 	Title      string               `json:"title"`
 	Flags      []catalog.Flag       `json:"flags,omitempty"`
+	Underived  []catalog.Flag       `json:"withoutValue,omitempty"` // derived properties that have none: Want says why
 	UpdatedAt  time.Time            `json:"updatedAt"`
 	WrittenBy  string               `json:"writtenBy"` // object:line
 	History    []catalog.AuditEntry `json:"history"`
@@ -127,7 +128,7 @@ func (t *Teller) entities(ctx context.Context, s *Story) error {
 			return err
 		}
 		told := Entity{
-			Blueprint: b.Identifier, Identifier: e.Identifier, Title: e.Title, Flags: e.Flags, UpdatedAt: e.UpdatedAt,
+			Blueprint: b.Identifier, Identifier: e.Identifier, Title: e.Title, Flags: e.Flags, Underived: e.Underived, UpdatedAt: e.UpdatedAt,
 			originID: e.Origin.ObjectID, originLine: e.Origin.Line,
 		}
 		if e.Version.ObjectKey != "" {
@@ -307,6 +308,9 @@ func (s Story) Print(w io.Writer) error {
 		}
 		for _, f := range e.Flags {
 			fmt.Fprintf(&b, "  flagged: property %s breaks rule %s, value %s\n", f.Property, f.Rule, f.Value)
+		}
+		for _, f := range e.Underived {
+			fmt.Fprintf(&b, "  %s has no value: %s\n", f.Property, f.Want)
 		}
 		for _, h := range e.History {
 			fmt.Fprintf(&b, "  %s %s", h.At.Format(time.RFC3339), h.Action)

@@ -18,6 +18,7 @@ import (
 	"longshore/internal/access"
 	"longshore/internal/auth"
 	"longshore/internal/catalog"
+	"longshore/internal/changelog"
 	"longshore/internal/ingest"
 	"longshore/internal/lake"
 	"longshore/internal/org"
@@ -38,7 +39,8 @@ type house struct {
 	handler http.Handler
 	token   string
 	clock   *clock
-	work    func() // ingests what webhook calls have queued
+	work    func()                 // ingests what webhook calls have queued
+	tell    func(blueprint string) // tells the changelog destination of a blueprint what has changed
 }
 
 // clock stands still until it is moved.
@@ -87,7 +89,7 @@ func newHouse(t testing.TB, s *store.Store) *house {
 	})
 	must(err)
 	own := org.New(s.Documents(seal, c.now), things, c.now)
-	guard := &access.Guard{Catalog: things, Documents: s.Documents(seal, c.now), Teams: own.TeamsOf, Reads: access.NewReads(things, c.now)}
+	guard := &access.Guard{Catalog: things, Teams: own.TeamsOf, Reads: access.NewReads(things, c.now)}
 	api := portapi.New(portapi.Config{
 		Organization: own, Teams: own, Integrations: own, Scorecards: things,
 		Keeper: keeper, Catalog: guard, Permissions: guard, Credentials: clients, Webhooks: objects, Ledger: objects,
@@ -109,6 +111,17 @@ func newHouse(t testing.TB, s *store.Store) *house {
 		}
 		queued = nil
 	}
+	h.tell = func(blueprint string) {
+		sender := &changelog.Sender{
+			Catalog: things, Documents: s.Documents(nil, c.now), Now: c.now, Client: changelog.NewClient(true), Local: true,
+			Render: func(e catalog.AuditEntry) ([]byte, error) { return portapi.Audit("org_1", e) },
+			Secret: func(context.Context) (string, error) { return clientSecret, nil },
+			Sleep:  func(context.Context, time.Duration) { c.move(time.Minute) }, // the turn ends when there is nothing to tell
+		}
+		if _, _, err := sender.Deliver(h.Context(), blueprint, c.now().Add(time.Minute)); err != nil {
+			h.Fatalf("tell what changed in %q: %v", blueprint, err)
+		}
+	}
 	h.signIn()
 	return h
 }
@@ -117,6 +130,14 @@ func newHouse(t testing.TB, s *store.Store) *house {
 func (h *house) signIn() {
 	h.Helper()
 	a := h.call("POST", "/v1/auth/access_token", `{"clientId":"`+clientID+`","clientSecret":"`+clientSecret+`"}`, "Authorization:").want(200, "")
+	h.token = strings.Trim(a.at("accessToken"), `"`)
+}
+
+// signInAs gets a token of an editor's credential that stands for a person. It takes the admin's to make one.
+func (h *house) signInAs(user string) {
+	h.Helper()
+	made := h.call("POST", "/v1/longshore/credentials", `{"role":"editor","user":"`+user+`"}`).want(201, "")
+	a := h.call("POST", "/v1/auth/access_token", `{"clientId":`+made.at("credential", "id")+`,"clientSecret":`+made.at("credential", "clientSecret")+`}`, "Authorization:").want(200, "")
 	h.token = strings.Trim(a.at("accessToken"), `"`)
 }
 

@@ -147,6 +147,50 @@ func TestSearchInContext(t *testing.T) {
 	})
 }
 
+// A credential that stands for a person asks as that person: by the entity of _user that has its address, by the teams
+// that have it, and by the entities of _team that bear their names.
+func TestSearchInContextOfAPerson(t *testing.T) {
+	check(t, rules.IDs("4.1-14", "4.1-15"), func(h *house) {
+		h.people()
+		h.call("POST", "/v1/blueprints/_user/entities", `{"identifier": "Pat@example.com", "team": ["web"], "properties": {"status": "Active", "moderated_blueprints": ["okta_user", "okta_group"]}}`).want(201, "")
+		h.call("POST", "/v1/blueprints/_team/entities", `{"identifier": "core", "title": "The core", "properties": {"description": "bob", "size": 5}}`).want(201, "")
+		h.call("POST", "/v1/teams", `{"name": "core", "users": ["pat@example.com"]}`).want(200, "")
+		h.call("POST", "/v1/teams", `{"name": "others", "users": ["sam@example.com"]}`).want(200, "")
+		for id, team := range map[string]string{"ann": `"core"`, "bob": `["web", "others"]`} {
+			h.call("PATCH", users+"/"+id, `{"team": `+team+`}`).want(200, "")
+		}
+		queries := map[string]struct{ pat, sam string }{ // what either finds
+			`{"property": "$team", "operator": "containsAny", "value": {"context": "userTeams", "property": "$identifier"}}`: {"[Pat@example.com ann bob]", "[bob]"},
+			`{"property": "$team", "operator": "in", "value": ["My Teams"]}`:                                                 {"[Pat@example.com ann bob]", "[bob]"},
+			`{"property": "$team", "operator": "in", "value": {"context": "user", "property": "$team"}}`:                     {"[Pat@example.com ann bob]", "[bob]"},
+			`{"property": "$team", "operator": "in", "value": {"context": "userTeams", "property": "$title"}}`:               {"[Pat@example.com bob]", "[bob]"},
+			`{"property": "$identifier", "operator": "in", "value": {"context": "userTeams", "property": "description"}}`:    {"[bob]", "[]"},
+			`{"property": "$blueprint", "operator": "in", "value": {"context": "user", "property": "moderated_blueprints"}}`: {"[ann bob cyd g1 g2]", "[]"},
+			`{"property": {"context": "user", "property": "status"}, "operator": "=", "value": "Active"}`:                    {"everything", "[]"},
+			`{"property": {"context": "user", "property": "$identifier"}, "operator": "=", "value": "sam@example.com"}`:      {"[]", "everything"},
+		}
+		for who, wants := range map[string]func(c struct{ pat, sam string }) string{
+			"pat@example.com": func(c struct{ pat, sam string }) string { return c.pat },
+			"sam@example.com": func(c struct{ pat, sam string }) string { return c.sam },
+		} {
+			h.signIn()
+			everything := fmt.Sprint(h.find(`{"property": "$identifier", "operator": "isNotEmpty"}`))
+			h.signInAs(who)
+			for rule, c := range queries {
+				want := strings.ReplaceAll(wants(c), "everything", everything)
+				if got := fmt.Sprint(h.find(rule)); got != want {
+					h.Errorf("%s: %s finds %s, want %s", who, rule, got, want)
+				}
+				n := len(strings.Fields(strings.Trim(want, "[]")))
+				count := h.call("POST", "/v1/entities/aggregate", `{"func": "count", "query": {"combinator": "and", "rules": [`+rule+`]}}`).want(200, "").at("result")
+				if count != fmt.Sprint(n) {
+					h.Errorf("%s: %s counts %s, want %d", who, rule, count, n)
+				}
+			}
+		}
+	})
+}
+
 func TestSearchOfABlueprintByRelation(t *testing.T) {
 	check(t, rules.IDs("4.1-16"), func(h *house) {
 		h.people()

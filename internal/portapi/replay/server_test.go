@@ -71,7 +71,7 @@ func serve(t *testing.T) (origin string, c *clock) {
 	objects := s.Objects(seal, c.now, func(context.Context, *sql.Tx, int64, int64) error { return nil })
 	entities := catalog.New(s.Catalog(), c.now)
 	about := org.New(s.Documents(seal, c.now), entities, c.now)
-	guard := &access.Guard{Catalog: entities, Documents: s.Documents(seal, c.now), Teams: about.TeamsOf, Reads: access.NewReads(entities, c.now)}
+	guard := &access.Guard{Catalog: entities, Teams: about.TeamsOf, Reads: access.NewReads(entities, c.now)}
 	keeper, err := auth.New(auth.Config{
 		Credentials: []auth.Credential{{ClientID: clientID, ClientSecret: clientSecret}}, Key: bytes.Repeat([]byte{1}, 32), OrgID: "org_1", Now: c.now,
 	})
