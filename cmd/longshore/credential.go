@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"longshore/internal/auth"
+	"longshore/internal/catalog"
 	"longshore/internal/fault"
 )
 
@@ -50,6 +52,39 @@ func withClients(cmd *cobra.Command, fn func(a *app, clients *auth.Clients) erro
 			return err
 		}
 		return fn(a, clients)
+	})
+}
+
+// changeClient adds or changes a credential, and leaves an entry in the audit log in the same transaction.
+func (a *app) changeClient(ctx context.Context, action, actor string, change func(*auth.Clients) (auth.Client, error)) error {
+	key, err := a.signingKey(ctx)
+	if err != nil {
+		return err
+	}
+	return a.store.InTx(ctx, func(tx *sql.Tx) error {
+		clients := auth.NewClients(a.store.Clients(time.Now).Within(tx), key, nil)
+		list, err := clients.List(ctx)
+		if err != nil {
+			return err
+		}
+		c, err := change(clients)
+		if err != nil {
+			return err
+		}
+		e := catalog.AuditEntry{
+			At: time.Now().UTC().Truncate(time.Millisecond), Kind: "credential", Action: action, Identifier: c.ID, Actor: actor, Source: "longshore/" + version(),
+		}
+		for _, before := range list {
+			if before.ID == c.ID {
+				if e.Before, err = json.Marshal(toWireCredential(before, "")); err != nil {
+					return err
+				}
+			}
+		}
+		if e.After, err = json.Marshal(toWireCredential(c, "")); err != nil {
+			return err
+		}
+		return a.entities.Tx(tx).AddHistory(ctx, []catalog.AuditEntry{e})
 	})
 }
 
@@ -150,8 +185,13 @@ func newCredentialAdd() *cobra.Command {
 			if n.Expires, err = parseExpiry(expires, time.Now()); err != nil {
 				return &usageError{err}
 			}
-			return withClients(cmd, func(_ *app, clients *auth.Clients) error {
-				c, secret, err := clients.Add(cmd.Context(), n, auth.BrowserID)
+			return withClients(cmd, func(a *app, _ *auth.Clients) error {
+				var c auth.Client
+				var secret string
+				err := a.changeClient(cmd.Context(), "CREATE", auth.BrowserID, func(clients *auth.Clients) (_ auth.Client, err error) {
+					c, secret, err = clients.Add(cmd.Context(), n, auth.BrowserID)
+					return c, err
+				})
 				if err != nil {
 					return err
 				}
@@ -202,11 +242,15 @@ func newCredentialDisable(disable bool) *cobra.Command {
 	return &cobra.Command{
 		Use: use, Short: short, Args: cobra.ExactArgs(1), Example: "  longshore credential " + strings.Replace(use, "ID", "client_ABC", 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return withClients(cmd, func(a *app, clients *auth.Clients) error {
+			return withClients(cmd, func(a *app, _ *auth.Clients) error {
 				if err := a.notOfSettings(args[0]); err != nil {
 					return err
 				}
-				c, err := clients.Disable(cmd.Context(), args[0], disable, auth.BrowserID)
+				var c auth.Client
+				err := a.changeClient(cmd.Context(), "UPDATE", auth.BrowserID, func(clients *auth.Clients) (_ auth.Client, err error) {
+					c, err = clients.Disable(cmd.Context(), args[0], disable, auth.BrowserID)
+					return c, err
+				})
 				if err != nil {
 					return err
 				}
@@ -225,11 +269,16 @@ func newCredentialRotate() *cobra.Command {
 		Use: "rotate ID", Short: "give a credential another secret and print it, once", Args: cobra.ExactArgs(1),
 		Example: "  longshore credential rotate client_ABC",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return withClients(cmd, func(a *app, clients *auth.Clients) error {
+			return withClients(cmd, func(a *app, _ *auth.Clients) error {
 				if err := a.notOfSettings(args[0]); err != nil {
 					return err
 				}
-				c, secret, err := clients.Rotate(cmd.Context(), args[0], auth.BrowserID)
+				var c auth.Client
+				var secret string
+				err := a.changeClient(cmd.Context(), "UPDATE", auth.BrowserID, func(clients *auth.Clients) (_ auth.Client, err error) {
+					c, secret, err = clients.Rotate(cmd.Context(), args[0], auth.BrowserID)
+					return c, err
+				})
 				if err != nil {
 					return err
 				}

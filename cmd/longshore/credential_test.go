@@ -93,6 +93,25 @@ func TestCredentialsBesideARunningServer(t *testing.T) {
 		t.Error("a token outlives its credential")
 	}
 
+	longshoreIn(t, dir, exitOK, "credential", "enable", made.ID)
+	entries, err := serving.catalog.History(t.Context(), catalog.HistoryFilter{Kind: "credential", OldestFirst: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := ""
+	for _, e := range entries {
+		told += " " + e.Action + " " + map[bool]string{true: "it", false: "another"}[e.Identifier == made.ID]
+		if strings.Contains(string(e.Before)+string(e.After), made.Secret) {
+			t.Errorf("the audit log tells a secret: %s", e.After)
+		}
+	}
+	if told != " CREATE another CREATE it UPDATE it UPDATE it UPDATE it" {
+		t.Errorf("the audit log tells of%s", told)
+	}
+	if out, _ := longshoreIn(t, dir, exitOK, "audit", "verify"); out == "" {
+		t.Error("the chain is not verified")
+	}
+
 	_, wrong := longshoreIn(t, dir, exitUsage, "credential", "add", "--role", "owner")
 	if !strings.Contains(wrong, "admin, editor, viewer or ingest") {
 		t.Errorf("no word of the roles that there are: %s", wrong)

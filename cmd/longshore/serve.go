@@ -171,7 +171,10 @@ func (a *app) clients(ctx context.Context) (*auth.Clients, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, _, err = clients.Add(ctx, auth.NewClient{ID: id, Secret: secret, Role: auth.Admin, Title: firstCredential}, "longshore")
+	err = a.changeClient(ctx, "CREATE", "longshore", func(clients *auth.Clients) (auth.Client, error) {
+		c, _, err := clients.Add(ctx, auth.NewClient{ID: id, Secret: secret, Role: auth.Admin, Title: firstCredential}, "longshore")
+		return c, err
+	})
 	if err != nil && !fault.Is(err, fault.Conflict) { // it is there from the start before this one
 		return nil, err
 	}

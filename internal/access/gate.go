@@ -32,7 +32,7 @@ func (c *caller) mayWrite(_ context.Context, change *catalog.Change, at catalog.
 		return w.mayDelete()
 	}
 	switch {
-	case w.there:
+	case w.there && change.Exists != catalog.MustNotExist:
 		err = w.mayUpdate()
 	case change.Exists == catalog.MustExist:
 		if !w.sees && !c.may(p.Update) {

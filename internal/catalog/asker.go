@@ -74,6 +74,9 @@ func (p *asking) look() (err error) {
 		for i := range p.entity {
 			p.teams = teamsOf(r, &p.entity[i])
 		}
+		if p.model.hidden[userBlueprint] { // what it holds would be told by comparing
+			p.entity = nil
+		}
 	}
 	if p.Teams != nil {
 		more, err := p.Teams(p.ctx, p.view, p.User)
@@ -124,7 +127,7 @@ func (p *asking) ofTeams(property string) ([]Value, error) {
 		return textValues(p.teams), nil
 	}
 	var list []Entity
-	if p.model.rules[teamBlueprint] != nil && len(p.teams) > 0 {
+	if p.model.rules[teamBlueprint] != nil && !p.model.hidden[teamBlueprint] && len(p.teams) > 0 {
 		var err error
 		if list, _, err = p.view.Search(p.ctx, named(teamBlueprint, p.teams)); err != nil {
 			return nil, err

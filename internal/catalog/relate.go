@@ -88,6 +88,8 @@ func (b *batch) strict(rec *record, c *Change, d *draft) error {
 	for _, ref := range refs {
 		switch {
 		case found[ref.Target] || ref.Target == rec.key:
+		case b.hidden[ref.Target.Blueprint] && rec.there && slices.Contains(refsOf(rec.rules, rec.entity.Relations), ref):
+			// Whether it waits is not for this caller to find out.
 		case b.rules[ref.Target.Blueprint] == nil:
 			return missing("Blueprint", ref.Target.Blueprint)
 		case !c.CreateMissingRelated || IsSystem(ref.Target.Blueprint):

@@ -211,9 +211,9 @@ func (a *API) table() router {
 	t.add("GET /v1/longshore/records", a.getRecords, needRecords)
 	t.add("GET /v1/longshore/objects", a.getObjects, needRecords)
 	t.add("GET /v1/longshore/objects/{object}/lines/{line}", a.getRecord, needRecords)
-	t.add("GET /v1/longshore/syncs", a.getSyncs, needRead)
-	t.add("GET /v1/longshore/syncs/{sync}", a.getSync, needRead)
-	t.add("GET /v1/longshore/receipts/{sync}", a.getReceipt, needRead)
+	t.add("GET /v1/longshore/syncs", a.getSyncs, needRecords)
+	t.add("GET /v1/longshore/syncs/{sync}", a.getSync, needRecords)
+	t.add("GET /v1/longshore/receipts/{sync}", a.getReceipt, needRecords)
 	t.add("GET /v1/longshore/pending", a.getPending, needRead)
 	t.add("GET /v1/longshore/search", a.getWords, needRead)
 	return t

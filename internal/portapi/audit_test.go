@@ -121,7 +121,7 @@ func TestRefusedWritesAreTold(t *testing.T) {
 	h.call("POST", "/v1/blueprints/svc/entities/bulk", `{"entities":[{"identifier":"b1"},{"identifier":"b2","properties":{"none":1}}]}`).want(207, "")
 	h.call("GET", "/v1/blueprints/none", "").want(404, "not_found") // a read
 	got := h.audits("status=FAILURE&limit=1000")
-	want := []string{"F CREATE entity svc", "F CREATE entity svc", "F DELETE blueprint svc", "F CREATE entity b2"}
+	want := []string{"F CREATE entity pay", "F CREATE entity new", "F DELETE blueprint svc", "F CREATE entity b2"}
 	if !slices.Equal(told(got), want) {
 		t.Errorf("%q, want %q", told(got), want)
 	}

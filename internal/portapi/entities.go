@@ -62,6 +62,7 @@ func (a *API) postEntity(w http.ResponseWriter, r *request) error {
 		return err
 	}
 	change.ValidateOnly = r.flag("validation_only", false)
+	r.about = change.Identifier
 	return a.writeChange(w, r, change)
 }
 

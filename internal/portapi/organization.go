@@ -233,11 +233,13 @@ func toWireUser(u org.User) user {
 }
 
 // showsUsers refuses callers who may not see the entities that users are.
-func (a *API) showsUsers(r *request) error {
+func (a *API) showsUsers(r *request) error { return a.shows(r, org.UserBlueprint) }
+
+func (a *API) shows(r *request, blueprint string) error {
 	if a.Permissions == nil {
 		return nil
 	}
-	return a.Permissions.SeesBlueprint(r.Context(), org.UserBlueprint)
+	return a.Permissions.SeesBlueprint(r.Context(), blueprint)
 }
 
 func (a *API) getUsers(w http.ResponseWriter, r *request) error {

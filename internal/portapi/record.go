@@ -382,7 +382,11 @@ func (a *API) refused(r *request, route *route, err error) {
 		return
 	}
 	kind, _ := route.resource()
-	a.tellRefused(r, r.entry(kind, actions[route.method]), status, answer.Error, answer.Message)
+	entry := r.entry(kind, actions[route.method])
+	if entry.Identifier == "" {
+		entry.Identifier = plain(r.about)
+	}
+	a.tellRefused(r, entry, status, answer.Error, answer.Message)
 }
 
 // refusedEach does the same for the parts of an answer of which some were refused.

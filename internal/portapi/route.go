@@ -14,6 +14,7 @@ type request struct {
 	*http.Request
 	names map[string]string // the named segments, unescaped
 	who   auth.Principal
+	about string // what the body says that it is about, once that is known
 }
 
 type handler func(w http.ResponseWriter, r *request) error

@@ -66,7 +66,18 @@ func (r *request) only(m members) members {
 	return out
 }
 
+// showsTeams refuses callers who may not see the entities that teams and their users are.
+func (a *API) showsTeams(r *request) error {
+	if err := a.shows(r, "_team"); err != nil {
+		return err
+	}
+	return a.showsUsers(r)
+}
+
 func (a *API) getTeams(w http.ResponseWriter, r *request) error {
+	if err := a.showsTeams(r); err != nil {
+		return err
+	}
 	list, err := a.Teams.Teams(r.Context())
 	if err != nil {
 		return err
@@ -79,6 +90,9 @@ func (a *API) getTeams(w http.ResponseWriter, r *request) error {
 }
 
 func (a *API) getTeam(w http.ResponseWriter, r *request) error {
+	if err := a.showsTeams(r); err != nil {
+		return err
+	}
 	t, err := a.Teams.Team(r.Context(), r.names["team"])
 	if err != nil {
 		return err

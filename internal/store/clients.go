@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -18,6 +19,9 @@ type Clients struct{ documents *Documents }
 
 // Clients returns the credentials of this database.
 func (s *Store) Clients(now func() time.Time) *Clients { return &Clients{s.Documents(nil, now)} }
+
+// Within is the credentials as part of a transaction that the caller has begun.
+func (c *Clients) Within(tx *sql.Tx) *Clients { return &Clients{c.documents.Within(tx)} }
 
 func clientKey(id string) catalog.DocumentKey {
 	return catalog.DocumentKey{Kind: credentialKind, Identifier: id}

@@ -18,6 +18,7 @@ import (
 	"longshore/internal/access"
 	"longshore/internal/auth"
 	"longshore/internal/catalog"
+	"longshore/internal/changelog"
 	"longshore/internal/ingest"
 	"longshore/internal/lake"
 	"longshore/internal/org"
@@ -38,7 +39,8 @@ type house struct {
 	handler http.Handler
 	token   string
 	clock   *clock
-	work    func() // ingests what webhook calls have queued
+	work    func()                 // ingests what webhook calls have queued
+	tell    func(blueprint string) // tells the changelog destination of a blueprint what has changed
 }
 
 // clock stands still until it is moved.
@@ -108,6 +110,17 @@ func newHouse(t testing.TB, s *store.Store) *house {
 			}
 		}
 		queued = nil
+	}
+	h.tell = func(blueprint string) {
+		sender := &changelog.Sender{
+			Catalog: things, Documents: s.Documents(nil, c.now), Now: c.now, Client: changelog.NewClient(true), Local: true,
+			Render: func(e catalog.AuditEntry) ([]byte, error) { return portapi.Audit("org_1", e) },
+			Secret: func(context.Context) (string, error) { return clientSecret, nil },
+			Sleep:  func(context.Context, time.Duration) { c.move(time.Minute) }, // the turn ends when there is nothing to tell
+		}
+		if _, _, err := sender.Deliver(h.Context(), blueprint, c.now().Add(time.Minute)); err != nil {
+			h.Fatalf("tell what changed in %q: %v", blueprint, err)
+		}
 	}
 	h.signIn()
 	return h
