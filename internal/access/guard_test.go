@@ -13,7 +13,7 @@ import (
 // unguarded are the methods of the catalog that a caller may use whatever the permissions say: they tell nothing of
 // entities and change none, or the doors give them to admins alone.
 var unguarded = map[string]string{
-	"Apply": "ingest's, by no door", "Export": "the command's, by no door", "Record": "the doors' own", "SearchPlan": "by no door", "FindWordsAmong": "the Guard's own",
+	"Apply": "ingest's, by no door", "Export": "the command's, by no door", "Record": "the doors' own", "Retain": "the job's, by no door", "RetentionRuns": "policies and counts, for why", "SearchPlan": "by no door", "FindWordsAmong": "the Guard's own",
 	"Seen": "the Guard's own", "Gated": "the Guard's own", "SetPermissions": "the Guard's own", "FormerPermissions": "the Guard's own",
 	"Scorecard": "the model", "Scorecards": "the model", "CreateScorecard": "admins", "ReplaceScorecard": "admins", "PatchScorecard": "admins", "DeleteScorecard": "admins",
 	"Blueprints": "the model", "Blueprint": "the model", "CreateBlueprint": "admins", "ReplaceBlueprint": "admins", "PatchBlueprint": "admins",

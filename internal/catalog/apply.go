@@ -445,8 +445,13 @@ func (b *batch) clearOlder(rec *record, c *Change, s Stamp) (Result, error) {
 
 // flush writes what the batch has made so far.
 func (b *batch) flush() error {
-	var saved []Saved
-	var from []*record
+	dirty := 0
+	for _, rec := range b.order {
+		if rec.dirty != 0 {
+			dirty++
+		}
+	}
+	saved, from := make([]Saved, 0, dirty), make([]*record, 0, dirty)
 	for _, rec := range b.order {
 		if rec.dirty == 0 {
 			continue

@@ -38,6 +38,17 @@ func fill(t *testing.T, b *bench) {
 	must(t, err)
 	_, err = c.Write(ctx, catalog.Change{Blueprint: "item", Identifier: "i3", Op: catalog.OpDelete, Actor: "t"})
 	must(t, err)
+	_, err = c.CreateBlueprint(ctx, json.RawMessage(`{"identifier":"event","title":"Event","history":false,"includeInGlobalSearch":true,"schema":{"properties":{"a":{"type":"string"}}},
+		"relations":{"one":{"target":"item"}}}`), catalog.Writer{Actor: "t"})
+	must(t, err)
+	for i := range changes {
+		changes[i] = catalog.Change{
+			Blueprint: "event", Identifier: fmt.Sprintf("e%d", i), Actor: "t", Lenient: true, Title: []byte(`"Sign-in"`),
+			Relations: []catalog.Field{{Name: "one", Value: fmt.Appendf(nil, `"i%d"`, 2*i)}},
+		}
+	}
+	_, err = c.WriteAll(ctx, changes)
+	must(t, err)
 	conn, err := b.syncs.PutConnection(ctx, pipeline.Connection{Name: "c"})
 	must(t, err)
 	must(t, b.syncs.Recall(ctx, conn.ID, []Seen{{Stream: "users", SyncID: 41, Generation: 2}}))

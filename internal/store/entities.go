@@ -54,11 +54,11 @@ type saving struct {
 	healed  []catalog.Healed
 }
 
-func (s *saving) row(k catalog.Key, e *catalog.Entity) []any {
-	return []any{
+// row appends an entity's columns.
+func (s *saving) row(args []any, k catalog.Key, e *catalog.Entity) []any {
+	return append(args,
 		s.names.blueprints[k.Blueprint], k.Identifier, e.Title, e.Icon, nullable(e.Team), string(e.Properties), string(e.Relations),
-		millis(e.CreatedAt), e.CreatedBy, millis(e.UpdatedAt), e.UpdatedBy, e.Source,
-	}
+		millis(e.CreatedAt), e.CreatedBy, millis(e.UpdatedAt), e.UpdatedBy, e.Source)
 }
 
 const rowKinds kinds = "ittttttititt"
@@ -71,15 +71,21 @@ func (s *saving) insertNew(batch []catalog.Saved) error {
 		blueprint  int64
 		identifier string
 	}
-	var args []any
-	places := map[place]int{}
+	fresh := 0
+	for i := range batch {
+		if b := &batch[i]; b.State.ID == 0 && !b.Remove && b.Entity != nil {
+			fresh++
+		}
+	}
+	args := make([]any, 0, fresh*len(rowKinds))
+	places := make(map[place]int, fresh)
 	for i := range batch {
 		b := &batch[i]
 		if b.State.ID != 0 || b.Remove || b.Entity == nil {
 			continue
 		}
 		places[place{s.names.blueprints[b.Key.Blueprint], b.Key.Identifier}] = i
-		args = append(args, s.row(b.Key, b.Entity)...)
+		args = s.row(args, b.Key, b.Entity)
 		s.counts[s.names.blueprints[b.Key.Blueprint]]++
 		s.created = append(s.created, b.Key)
 		b.Entity.ID = -1 // inserted here: not for updateChanged
@@ -101,7 +107,7 @@ func (s *saving) updateChanged(batch []catalog.Saved) error {
 			continue
 		}
 		if b.Entity.ID != -1 {
-			args = append(append(args, b.State.ID), s.row(b.Key, b.Entity)...)
+			args = s.row(append(args, b.State.ID), b.Key, b.Entity)
 		}
 		b.Entity.ID = b.State.ID
 	}

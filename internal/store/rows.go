@@ -14,7 +14,7 @@ type kinds string
 // How many rows one statement writes: as tuples of placeholders, and as an array a column.
 const (
 	chunkRows  = 32
-	arrayRows  = 500
+	arrayRows  = 2000
 	arrayBytes = 4 << 20
 )
 
@@ -68,13 +68,16 @@ func (t *catalogTx) rows(query string, columns kinds, args []any) (string, []any
 	return strings.Replace(query, "VALUES %s", "SELECT * FROM unnest("+from.String()+")", 1), arrays, nil
 }
 
-func integers(args []any, column, width int) ([]*int64, error) {
-	out := make([]*int64, 0, len(args)/width)
+// integers gathers a column, as plain numbers where none is null: those the driver writes without looking at each one's type.
+func integers(args []any, column, width int) (any, error) {
+	out := make([]int64, 0, len(args)/width)
+	var some []*int64 // once there is a null
 	for i := column; i < len(args); i += width {
 		var n int64
 		switch v := args[i].(type) {
 		case nil:
-			out = append(out, nil)
+			some = pointers(some, out, cap(out))
+			some = append(some, nil)
 			continue
 		case int64:
 			n = v
@@ -83,24 +86,53 @@ func integers(args []any, column, width int) ([]*int64, error) {
 		default:
 			return nil, fmt.Errorf("column %d takes integers, not a %T", column, v)
 		}
-		out = append(out, &n)
+		if some != nil {
+			some = append(some, &n)
+		} else {
+			out = append(out, n)
+		}
+	}
+	if some != nil {
+		return some, nil
 	}
 	return out, nil
 }
 
-func texts(args []any, column, width int) ([]*string, error) {
-	out := make([]*string, 0, len(args)/width)
+// texts is integers of texts.
+func texts(args []any, column, width int) (any, error) {
+	out := make([]string, 0, len(args)/width)
+	var some []*string
 	for i := column; i < len(args); i += width {
 		switch v := args[i].(type) {
 		case nil:
-			out = append(out, nil)
+			some = pointers(some, out, cap(out))
+			some = append(some, nil)
 		case string:
-			out = append(out, &v)
+			if some != nil {
+				some = append(some, &v)
+			} else {
+				out = append(out, v)
+			}
 		default:
 			return nil, fmt.Errorf("column %d takes texts, not a %T", column, v)
 		}
 	}
+	if some != nil {
+		return some, nil
+	}
 	return out, nil
+}
+
+// pointers is the list of pointers to values, unless there is one already.
+func pointers[T any](already []*T, values []T, size int) []*T {
+	if already != nil {
+		return already
+	}
+	out := make([]*T, len(values), size)
+	for i := range values {
+		out[i] = &values[i]
+	}
+	return out
 }
 
 func blobs(args []any, column, width int) ([][]byte, error) {
