@@ -137,7 +137,7 @@ func drawWorld(t *rapid.T, b *bench, clock *atomic.Int64, number int) *world {
 		w.apply(w.drawEntity(t, rapid.SampledFrom(w.order).Draw(t, "of"), rapid.SampledFrom(entityNames).Draw(t, "again")))
 	}
 	if n := w.unkept(t); n != 0 {
-		t.Fatalf("%d rows of the indexes of properties are not what the entities hold", n)
+		t.Fatalf("%d rows of the indexes of properties are not what the entities hold:\n%s", n, w.differing(t))
 	}
 	w.clock.Add(1)
 	w.read(t)
@@ -166,18 +166,41 @@ func (w *world) index(t *rapid.T) {
 	}
 }
 
+// What the rows of indexes should be, and what they are.
+const (
+	rows = `SELECT index_id, kind, value, identifier, entity_id FROM entity_values UNION SELECT index_id, kind, value, identifier, entity_id FROM event_values`
+	kept = `SELECT index_id, kind, value, identifier, entity_id FROM property_values`
+)
+
 // unkept counts the rows of indexes that are not what entities say, or are missing.
 func (w *world) unkept(t *rapid.T) (n int) {
 	if storetest.OnPostgres() {
 		return 0
 	}
-	const rows, kept = `SELECT * FROM (SELECT index_id, kind, value, identifier, entity_id FROM entity_values UNION ALL SELECT index_id, kind, value, identifier, entity_id FROM event_values)`,
-		`SELECT index_id, kind, value, identifier, entity_id FROM property_values`
-	err := w.under.Writer().QueryRowContext(w.t.Context(), `SELECT (SELECT count(*) FROM (`+rows+` EXCEPT `+kept+`)) + (SELECT count(*) FROM (`+kept+` EXCEPT `+rows+`))`).Scan(&n)
+	err := w.under.Writer().QueryRowContext(w.t.Context(), `SELECT (SELECT count(*) FROM (SELECT * FROM (`+rows+`) EXCEPT `+kept+`)) + (SELECT count(*) FROM (`+kept+` EXCEPT SELECT * FROM (`+rows+`)))`).Scan(&n)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return n
+}
+
+// differing tells those rows.
+func (w *world) differing(t *rapid.T) (out string) {
+	list, err := w.under.Writer().QueryContext(w.t.Context(), `SELECT 'missing', * FROM (SELECT * FROM (`+rows+`) EXCEPT `+kept+`) UNION ALL SELECT 'stale', * FROM (`+kept+` EXCEPT SELECT * FROM (`+rows+`))`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer list.Close()
+	for list.Next() {
+		var what, identifier string
+		var index, kind, id int64
+		var value any
+		if err := list.Scan(&what, &index, &kind, &value, &identifier, &id); err != nil {
+			t.Fatal(err)
+		}
+		out += fmt.Sprintf("%s: index %d kind %d value %.40q (%v) of %s %d\n", what, index, kind, fmt.Sprint(value), value == nil, identifier, id)
+	}
+	return out
 }
 
 func (w *world) exec(t *rapid.T, statement string, args ...any) {

@@ -94,3 +94,22 @@ func TestWordsAreCutAlike(t *testing.T) {
 		t.Errorf("an entity has %d words, want 256", len(got))
 	}
 }
+
+// TestManyWordsThatBeginAlike has more of them than are looked for at once, and an entity that only the last of them finds.
+func TestManyWordsThatBeginAlike(t *testing.T) {
+	b := newBench(t, `{"identifier":"thing","title":"Thing","schema":{"properties":{"s":{"type":"string"}},"required":[]}}`)
+	var changes []catalog.Change
+	for i := range 300 {
+		changes = append(changes, catalog.Change{Blueprint: "thing", Identifier: fmt.Sprintf("w%04d", i), Lenient: true,
+			Properties: []catalog.Field{{Name: "s", Value: fmt.Appendf(nil, `"half%d x%d"`, i%2, i)}}})
+	}
+	changes = append(changes, catalog.Change{Blueprint: "thing", Identifier: "wzzz", Lenient: true, Properties: []catalog.Field{{Name: "s", Value: []byte(`"rare"`)}}})
+	b.apply(changes...)
+	b.index()
+	for text, want := range map[string]int{"w": 100, "rare w": 1, "rar w": 1, "half1 w": 100, "half1 x29": 6, "half w0299": 1, "half1 rare": 0} {
+		list, err := b.FindWords(t.Context(), text, 100)
+		if err != nil || len(list) != want {
+			t.Errorf("%q finds %d entities, want %d: %v", text, len(list), want, err)
+		}
+	}
+}

@@ -40,6 +40,11 @@ func fill(t *testing.T, s *store.Store, n int) (*catalog.Catalog, *store.Catalog
 	if err != nil {
 		t.Fatal(err)
 	}
+	if strings.Contains(t.Name(), "/postgres") {
+		if _, err := s.Writer().ExecContext(t.Context(), `ANALYZE entities; ANALYZE relations`); err != nil {
+			t.Fatal(err)
+		}
+	}
 	return c, below
 }
 
@@ -114,11 +119,6 @@ func scans(plan string) bool {
 // explain returns how the database would run a search.
 func explain(t *testing.T, s *store.Store, c *catalog.Catalog, req catalog.SearchRequest) string {
 	t.Helper()
-	if strings.Contains(t.Name(), "/postgres") {
-		if _, err := s.Writer().ExecContext(t.Context(), `ANALYZE entities; ANALYZE relations`); err != nil {
-			t.Fatal(err)
-		}
-	}
 	plan, err := store.Explained(t.Context(), s, c, req)
 	if err != nil {
 		t.Fatal(err)

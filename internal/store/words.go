@@ -70,9 +70,13 @@ func (t *catalogTx) wordsFound(ctx context.Context, words []string, limit int) (
 	return t.wordsLike(ctx, words, ends, 0, limit)
 }
 
-// enoughWords is how many of the words that begin alike are looked for, first in the order of the alphabet, where they find
-// enough: SQLite would gather all entities of all of them before it gives the first. It is as many as a search hands out.
-const enoughWords = 100
+const (
+	// maxEnds is how many of the words that begin alike are looked for, first in the order of the alphabet, where they find
+	// enough: SQLite would gather all entities of all of them before it gives the first.
+	maxEnds = 250
+	// enoughFound is as many entities as a search hands out.
+	enoughFound = 100
+)
 
 // wordsLike looks for words: those from the one at first on are beginnings.
 func (t *catalogTx) wordsLike(ctx context.Context, words []string, ends [][]string, first, limit int) ([]int64, error) {
@@ -86,7 +90,7 @@ func (t *catalogTx) wordsLike(ctx context.Context, words []string, ends [][]stri
 		if !ok {
 			continue
 		}
-		err := t.each(ctx, t.sql.wordsFrom, []any{words[i], end, enoughWords + 1}, func(r *sql.Rows) error {
+		err := t.each(ctx, t.sql.wordsFrom, []any{words[i], end, maxEnds + 1}, func(r *sql.Rows) error {
 			var w string
 			err := r.Scan(&w)
 			ends[i] = append(ends[i], w)
@@ -98,16 +102,16 @@ func (t *catalogTx) wordsLike(ctx context.Context, words []string, ends [][]stri
 		if len(ends[i]) == 0 {
 			return nil, nil
 		}
-		if len(ends[i]) > enoughWords {
-			ends[i], all = ends[i][:enoughWords], false
+		if len(ends[i]) > maxEnds {
+			ends[i], all = ends[i][:maxEnds], false
 		}
 	}
 	found, err := t.ids(ctx, t.sql.wordsLike("$1")+` LIMIT $2`, []any{t.sql.wordsQuery(words, ends), limit})
-	if err != nil || all || len(found) >= enoughWords {
+	if err != nil || all || len(found) >= enoughFound {
 		return found, err
 	}
 	for i := first; i < len(words); i++ {
-		if len(ends[i]) == enoughWords {
+		if len(ends[i]) == maxEnds {
 			ends[i] = nil
 		}
 	}
