@@ -224,33 +224,16 @@ func (n *node) read(name string) []byte {
 }
 
 func (n *node) meta(name string) []byte {
-	text := func(s string) []byte {
-		if s == "" {
-			return nil
-		}
-		return appendText(nil, s)
-	}
 	switch name {
-	case "$identifier":
-		return text(n.Identifier)
-	case "$title":
-		return text(n.title())
-	case "$icon":
-		return text(n.Icon)
 	case "$team":
 		return n.Team
-	case "$blueprint":
-		return text(n.Blueprint)
 	case "$createdAt":
-		return text(n.CreatedAt.UTC().Format(stampFormat))
+		return appendText(nil, n.CreatedAt.UTC().Format(stampFormat))
 	case "$updatedAt":
-		return text(n.UpdatedAt.UTC().Format(stampFormat))
-	case "$createdBy":
-		return text(n.CreatedBy)
-	case "$updatedBy":
-		return text(n.UpdatedBy)
-	case "$datasource":
-		return text(n.Source)
+		return appendText(nil, n.UpdatedAt.UTC().Format(stampFormat))
+	}
+	if text, _ := n.metaText(name); text != "" {
+		return appendText(nil, text)
 	}
 	return nil
 }

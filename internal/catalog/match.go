@@ -123,21 +123,10 @@ func (m *matcher) subject(s Subject, e *Entity) subjectValue {
 	case ScorecardValue:
 		return scorecardValue(e.Scorecards, s)
 	}
+	if text, ok := e.metaText(s.Name); ok {
+		return textSubject(text)
+	}
 	switch s.Name {
-	case "$identifier":
-		return textSubject(e.Identifier)
-	case "$title":
-		return textSubject(titleOf(e))
-	case "$blueprint":
-		return textSubject(e.Blueprint)
-	case "$icon":
-		return textSubject(e.Icon)
-	case "$createdBy":
-		return textSubject(e.CreatedBy)
-	case "$updatedBy":
-		return textSubject(e.UpdatedBy)
-	case "$datasource":
-		return textSubject(e.Source)
 	case "$createdAt":
 		return subjectValue{instant: true, at: e.CreatedAt.UnixMilli()}
 	case "$updatedAt":
@@ -148,6 +137,27 @@ func (m *matcher) subject(s Subject, e *Entity) subjectValue {
 		}
 	}
 	return subjectValue{}
+}
+
+// metaText is the meta-property of that name, "" for none; ok tells those that are texts.
+func (e *Entity) metaText(name string) (text string, ok bool) {
+	switch name {
+	case "$identifier":
+		return e.Identifier, true
+	case "$title":
+		return titleOf(e), true
+	case "$blueprint":
+		return e.Blueprint, true
+	case "$icon":
+		return e.Icon, true
+	case "$createdBy":
+		return e.CreatedBy, true
+	case "$updatedBy":
+		return e.UpdatedBy, true
+	case "$datasource":
+		return e.Source, true
+	}
+	return "", false
 }
 
 func titleOf(e *Entity) string {

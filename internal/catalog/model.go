@@ -43,13 +43,22 @@ func (c *Catalog) Blueprint(ctx context.Context, id string) (b Blueprint, err er
 			return err
 		}
 		if m.rules[id] == nil {
-			return missing("Blueprint", id)
+			return m.missing(id)
 		}
 		b = m.rules[id].Blueprint
 		b.Warnings = m.warnings(id)
 		return nil
 	})
 	return b, err
+}
+
+// missing is the fault of a blueprint that is not there, with the one that may be meant.
+func (m *model) missing(id string) error {
+	err := missing("Blueprint", id)
+	if near := fault.Misspelt(id, m.order); near != "" {
+		err = err.WithHint("is %q meant? GET /v1/blueprints lists all", near)
+	}
+	return err
 }
 
 // CreateBlueprint adds a blueprint. Errors: fault.Conflict "identifier_taken" when it exists, fault.NotFound when a
@@ -77,7 +86,7 @@ func (c *Catalog) ReplaceBlueprint(ctx context.Context, id string, doc json.RawM
 	return c.writeBlueprint(ctx, w, func(m *model) (*rules, json.RawMessage, error) {
 		old := m.rules[id]
 		if old == nil {
-			return nil, nil, missing("Blueprint", id)
+			return nil, nil, m.missing(id)
 		}
 		list, err := ordered(doc)
 		if err != nil {
@@ -102,7 +111,7 @@ func (c *Catalog) PatchBlueprint(ctx context.Context, id string, doc json.RawMes
 	return c.writeBlueprint(ctx, w, func(m *model) (*rules, json.RawMessage, error) {
 		old := m.rules[id]
 		if old == nil {
-			return nil, nil, missing("Blueprint", id)
+			return nil, nil, m.missing(id)
 		}
 		base, err := ordered(old.Doc)
 		if err != nil {
@@ -358,7 +367,7 @@ func reparse(b Blueprint) (Blueprint, error) {
 }
 
 // hasDependents is Port's refusal to delete what others need.
-func hasDependents(format string, args ...any) error {
+func hasDependents(format string, args ...any) *fault.Error {
 	return fault.Errorf(fault.Conflict, format, args...).WithCode("has_dependents", nil)
 }
 
@@ -371,7 +380,7 @@ func (c *Catalog) DeleteBlueprint(ctx context.Context, id string, w Writer) erro
 			return err
 		}
 		if m.rules[id] == nil {
-			return missing("Blueprint", id)
+			return m.missing(id)
 		}
 		if err := refuseDrop(m, id); err != nil {
 			return err
@@ -381,7 +390,8 @@ func (c *Catalog) DeleteBlueprint(ctx context.Context, id string, w Writer) erro
 			return err
 		}
 		if counts[id] > 0 {
-			return hasDependents("blueprint %q has dependents: %d entities", id, counts[id])
+			return hasDependents("blueprint %q has dependents: its entities (%d)", id, counts[id]).
+				WithHint("delete its entities first, or both at once: DELETE all-entities?delete_blueprint=true")
 		}
 		return c.dropBlueprint(ctx, tx, m, id, w)
 	})
@@ -395,7 +405,8 @@ func refuseDrop(m *model, id string) error {
 	for _, other := range m.order {
 		for _, r := range m.rules[other].Relations {
 			if r.Target == id && other != id {
-				return hasDependents("blueprint %q has dependents: relation %q of %q points at it", id, r.Name, other)
+				return hasDependents("blueprint %q has dependents: relation %q of %q points at it", id, r.Name, other).
+					WithHint("take relation %q out of blueprint %q first, or delete %q", r.Name, other, other)
 			}
 		}
 	}
@@ -432,12 +443,13 @@ func (c *Catalog) DeleteAllEntities(ctx context.Context, id string, deleteBluepr
 			return err
 		}
 		if m.rules[id] == nil {
-			return missing("Blueprint", id)
+			return m.missing(id)
 		}
 		for _, other := range m.order {
 			for _, r := range m.rules[other].Relations {
 				if r.Target == id && r.Required && other != id {
-					return hasDependents("blueprint %q has dependents: %q needs its entities by relation %q", id, other, r.Name)
+					return hasDependents("blueprint %q has dependents: %q needs its entities by relation %q", id, other, r.Name).
+						WithHint("make relation %q of blueprint %q optional first, or delete the entities of %q", r.Name, other, other)
 				}
 			}
 		}

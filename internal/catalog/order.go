@@ -81,30 +81,13 @@ func (k *SortKey) UnmarshalJSON(text []byte) error {
 
 // KeyOf returns the entity's key under a sort field, as the store orders it.
 func KeyOf(e Entity, field string) SortKey {
-	text := func(s string) SortKey {
-		if s == "" {
+	if text, ok := e.metaText(field); ok {
+		if text == "" {
 			return SortKey{Rank: 2}
 		}
-		return SortKey{Rank: 1, Text: s}
+		return SortKey{Rank: 1, Text: text}
 	}
 	switch field {
-	case "$identifier":
-		return text(e.Identifier)
-	case "$title":
-		if e.Title == "" {
-			return text(e.Identifier)
-		}
-		return text(e.Title)
-	case "$blueprint":
-		return text(e.Blueprint)
-	case "$icon":
-		return text(e.Icon)
-	case "$createdBy":
-		return text(e.CreatedBy)
-	case "$updatedBy":
-		return text(e.UpdatedBy)
-	case "$datasource":
-		return text(e.Source)
 	case "$createdAt":
 		return SortKey{Number: float64(e.CreatedAt.UnixMilli())}
 	case "$updatedAt":

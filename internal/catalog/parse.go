@@ -3,9 +3,14 @@ package catalog
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"longshore/internal/fault"
 )
 
 // ParseQuery reads a search query in Port's grammar. Nil, null and {} match everything. now is what presets count from.
@@ -81,7 +86,11 @@ func (p *queryParser) node(raw json.RawMessage, depth int) (Rule, error) {
 		return r, invalidRequest("query: combinator %s, want and, or", excerpt(w.Combinator))
 	}
 	if w.Rules == nil && len(bytes.TrimSpace(raw)) > 2 && w.Combinator == nil {
-		return r, invalidRequest("query: a rule needs an operator, or a combinator and rules: %s", excerpt(raw))
+		err := invalidRequest("query: a rule needs an operator, or a combinator and rules: %s", excerpt(raw))
+		if members, _ := ordered(raw); depth == 0 && slices.ContainsFunc(members, func(m orderedMember) bool { return m.Name == "query" }) {
+			err = err.WithHint("the query itself is wanted here, not as the member query")
+		}
+		return r, err
 	}
 	for _, sub := range w.Rules {
 		node, err := p.node(sub, depth+1)
@@ -105,6 +114,15 @@ var operators = map[string]struct {
 	"isEmpty": {OpEmpty, false}, "isNotEmpty": {OpEmpty, true}, "isExpired": {OpExpired, false}, "isNotExpired": {OpExpired, true},
 }
 
+func unknownOperator(name string) error {
+	names := append(slices.Sorted(maps.Keys(operators)), "relatedTo", "matchAny")
+	meant := ""
+	if near := fault.Misspelt(name, names); near != "" && len(name) > 2 { // shorter ones are like all signs
+		meant = fmt.Sprintf("; is %q meant?", near)
+	}
+	return invalidRequest("query: unknown operator %q%s", name, meant).WithHint("the operators are %s", strings.Join(names, ", "))
+}
+
 var metaProperties = map[string]bool{
 	"$identifier": true, "$title": true, "$team": true, "$icon": true, "$blueprint": true, "$createdAt": true,
 	"$createdBy": true, "$updatedAt": true, "$updatedBy": true, "$datasource": true,
@@ -119,7 +137,7 @@ func (p *queryParser) condition(w wireRule, raw json.RawMessage) (Rule, error) {
 	}
 	known, ok := operators[w.Operator]
 	if !ok {
-		return Rule{}, invalidRequest("query: unknown operator %q", w.Operator)
+		return Rule{}, unknownOperator(w.Operator)
 	}
 	r := Rule{Operator: known.op, Negate: known.negate}
 	switch {
@@ -140,7 +158,7 @@ func (p *queryParser) condition(w wireRule, raw json.RawMessage) (Rule, error) {
 		case name == "":
 			return r, invalidRequest("query: want a property name in %s", excerpt(raw))
 		case name[0] == '$' && !metaProperties[name]:
-			return r, invalidRequest("query: unknown meta-property %q", name)
+			return r, invalidRequest("query: unknown meta-property %q", name).WithHint("the meta-properties are %s", strings.Join(slices.Sorted(maps.Keys(metaProperties)), ", "))
 		case name[0] == '$':
 			r.Subject = Subject{Kind: MetaProperty, Name: name}
 		default:
@@ -523,7 +541,7 @@ func (p *queryParser) between(r Rule, value []byte) (Rule, error) {
 	if w.Preset != "" {
 		from, to, ok := presetRange(w.Preset, p.present())
 		if !ok {
-			return r, invalidRequest("query: unknown preset %q", w.Preset)
+			return r, invalidRequest("query: unknown preset %q: want today, yesterday, tomorrow, or last or next with Day, Week, 2Weeks, Month, 3Months, 6Months, 12Months, 2Years or 3Years", w.Preset)
 		}
 		r.From, r.To = from.UnixMilli(), to.UnixMilli()
 		return r, nil
@@ -534,7 +552,7 @@ func (p *queryParser) between(r Rule, value []byte) (Rule, error) {
 	}{{w.From, &r.From}, {w.To, &r.To}} {
 		t, ok := Instant(m.text)
 		if !ok {
-			return r, invalidRequest("query: %q is no date-time", m.text)
+			return r, invalidRequest("query: want a date-time such as 2026-01-31T00:00:00Z, got %q", m.text)
 		}
 		*m.into = t
 	}

@@ -207,6 +207,20 @@ func TestSQLIsNotMadeOfInput(t *testing.T) {
 		}
 		_, err = c.CountMatches(t.Context(), req)
 		count(err)
+		if i%4 > 0 { // what follows is less of text's making
+			continue
+		}
+		_, err = c.History(t.Context(), catalog.HistoryFilter{
+			Kind: text, Action: text, Blueprint: text, Identifier: text, Kinds: []string{text}, ExceptBlueprints: []string{text}, Status: text,
+			Sources: []catalog.SourceMatch{{Prefix: text, Part: text, Not: rng.IntN(2) == 0}}, Actors: []string{text}, ExceptActors: []string{text}, RunID: text, PresentEntities: rng.IntN(2) == 0,
+		})
+		count(err)
+		_, err = c.FindWords(t.Context(), text, 3)
+		count(err)
+		_, err = c.Referrers(t.Context(), catalog.Key{Blueprint: text, Identifier: text})
+		count(err)
+		_, err = c.Aggregate(t.Context(), encoded(t, map[string]any{"func": "sum", "property": text, "query": map[string]any{"combinator": "and", "rules": []any{randomRule(rng, properties, 2)}}}))
+		count(err)
 	}
 	if refused*4 > run*3 {
 		t.Errorf("%d of %d calls were refused: too few come to the database", refused, run)
