@@ -281,6 +281,9 @@ func (q *query) condition(r catalog.Rule) string {
 	case catalog.OpNever:
 		return "1 = 0"
 	case catalog.OpReached:
+		if q.sql.indexProperty != nil { // once found they are looked up one by one, however many PostgreSQL takes them for
+			return "e.id = ANY (ARRAY(" + q.reach(r.Reach) + "))"
+		}
 		return "e.id IN (" + q.reach(r.Reach) + ")"
 	case catalog.OpRelatedTo, catalog.OpMatchAny:
 		panic("store: a rule that must be lowered first")
