@@ -178,6 +178,12 @@ func (t *catalogTx) compileWith(ctx context.Context, f catalog.Find, narrow bool
 	if err != nil {
 		return nil, err
 	}
+	if before := t.sql.beforeSearch; before != "" && !t.searches {
+		if _, err := t.exec(ctx, before); err != nil {
+			return nil, err
+		}
+		t.searches = true
+	}
 	q := &query{sql: t.sql, names: n}
 	if f.Blueprint != "" {
 		id, err := t.blueprintID(ctx, f.Blueprint)
