@@ -29,8 +29,12 @@ func teamBench(t testing.TB) *bench {
 		b.write(c)
 	}
 	for _, e := range [][3]string{
-		{"service", "s1", `{"area":"a1"}`}, {"service", "s2", `{"area":"a2"}`}, {"service", "s3", `{}`},
-		{"part", "p1", `{"service":"s1","uses":["s2","s1"]}`}, {"part", "p2", `{"service":"s2"}`}, {"part", "p3", `{"service":"s3"}`},
+		{"service", "s1", `{"area":"a1"}`},
+		{"service", "s2", `{"area":"a2"}`},
+		{"service", "s3", `{}`},
+		{"part", "p1", `{"service":"s1","uses":["s2","s1"]}`},
+		{"part", "p2", `{"service":"s2"}`},
+		{"part", "p3", `{"service":"s3"}`},
 		{"desk", "d", `{"services":["s1","s2","s3"]}`},
 	} {
 		b.write(relate(t, e[0], e[1], `{}`, e[2]))

@@ -200,6 +200,9 @@ func (w *world) differing(t *rapid.T) (out string) {
 		}
 		out += fmt.Sprintf("%s: index %d kind %d value %.40q (%v) of %s %d\n", what, index, kind, fmt.Sprint(value), value == nil, identifier, id)
 	}
+	if err := list.Err(); err != nil {
+		t.Fatal(err)
+	}
 	return out
 }
 

@@ -40,7 +40,8 @@ func TestEventsCost(t *testing.T) {
 				Blueprint: "event", Identifier: fmt.Sprintf("%08x-%d", n*2654435761%(1<<32), n), Lenient: true, Lane: "webhook/okta/1",
 				Version: catalog.Version{ExtractedAt: 1, ObjectKey: "logs", Line: int64(n + 1)}, Source: "webhook/okta",
 				Properties: []catalog.Field{
-					{Name: "at", Value: []byte(`"2024-01-02T03:04:05.000Z"`)}, {Name: "kind", Value: fmt.Appendf(nil, `"user.session.%d"`, n%40)},
+					{Name: "at", Value: []byte(`"2024-01-02T03:04:05.000Z"`)},
+					{Name: "kind", Value: fmt.Appendf(nil, `"user.session.%d"`, n%40)},
 					{Name: "client", Value: []byte(`{"ipAddress":"203.0.113.7","device":"Computer","userAgent":{"browser":"CHROME","os":"Linux","rawUserAgent":"Mozilla/5.0"}}`)},
 				},
 				Relations: []catalog.Field{{Name: "actor", Value: fmt.Appendf(nil, `"00u%08d"`, n%people)}},

@@ -100,8 +100,10 @@ func TestManyWordsThatBeginAlike(t *testing.T) {
 	b := newBench(t, `{"identifier":"thing","title":"Thing","schema":{"properties":{"s":{"type":"string"}},"required":[]}}`)
 	var changes []catalog.Change
 	for i := range 300 {
-		changes = append(changes, catalog.Change{Blueprint: "thing", Identifier: fmt.Sprintf("w%04d", i), Lenient: true,
-			Properties: []catalog.Field{{Name: "s", Value: fmt.Appendf(nil, `"half%d x%d"`, i%2, i)}}})
+		changes = append(changes, catalog.Change{
+			Blueprint: "thing", Identifier: fmt.Sprintf("w%04d", i), Lenient: true,
+			Properties: []catalog.Field{{Name: "s", Value: fmt.Appendf(nil, `"half%d x%d"`, i%2, i)}},
+		})
 	}
 	changes = append(changes, catalog.Change{Blueprint: "thing", Identifier: "wzzz", Lenient: true, Properties: []catalog.Field{{Name: "s", Value: []byte(`"rare"`)}}})
 	b.apply(changes...)

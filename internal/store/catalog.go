@@ -60,6 +60,7 @@ type catalogTx struct {
 	sql        *dialect
 	statements map[string]*sql.Stmt // prepared; the transaction's end closes them
 	known      *names               // as of this transaction, nil when not read
+	searches   bool                 // beforeSearch was said
 }
 
 // names maps interned names to their ids and back, as of one token.

@@ -44,6 +44,8 @@ type dialect struct {
 	indexProperty func(d *dialect, u use) []string
 	indexesLike   string
 
+	beforeSearch string // statement, once in a transaction that searches; "" for none
+
 	// placeholders rewrites $1, $2, … and their arguments into what the database takes fastest.
 	placeholders func(query string, args []any) (string, []any)
 }

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"math"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -287,7 +286,7 @@ func (q *query) valuesOf(list []catalog.Value, of int) (out []values) {
 // characters alone; and none is told for texts that databases cut or read in ways of their own.
 func prefixEnd(prefix string) (string, bool) {
 	last, size := utf8.DecodeLastRuneInString(prefix)
-	if size == 0 || !utf8.ValidString(prefix) || strings.Contains(prefix, "\x00") || last == utf8.MaxRune || last == 0xD7FF || last > math.MaxInt32 {
+	if size == 0 || !utf8.ValidString(prefix) || strings.Contains(prefix, "\x00") || last == utf8.MaxRune || last == 0xD7FF {
 		return "", false
 	}
 	return prefix[:len(prefix)-size] + string(last+1), true

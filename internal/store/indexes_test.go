@@ -28,8 +28,12 @@ func fill(t *testing.T, s *store.Store, n int) (*catalog.Catalog, *store.Catalog
 	for i := range n {
 		changes = append(changes, catalog.Change{
 			Blueprint: "server", Identifier: fmt.Sprintf("s%05d", i), Lenient: true,
-			Properties: []catalog.Field{{Name: "status", Value: fmt.Appendf(nil, `"v%d"`, i%500)}, {Name: `a\b=`, Value: fmt.Appendf(nil, `["v%d"]`, i%500)},
-				{Name: "n", Value: fmt.Appendf(nil, "%d", i)}, {Name: "at", Value: fmt.Appendf(nil, `"2024-01-02T%02d:%02d:%02dZ"`, i/3600, i/60%60, i%60)}},
+			Properties: []catalog.Field{
+				{Name: "status", Value: fmt.Appendf(nil, `"v%d"`, i%500)},
+				{Name: `a\b=`, Value: fmt.Appendf(nil, `["v%d"]`, i%500)},
+				{Name: "n", Value: fmt.Appendf(nil, "%d", i)},
+				{Name: "at", Value: fmt.Appendf(nil, `"2024-01-02T%02d:%02d:%02dZ"`, i/3600, i/60%60, i%60)},
+			},
 			Relations: []catalog.Field{{Name: "parent", Value: fmt.Appendf(nil, `"s%05d"`, i/10)}, {Name: "in", Value: []byte(`["s00000"]`)}},
 		})
 	}

@@ -149,6 +149,10 @@ func (q *query) hop(found string, hop catalog.Hop) string {
 	once := func(from, more string) []string {
 		var terms []string
 		for _, in := range q.hopPlaces(hop) {
+			if q.sql.indexProperty != nil {
+				terms = append(terms, onceByIndex(from, more, in, hop.Against, along))
+				continue
+			}
 			if hop.Against {
 				terms = append(terms, "SELECT r.entity_id AS id"+more+" FROM "+from+" w CROSS JOIN "+in.entities+" s CROSS JOIN "+in.relations+" r WHERE s.id = w.id"+
 					" AND r.target_blueprint_id = s.blueprint_id AND r.target_identifier = s.identifier"+along)
@@ -183,6 +187,18 @@ func (q *query) hop(found string, hop catalog.Hop) string {
 		further[i] += " AND w.hops < " + strconv.Itoa(hop.Max)
 	}
 	return "WITH RECURSIVE " + start + "walk(id, hops) AS (" + strings.Join(append(once(begun, ", 1"), further...), union) + ") SELECT id FROM walk"
+}
+
+// onceByIndex walks one hop on PostgreSQL. It cannot know how many a walk meets, takes it for much of the table, and would read
+// that whole: what stands in LATERAL with an OFFSET is looked up one by one.
+func onceByIndex(from, more string, in site, against bool, along string) string {
+	if against {
+		return "SELECT r.id" + more + " FROM " + from + " w CROSS JOIN LATERAL (SELECT s.blueprint_id, s.identifier FROM " + in.entities + " s WHERE s.id = w.id OFFSET 0) s" +
+			" CROSS JOIN LATERAL (SELECT r.entity_id AS id FROM " + in.relations + " r WHERE r.target_blueprint_id = s.blueprint_id AND r.target_identifier = s.identifier" + along +
+			" OFFSET 0) r WHERE 1 = 1"
+	}
+	return "SELECT t.id" + more + " FROM " + from + " w CROSS JOIN LATERAL (SELECT r.target_blueprint_id, r.target_identifier FROM " + in.relations + " r WHERE r.entity_id = w.id" + along +
+		" OFFSET 0) r CROSS JOIN LATERAL (SELECT t.id FROM " + in.entities + " t WHERE t.blueprint_id = r.target_blueprint_id AND t.identifier = r.target_identifier OFFSET 0) t WHERE 1 = 1"
 }
 
 // hopPlaces are the tables that a hop goes through: of relations, and of the entities that these name. SQLite reads views

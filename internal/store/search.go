@@ -178,6 +178,12 @@ func (t *catalogTx) compileWith(ctx context.Context, f catalog.Find, narrow bool
 	if err != nil {
 		return nil, err
 	}
+	if before := t.sql.beforeSearch; before != "" && !t.searches {
+		if _, err := t.exec(ctx, before); err != nil {
+			return nil, err
+		}
+		t.searches = true
+	}
 	q := &query{sql: t.sql, names: n}
 	if f.Blueprint != "" {
 		id, err := t.blueprintID(ctx, f.Blueprint)
@@ -281,6 +287,9 @@ func (q *query) condition(r catalog.Rule) string {
 	case catalog.OpNever:
 		return "1 = 0"
 	case catalog.OpReached:
+		if q.sql.indexProperty != nil { // once found they are looked up one by one, however many PostgreSQL takes them for
+			return "e.id = ANY (ARRAY(" + q.reach(r.Reach) + "))"
+		}
 		return "e.id IN (" + q.reach(r.Reach) + ")"
 	case catalog.OpRelatedTo, catalog.OpMatchAny:
 		panic("store: a rule that must be lowered first")

@@ -91,8 +91,10 @@ func costChange(n int, generation int64) catalog.Change {
 	c := catalog.Change{
 		Blueprint: "item", Identifier: fmt.Sprintf("00u%017d", n), Title: fmt.Appendf(nil, `"Item %d"`, n), Lenient: true, Lane: "webhook/w/0",
 		Properties: []catalog.Field{
-			{Name: "a", Value: []byte(`"` + costText + `"`)}, {Name: "n", Value: fmt.Append(nil, n)},
-			{Name: "at", Value: []byte(`"2024-01-02T03:04:05.000Z"`)}, {Name: "status", Value: []byte(`"ACTIVE"`)},
+			{Name: "a", Value: []byte(`"` + costText + `"`)},
+			{Name: "n", Value: fmt.Append(nil, n)},
+			{Name: "at", Value: []byte(`"2024-01-02T03:04:05.000Z"`)},
+			{Name: "status", Value: []byte(`"ACTIVE"`)},
 		},
 		Version: catalog.Version{Generation: generation, ExtractedAt: 1e12 + generation, ObjectKey: fmt.Sprintf("okta/items/%d.jsonl.gz", generation), Line: int64(n + 1)},
 		Origin:  catalog.Origin{ObjectID: generation, Line: int64(n + 1), Stream: "items"}, Actor: "webhook/w", Source: "webhook/w",
