@@ -143,6 +143,9 @@ func (a *app) greet(ctx context.Context, say *sayer, pack packs.Pack) error {
 		}
 	}
 	say.f("Data: %s   pack: %s\n", a.cfg.data, pack.Name)
+	if a.cfg.database != "" {
+		say.f("Catalog: %s\n", a.store.Name())
+	}
 	if a.s3url != "" {
 		say.f("Lake: bucket %s at %s\n", a.bucket.Name(), a.s3url)
 	} else {
@@ -156,7 +159,7 @@ func (a *app) greet(ctx context.Context, say *sayer, pack packs.Pack) error {
 	if err != nil || told != "" {
 		return err
 	}
-	say.f("\nCredentials, made now, shown once and kept sealed in the data folder (show them again: longshore check --credentials):\n")
+	say.f("\nCredentials, made now, shown once and kept sealed by the key in the data folder (show them again: longshore check --credentials):\n")
 	if a.s3url != "" {
 		say.f("  S3   access key %s   secret key %s\n", a.s3keys.access, a.s3keys.secret)
 	}

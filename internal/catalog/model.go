@@ -341,7 +341,7 @@ func reparse(b Blueprint) (Blueprint, error) {
 }
 
 // hasDependents is Port's refusal to delete what others need.
-func hasDependents(format string, args ...any) error {
+func hasDependents(format string, args ...any) *fault.Error {
 	return fault.Errorf(fault.Conflict, format, args...).WithCode("has_dependents", nil)
 }
 
@@ -364,7 +364,8 @@ func (c *Catalog) DeleteBlueprint(ctx context.Context, id string, w Writer) erro
 			return err
 		}
 		if counts[id] > 0 {
-			return hasDependents("blueprint %q has dependents: %d entities", id, counts[id])
+			return hasDependents("blueprint %q has dependents: its entities (%d)", id, counts[id]).
+				WithHint("delete its entities first, or both at once: DELETE all-entities?delete_blueprint=true")
 		}
 		return c.dropBlueprint(ctx, tx, m, id, w)
 	})
@@ -378,7 +379,8 @@ func refuseDrop(m *model, id string) error {
 	for _, other := range m.order {
 		for _, r := range m.rules[other].Relations {
 			if r.Target == id && other != id {
-				return hasDependents("blueprint %q has dependents: relation %q of %q points at it", id, r.Name, other)
+				return hasDependents("blueprint %q has dependents: relation %q of %q points at it", id, r.Name, other).
+					WithHint("take relation %q out of blueprint %q first, or delete %q", r.Name, other, other)
 			}
 		}
 	}
@@ -417,7 +419,8 @@ func (c *Catalog) DeleteAllEntities(ctx context.Context, id string, deleteBluepr
 		for _, other := range m.order {
 			for _, r := range m.rules[other].Relations {
 				if r.Target == id && r.Required && other != id {
-					return hasDependents("blueprint %q has dependents: %q needs its entities by relation %q", id, other, r.Name)
+					return hasDependents("blueprint %q has dependents: %q needs its entities by relation %q", id, other, r.Name).
+						WithHint("make relation %q of blueprint %q optional first, or delete the entities of %q", r.Name, other, other)
 				}
 			}
 		}

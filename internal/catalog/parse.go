@@ -3,9 +3,14 @@ package catalog
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"longshore/internal/fault"
 )
 
 // ParseQuery reads a search query in Port's grammar. Nil, null and {} match everything. now is what presets count from.
@@ -95,6 +100,15 @@ var operators = map[string]struct {
 	"isEmpty": {OpEmpty, false}, "isNotEmpty": {OpEmpty, true}, "isExpired": {OpExpired, false}, "isNotExpired": {OpExpired, true},
 }
 
+func unknownOperator(name string) error {
+	names := append(slices.Sorted(maps.Keys(operators)), "relatedTo", "matchAny")
+	meant := ""
+	if near := fault.Nearest(name, names); near != "" {
+		meant = fmt.Sprintf("; is %q meant?", near)
+	}
+	return invalidRequest("query: unknown operator %q%s", name, meant).WithHint("the operators are %s", strings.Join(names, ", "))
+}
+
 var metaProperties = map[string]bool{
 	"$identifier": true, "$title": true, "$team": true, "$icon": true, "$blueprint": true, "$createdAt": true,
 	"$createdBy": true, "$updatedAt": true, "$updatedBy": true, "$datasource": true,
@@ -109,7 +123,7 @@ func (p *queryParser) condition(w wireRule, raw json.RawMessage) (Rule, error) {
 	}
 	known, ok := operators[w.Operator]
 	if !ok {
-		return Rule{}, invalidRequest("query: unknown operator %q", w.Operator)
+		return Rule{}, unknownOperator(w.Operator)
 	}
 	r := Rule{Operator: known.op, Negate: known.negate}
 	switch {
@@ -130,7 +144,7 @@ func (p *queryParser) condition(w wireRule, raw json.RawMessage) (Rule, error) {
 		case name == "":
 			return r, invalidRequest("query: want a property name in %s", excerpt(raw))
 		case name[0] == '$' && !metaProperties[name]:
-			return r, invalidRequest("query: unknown meta-property %q", name)
+			return r, invalidRequest("query: unknown meta-property %q", name).WithHint("the meta-properties are %s", strings.Join(slices.Sorted(maps.Keys(metaProperties)), ", "))
 		case name[0] == '$':
 			r.Subject = Subject{Kind: MetaProperty, Name: name}
 		default:

@@ -269,7 +269,8 @@ func (b *batch) releaseFrom(target Key, n ReferrerCount, rel *Relation, c *Chang
 			if rel.Required && !c.DeleteDependents {
 				return fault.Errorf(fault.Conflict, "entity %q of %q has dependents: %q of %q needs it by relation %q", target.Identifier,
 					target.Blueprint, k.Identifier, k.Blueprint, rel.Name).
-					WithCode("has_dependents", map[string]any{"blueprint": k.Blueprint, "entity": k.Identifier, "relation": rel.Name})
+					WithCode("has_dependents", map[string]any{"blueprint": k.Blueprint, "entity": k.Identifier, "relation": rel.Name}).
+					WithHint("delete %q first, or all that need it with it: ?delete_dependents=true", k.Identifier)
 			}
 			follow := Change{
 				Blueprint: k.Blueprint, Identifier: k.Identifier, Op: OpDelete, DeleteDependents: true, Lenient: c.Lenient,

@@ -17,15 +17,36 @@ func (s Security) check(call Call) error {
 	if s.SignatureAlgorithm == "" || s.Secret == "" {
 		return nil
 	}
-	sent, prefixed := strings.CutPrefix(call.Headers[strings.ToLower(s.SignatureHeaderName)], s.SignaturePrefix)
+	header := call.Headers[strings.ToLower(s.SignatureHeaderName)]
+	sent, prefixed := strings.CutPrefix(header, s.SignaturePrefix)
 	ok := s.good(s.Secret, call.Body, sent)
 	if s.previous != "" && s.good(s.previous, call.Body, sent) {
 		ok = true
 	}
-	if !ok || !prefixed {
-		return fault.Errorf(fault.Denied, "the signature is missing or wrong").WithCode("unauthorized", nil)
+	switch {
+	case s.SignatureHeaderName == "":
+		return fault.Errorf(fault.Denied, "the webhook asks for a signature and does not say in which header").WithCode("unauthorized", nil).
+			WithHint("set security.signatureHeaderName of the webhook")
+	case header == "":
+		return fault.Errorf(fault.Denied, "the signature is missing: header %q is not there", s.SignatureHeaderName).WithCode("unauthorized", nil)
+	case !prefixed:
+		return fault.Errorf(fault.Denied, "the signature in header %q does not begin with %q", s.SignatureHeaderName, s.SignaturePrefix).WithCode("unauthorized", nil)
+	case !ok:
+		return fault.Errorf(fault.Denied, "the signature in header %q is not that of this body with the webhook's secret", s.SignatureHeaderName).WithCode("unauthorized", nil)
 	}
 	return nil
+}
+
+// Unchecked says why calls are taken whatever they are signed with, or "".
+func (s Security) Unchecked() string {
+	if s.SignatureAlgorithm != "" && s.Secret != "" {
+		return ""
+	}
+	missing := "a secret"
+	if s.SignatureAlgorithm == "" {
+		missing = "security.signatureAlgorithm (sha1, sha256 or plain) and security.signatureHeaderName"
+	}
+	return "calls of this webhook are taken without a signature until it has " + missing
 }
 
 func (s Security) good(secret string, body []byte, sent string) bool {

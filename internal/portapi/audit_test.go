@@ -248,3 +248,17 @@ func TestPrivilegedReadsAreRecorded(t *testing.T) {
 		t.Errorf("%d reads (%v) among the changes: who asks for those does not want them", len(list), err)
 	}
 }
+
+func TestAnEntryNamesWhatItIsAbout(t *testing.T) {
+	h := newHouse(t)
+	h.call("POST", "/v1/integration", `{"installationId":"ocean"}`).want(200, "")
+	h.call("POST", "/v1/organization/secrets", `{"secretName":"K","secretValue":"v"}`).want(200, "")
+	for _, e := range h.audits("") {
+		if strings.Contains(e.Message, `""`) {
+			t.Errorf("an entry of a new %s says %q", e.ResourceType, e.Message)
+		}
+		if e.ResourceType == "integration" && (e.Message != `integration "ocean": create` || e.Context.InstallationID != "ocean") {
+			t.Errorf("the integration's entry says %q and has the installation id %q", e.Message, e.Context.InstallationID)
+		}
+	}
+}

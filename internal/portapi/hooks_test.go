@@ -127,6 +127,22 @@ func TestSecretsAreRotatedWithoutAGap(t *testing.T) {
 	h.call("POST", "/v1/webhooks/nosuch/rotate-secret", `{}`).want(404, "not_found")
 }
 
+func TestASecretThatNobodyAsksForIsToldOf(t *testing.T) {
+	h := newHouse(t)
+	h.door(`{"identifier": "hook", "title": "T"}`)
+	a := h.call("POST", "/v1/webhooks/hook/rotate-secret", `{}`).want(200, "")
+	if got := a.at("warning"); !strings.Contains(got, "signatureAlgorithm") {
+		t.Errorf("a secret without an algorithm is answered with the warning %s, want it to name what is missing", got)
+	}
+	door := h.door(`{"identifier": "signed", "title": "T", "security": {"secret": "s", "signatureHeaderName": "X-Sum", "signaturePrefix": "sha256=", "signatureAlgorithm": "sha256"}}`)
+	h.call("POST", "/v1/webhooks/signed/rotate-secret", `{"secret": "s"}`).want(200, "").is("", "warning")
+	for header, says := range map[string]string{"X-Other: 1": `header "X-Sum" is not there`, "X-Sum: 00": `begin with "sha256="`, "X-Sum: sha256=00": "not that of this body"} {
+		if a := h.call("POST", door, `{}`, header).want(401, "unauthorized"); !strings.Contains(strings.ReplaceAll(a.at("message"), `\"`, `"`), says) {
+			t.Errorf("a call with %q is refused with %s, want it to say %q", header, a.at("message"), says)
+		}
+	}
+}
+
 // webhookRow is all text that the database holds of a webhook.
 func (h *house) webhookRow(identifier string) string {
 	h.t.Helper()

@@ -45,15 +45,20 @@ func (t *router) openapi() object {
 			f := parts(strings.TrimPrefix(line, "parameter "))
 			parameters[f[0]] = parameter(f[0], f[1], f[2])
 		case isSchema && !strings.Contains(name, " "):
+			if schemas[name] != nil {
+				panic("portapi: described twice: " + name)
+			}
 			schemas[name] = parseType(kind)
 		default:
 			method, path, o := t.operation(line, parameters)
 			if paths[path] == nil {
 				paths[path] = object{}
 			}
-			if at, ok := paths[path].(object); ok {
-				at[strings.ToLower(method)] = o
+			at, ok := paths[path].(object)
+			if !ok || at[strings.ToLower(method)] != nil {
+				panic("portapi: described twice: " + method + " " + path)
 			}
+			at[strings.ToLower(method)] = o
 		}
 	}
 	return doc

@@ -140,7 +140,7 @@ func (a *API) done(r *request, e catalog.AuditEntry, before members, look func()
 		return nil
 	}
 	for _, doc := range []members{after, before} {
-		for _, name := range []string{"identifier", "name", "secretName", "id", "email"} {
+		for _, name := range []string{"identifier", "installationId", "name", "secretName", "id", "email"} {
 			if text, err := doc.text(name); err == nil && text != "" && e.Identifier == "" {
 				e.Identifier = plain(text)
 			}

@@ -19,6 +19,8 @@ const (
 type rotatedAnswer struct {
 	webhookAnswer
 	PreviousValidUntil *stamp `json:"previousValidUntil,omitempty"`
+	// Warning says why the secret is not asked for; "" where it is.
+	Warning string `json:"warning,omitempty"`
 }
 
 // postRotateSecret gives a webhook another secret, the caller's or one that is made up, and lets the one before be good for
@@ -61,7 +63,7 @@ func (a *API) postRotateSecret(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	answer := rotatedAnswer{webhookAnswer: webhookAnswer{true, wire, wire}}
+	answer := rotatedAnswer{webhookAnswer: webhookAnswer{true, wire, wire}, Warning: hook.Security.Unchecked()}
 	if hook.PreviousSecret != "" {
 		until := stamp(hook.PreviousUntil)
 		answer.PreviousValidUntil = &until

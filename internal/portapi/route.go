@@ -68,7 +68,7 @@ func (t *router) find(r *http.Request) (*route, map[string]string, error) {
 	if len(others) > 0 {
 		return nil, nil, &statusError{
 			status: http.StatusMethodNotAllowed, code: "method_not_allowed", allow: strings.Join(others, ", "),
-			message: r.Method + " is not served at this path; " + strings.Join(others, ", ") + " is",
+			message: "this path does not take " + r.Method + ", only " + strings.Join(others, ", "),
 		}
 	}
 	return nil, nil, fault.Errorf(fault.NotFound, "the route %s /%s is not served yet", r.Method, strings.Join(segments, "/")).

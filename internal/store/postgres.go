@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -49,9 +51,12 @@ var postgresEngine = engine{
 // connectPostgres opens a database that is there, and asks the server whether it will do.
 func connectPostgres(ctx context.Context, url string) (*Store, error) {
 	cfg, err := pgxpool.ParseConfig(url)
+	if file := (*fs.PathError)(nil); errors.As(err, &file) {
+		return nil, fault.Errorf(fault.Invalid, "the database URL names a file that cannot be read: %w", file).WithHint("check sslrootcert, sslcert, sslkey and passfile after the ?")
+	}
 	if err != nil { // its words may hold the password
 		return nil, fault.Errorf(fault.Invalid, "the database URL cannot be read").
-			WithHint("write postgres://USER:PASSWORD@HOST:PORT/DATABASE, with %%-escapes for the signs : / ? # @ in the password; sslmode and the like follow after ?")
+			WithHint("write postgres://USER:PASSWORD@HOST:PORT/DATABASE, with %%-escapes for the signs : / ? # @ in the password; after ? may follow sslmode (disable, prefer, require, verify-ca, verify-full) and the like")
 	}
 	if cfg.ConnConfig.RuntimeParams["application_name"] == "" {
 		cfg.ConnConfig.RuntimeParams["application_name"] = "longshore"
@@ -98,6 +103,9 @@ func (s *Store) checkServer(ctx context.Context) error {
 	return nil
 }
 
+const hintTLS = "sslmode=… at the end of the database URL says what is wanted: verify-full (with sslrootcert=FILE for a CA of your own), " +
+	"require (encrypted, whoever the server is), prefer, or disable (a server without TLS, on a network that you trust)"
+
 // explainPostgres names what an operator can mend. Codes: PostgreSQL's Appendix A.
 func explainPostgres(_ *Store, plain error) error {
 	err := error(oneLine{plain})
@@ -106,12 +114,17 @@ func explainPostgres(_ *Store, plain error) error {
 		var dial *pgconn.ConnectError
 		var network net.Error
 		if errors.As(err, &dial) || errors.As(err, &network) && !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.ErrUnexpectedEOF) {
+			if strings.Contains(err.Error(), "tls error: ") {
+				return fault.Errorf(fault.Unavailable, "no encrypted connection to the database server comes about: %w", err).WithHint(hintTLS)
+			}
 			return fault.Errorf(fault.Unavailable, "the database server does not answer: %w", err).
-				WithHint("check the host and port of the database URL, and that the server runs; nothing is lost: it goes on once the server is back")
+				WithHint("check the host and port of the database URL, and that the server runs; nothing is lost: once it runs, this goes on, or does when it is started again")
 		}
 		return plain
 	}
 	switch {
+	case e.Code == "28000" && strings.Contains(e.Message, "no encryption"):
+		return fault.Errorf(fault.Denied, "the database server takes this user by encrypted connections alone: %w", err).WithHint(hintTLS)
 	case e.Code == "28P01" || strings.HasPrefix(e.Code, "28"):
 		return fault.Errorf(fault.Denied, "the database server refuses the user: %w", err).WithHint("check user and password of the database URL, and the server's pg_hba.conf")
 	case e.Code == "3D000":
@@ -130,10 +143,24 @@ func explainPostgres(_ *Store, plain error) error {
 	return plain
 }
 
-// oneLine is an error on one line: the driver lists the addresses that it tried below each other.
+// oneLine is an error on one line: the driver lists what it tried below each other, the same address with TLS and without.
 type oneLine struct{ error }
 
-func (o oneLine) Error() string { return strings.Join(strings.Fields(o.error.Error()), " ") }
+func (o oneLine) Error() string {
+	text := o.error.Error()
+	if before, after, ok := strings.Cut(text, "failed to connect to `"); ok { // who and where is told by the name of the store
+		if _, tried, ok := strings.Cut(after, "`:"); ok {
+			text = before + "\n" + tried
+		}
+	}
+	var lines []string
+	for line := range strings.SplitSeq(text, "\n") {
+		if line = strings.Join(strings.Fields(line), " "); line != "" && !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, " ")
+}
 
 func (o oneLine) Unwrap() error { return o.error }
 

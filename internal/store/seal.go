@@ -18,7 +18,10 @@ import (
 
 // Sealer encrypts secrets at rest with a key that lies beside the database (0600), so that the database alone, a
 // backup of it for one, tells none of them.
-type Sealer struct{ aead tink.AEAD }
+type Sealer struct {
+	aead tink.AEAD
+	path string // of the key, for messages
+}
 
 // OpenSealer reads the keyset file at path, or makes it.
 func OpenSealer(path string) (*Sealer, error) {
@@ -41,7 +44,7 @@ func OpenSealer(path string) (*Sealer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("use the keys in %s: %w", path, err)
 	}
-	return &Sealer{a}, nil
+	return &Sealer{a, path}, nil
 }
 
 // newKeyset makes a key and puts its file in place whole.
@@ -76,8 +79,8 @@ func (s *Sealer) Seal(secret []byte, place string) ([]byte, error) {
 func (s *Sealer) Open(sealed []byte, place string) ([]byte, error) {
 	secret, err := s.aead.Decrypt(sealed, []byte(place))
 	if err != nil {
-		return nil, fault.Errorf(fault.Invalid, "the stored secret cannot be opened with the keys in the data folder").
-			WithHint("restore the keys file that belongs to this database, or set the secret again")
+		return nil, fault.Errorf(fault.Invalid, "the stored secret cannot be opened with the keys in %s", s.path).
+			WithHint("put the keys.json there that belongs to this database (every process that works on it needs the same), or set the secret again")
 	}
 	return secret, nil
 }
