@@ -117,7 +117,7 @@ func explainPostgres(_ *Store, plain error) error {
 			if strings.Contains(err.Error(), "tls error: ") {
 				return fault.Errorf(fault.Unavailable, "no encrypted connection to the database server comes about: %w", err).WithHint(hintTLS)
 			}
-			return fault.Errorf(fault.Unavailable, "the database server does not answer: %w", err).
+			return fault.Errorf(fault.Unavailable, "the database server does not answer: %w", err).WithCode(ServerAway, nil).
 				WithHint("check the host and port of the database URL, and that the server runs; nothing is lost: once it runs, this goes on, or does when it is started again")
 		}
 		return plain
@@ -137,6 +137,9 @@ func explainPostgres(_ *Store, plain error) error {
 			WithHint("make room there; nothing is lost: start again and it goes on where it stopped")
 	case e.Code == "25006":
 		return fault.Errorf(fault.Denied, "the database only reads: %w", err).WithHint("is this a standby? Name the primary server in the database URL")
+	case strings.HasPrefix(e.Code, "57P0"): // shutting down, crashed, starting
+		return fault.Errorf(fault.Unavailable, "the database server does not answer now: %w", err).WithCode(ServerAway, nil).
+			WithHint("it is starting or being stopped; nothing is lost: once it runs, this goes on, or does when it is started again")
 	case strings.HasPrefix(e.Code, "08"), strings.HasPrefix(e.Code, "53"), strings.HasPrefix(e.Code, "57P"), strings.HasPrefix(e.Code, "40"), e.Code == "25P03":
 		return fault.Errorf(fault.Unavailable, "the database cannot do this now: %w", err).WithHint("try again; nothing is lost")
 	}
