@@ -71,6 +71,9 @@ func connectPostgres(ctx context.Context, url string) (*Store, error) {
 	if err := s.checkServer(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
+	if err := s.checkPooler(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
 	if s.listen, err = pgxpool.NewWithConfig(ctx, cfg); err != nil {
 		return nil, errors.Join(s.Explain(err), s.Close())
 	}
@@ -89,7 +92,8 @@ func place(c *pgx.ConnConfig) string {
 func (s *Store) checkServer(ctx context.Context) error {
 	var number int
 	var version, encoding string
-	err := s.read.QueryRowContext(ctx, `SELECT current_setting('server_version_num')::int, current_setting('server_version'), current_setting('server_encoding')`).
+	err := s.read.QueryRowContext(ctx, `SELECT current_setting('server_version_num')::int, current_setting('server_version'), current_setting('server_encoding')`,
+		pgx.QueryExecModeSimpleProtocol). // whatever a pooler does to prepared statements
 		Scan(&number, &version, &encoding)
 	if err != nil {
 		return s.Explain(fmt.Errorf("open %s: %w", s.name, err))
@@ -103,11 +107,38 @@ func (s *Store) checkServer(ctx context.Context) error {
 	return nil
 }
 
+// errShared is for a pooler that gives a client another server connection for each transaction. The locks of living
+// processes and the queue's notifications belong to a connection, and so do prepared statements.
+func (s *Store) errShared() error {
+	return fault.Errorf(fault.Invalid, "%s is behind a pooler that lets clients share connections to the server (transaction pooling)", s.name).
+		WithHint("use a pool with pool_mode = session, or name the server itself in the database URL; statement and transaction pooling cannot be used")
+}
+
+// checkPooler refuses a pooler with transaction pooling: there two connections at one time come to the same one of the
+// server.
+func (s *Store) checkPooler(ctx context.Context) error {
+	var ids [2]int
+	for i := range ids {
+		conn, err := s.write.Conn(ctx)
+		if err != nil {
+			return s.Explain(fmt.Errorf("open %s: %w", s.name, err))
+		}
+		defer conn.Close() //nolint:gocritic // both are held until it is decided
+		if err := conn.QueryRowContext(ctx, `SELECT pg_backend_pid()`, pgx.QueryExecModeSimpleProtocol).Scan(&ids[i]); err != nil {
+			return s.Explain(fmt.Errorf("open %s: %w", s.name, err))
+		}
+	}
+	if ids[0] == ids[1] {
+		return s.errShared()
+	}
+	return nil
+}
+
 const hintTLS = "sslmode=… at the end of the database URL says what is wanted: verify-full (with sslrootcert=FILE for a CA of your own), " +
 	"require (encrypted, whoever the server is), prefer, or disable (a server without TLS, on a network that you trust)"
 
 // explainPostgres names what an operator can mend. Codes: PostgreSQL's Appendix A.
-func explainPostgres(_ *Store, plain error) error {
+func explainPostgres(s *Store, plain error) error {
 	err := error(oneLine{plain})
 	var e *pgconn.PgError
 	if !errors.As(err, &e) {
@@ -123,6 +154,8 @@ func explainPostgres(_ *Store, plain error) error {
 		return plain
 	}
 	switch {
+	case (e.Code == "26000" || e.Code == "42P05") && s != nil: // a prepared statement is not there, or another's is
+		return s.errShared()
 	case e.Code == "28000" && strings.Contains(e.Message, "no encryption"):
 		return fault.Errorf(fault.Denied, "the database server takes this user by encrypted connections alone: %w", err).WithHint(hintTLS)
 	case e.Code == "28P01" || strings.HasPrefix(e.Code, "28"):
@@ -167,13 +200,13 @@ func (o oneLine) Error() string {
 
 func (o oneLine) Unwrap() error { return o.error }
 
-// textConnector makes connections that send only text that PostgreSQL can hold.
+// textConnector makes connections that send only text that PostgreSQL can hold, and explains why it makes none.
 type textConnector struct{ driver.Connector }
 
 func (c textConnector) Connect(ctx context.Context) (driver.Conn, error) {
 	conn, err := c.Connector.Connect(ctx)
-	if err != nil {
-		return nil, err
+	if err != nil { // whoever asked, a server that is away is told as one
+		return nil, explainPostgres(nil, err)
 	}
 	inner, ok := conn.(*stdlib.Conn)
 	if !ok {
