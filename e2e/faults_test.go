@@ -7,6 +7,7 @@ import (
 	"database/sql"
 	"fmt"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -196,6 +197,11 @@ func TestTwoProcessesShareADatabaseAndABucket(t *testing.T) {
 	must(t, err)
 	must(t, os.MkdirAll(second.data, 0o700))
 	must(t, os.WriteFile(filepath.Join(second.data, "keys.json"), keys, 0o600))
+	embedded := second.begin(env[:3:3], "up", "--once") // with a lake of its own
+	<-embedded.ended
+	if text := embedded.words(); embedded.cmd.ProcessState.ExitCode() != 1 || !strings.Contains(text, "outside bucket") {
+		t.Errorf("with an embedded lake: exit %d\n%s\nwant a refusal that names the outside bucket", embedded.cmd.ProcessState.ExitCode(), text)
+	}
 	two := second.begin(env, "up", "--listen", "127.0.0.1:0")
 	two.await("UI and APIs", time.Minute)
 	one.kill()
@@ -237,7 +243,10 @@ func outsideLake(t *testing.T) (env []string) {
 // smallDisk mounts a disk of so many MB that ends with the test, and returns a folder on it; it takes a user who may mount.
 func smallDisk(t *testing.T, mb int) string {
 	t.Helper()
-	dir := t.TempDir()
+	dir, err := os.MkdirTemp("", "longshore-disk-") // a test's own folder lets no server through
+	must(t, err)
+	t.Cleanup(func() { _ = os.Remove(dir) })
+	must(t, os.Chmod(dir, 0o755))
 	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", fmt.Sprintf("size=%dm,mode=755", mb), "tmpfs", dir).CombinedOutput(); err != nil {
 		t.Skipf("no small disk can be mounted: %v: %s", err, out)
 	}
@@ -283,4 +292,50 @@ func TestAFullDiskLosesNothing(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The disk of a database server that is full is told with what to do, and loses nothing either.
+func TestAFullDiskOfTheServerLosesNothing(t *testing.T) {
+	org := slowOrg(t)
+	want := undisturbed(t, org)
+	database := pgserver.Database(t, nil)
+	disk := smallDisk(t, 20) // an empty database has 8 MB
+	onSmallDisk(t, database, filepath.Join(disk, "tables"))
+	env := append(org, "LONGSHORE_DATABASE_URL="+database)
+	f := newFolder(t)
+	p := f.begin(env, "up", "--once")
+	<-p.ended
+	if text := p.words(); p.cmd.ProcessState.ExitCode() == 0 || !strings.Contains(text, "the database server's disk is full") || !strings.Contains(text, "make room") {
+		t.Fatalf("exit %d, and a full disk is not told of with what to do:\n%s", p.cmd.ProcessState.ExitCode(), text)
+	}
+	if out, err := exec.Command("mount", "-o", "remount,size=500m", disk).CombinedOutput(); err != nil {
+		t.Fatalf("make room: %v: %s", err, out)
+	}
+	again := f.begin(env, "up", "--once")
+	again.await("Every number adds up", 3*time.Minute)
+	<-again.ended
+	if got := f.exported(env); got != want {
+		t.Errorf("the catalog has digest %s (%d bytes), that of an undisturbed run %s (%d bytes)", digest(got), len(got), digest(want), len(want))
+	}
+}
+
+// onSmallDisk moves a database to a folder of the machine, where the server is one of this machine's.
+func onSmallDisk(t *testing.T, database, dir string) {
+	t.Helper()
+	must(t, os.Mkdir(dir, 0o700))
+	u, err := url.Parse(database)
+	must(t, err)
+	name := strings.TrimPrefix(u.Path, "/")
+	u.Path = "/postgres"
+	db, err := sql.Open("pgx", u.String())
+	must(t, err)
+	defer db.Close()
+	if out, err := exec.Command("chown", "postgres", dir).CombinedOutput(); err != nil {
+		t.Skipf("the folder cannot be given to the server: %v: %s", err, out)
+	}
+	if _, err := db.Exec(`CREATE TABLESPACE ` + name + ` LOCATION '` + dir + `'`); err != nil {
+		t.Skipf("the server cannot use the small disk: %v", err)
+	}
+	_, err = db.Exec(`ALTER DATABASE ` + name + ` SET TABLESPACE ` + name)
+	must(t, err)
 }
