@@ -29,6 +29,9 @@ const minPostgres = 150000
 // maxPostgresConns bounds the connections of one process, the queue's listening one aside.
 const maxPostgresConns = 16
 
+// connectTimeout bounds the making of a connection to a host that drops packets, unless the URL says connect_timeout.
+const connectTimeout = 10 * time.Second
+
 // The writers' lock is an advisory lock of the database, held to the transaction's end: whatever ends a process frees it.
 // A transaction that is not heard of for five minutes is ended by the server, so that a process that was suspended, or
 // cut off, does not hold up the others.
@@ -60,6 +63,9 @@ func connectPostgres(ctx context.Context, url string) (*Store, error) {
 	}
 	if cfg.ConnConfig.RuntimeParams["application_name"] == "" {
 		cfg.ConnConfig.RuntimeParams["application_name"] = "longshore"
+	}
+	if cfg.ConnConfig.ConnectTimeout == 0 {
+		cfg.ConnConfig.ConnectTimeout = connectTimeout
 	}
 	cfg.MinConns, cfg.MinIdleConns = 0, 0 // the pool is for listening alone
 	s := &Store{name: place(cfg.ConnConfig), engine: &postgresEngine, turn: make(chan struct{}, 1)}
