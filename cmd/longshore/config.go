@@ -2,9 +2,11 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/knadh/koanf/parsers/yaml"
@@ -127,6 +129,9 @@ func readConfig(cmd *cobra.Command) (config, error) {
 		return c, fault.Errorf(fault.Invalid, "LONGSHORE_DATABASE_URL is no PostgreSQL URL"). // nor shown: it may hold a password
 													WithHint("write postgres://USER:PASSWORD@HOST:PORT/DATABASE; without it the catalog is SQLite in the --data folder")
 	}
+	if local := k.String("changelog-local"); local != "true" && local != "false" {
+		return c, fault.Errorf(fault.Invalid, "setting changelog-local (LONGSHORE_CHANGELOG_LOCAL): want true or false, got %q", local)
+	}
 	if c.okta, err = oktaConfig(k); err != nil {
 		return c, err
 	}
@@ -152,7 +157,7 @@ func loadFile(cmd *cobra.Command, k *koanf.Koanf) error {
 		}
 	}
 	if err := k.Load(file.Provider(path), yaml.Parser()); err != nil {
-		return fault.Errorf(fault.Invalid, "read settings from %s: %w", path, err)
+		return fault.Errorf(fault.Invalid, "read settings from %s: %w", path, err).WithHint("it is YAML, a line a setting: listen: 127.0.0.1:8080")
 	}
 	known := map[string]bool{}
 	for _, s := range settings {
@@ -160,7 +165,11 @@ func loadFile(cmd *cobra.Command, k *koanf.Koanf) error {
 	}
 	for _, name := range k.Keys() {
 		if !known[name] {
-			return fault.Errorf(fault.Invalid, "%s: unknown setting %q", path, name)
+			names := slices.Sorted(maps.Keys(known))
+			if near := fault.Misspelt(name, names); near != "" {
+				return fault.Errorf(fault.Invalid, "%s: unknown setting %q", path, name).WithHint("is %q meant?", near)
+			}
+			return fault.Errorf(fault.Invalid, "%s: unknown setting %q", path, name).WithHint("the settings are %s", strings.Join(names, ", "))
 		}
 	}
 	return nil

@@ -134,7 +134,7 @@ func openEnd(ctx context.Context, cmd *cobra.Command, arg string, isTarget bool)
 	if !store.IsURL(where) {
 		if !isTarget {
 			if _, err := os.Stat(where); errors.Is(err, fs.ErrNotExist) {
-				return nil, fault.Errorf(fault.NotFound, "there is no database %s", where)
+				return nil, fault.Errorf(fault.NotFound, "there is no database %s", where).WithHint("name a data folder, its longshore.db, or env:VARIABLE with a postgres:// URL")
 			}
 		}
 		e.folder = newApp(config{data: filepath.Dir(where)}, newLog(cmd.ErrOrStderr()))

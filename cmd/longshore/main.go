@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -103,7 +104,15 @@ Start with:  longshore up`,
 	}
 	root.Args = func(cmd *cobra.Command, args []string) error {
 		if len(args) > 0 {
-			return &usageError{fmt.Errorf("unknown command %q; see longshore --help", args[0])}
+			var names []string
+			for _, c := range cmd.Commands() {
+				names = append(names, c.Name())
+			}
+			meant := ""
+			if near := fault.Misspelt(args[0], names); near != "" {
+				meant = fmt.Sprintf(" (is %s meant?)", near)
+			}
+			return &usageError{fmt.Errorf("unknown command %q%s; see longshore --help", args[0], meant)}
 		}
 		return nil
 	}
@@ -119,6 +128,11 @@ func wrongArgsAreUsage(c *cobra.Command) {
 			return nil
 		}
 		if err := check(cmd, args); err != nil {
+			if len(args) > 0 && !strings.Contains(cmd.Use, " ") {
+				err = fmt.Errorf("%s takes no argument, not %q", cmd.CommandPath(), args[0])
+			} else {
+				err = fmt.Errorf("write %s, and not %d arguments", strings.TrimSuffix(cmd.UseLine(), " [flags]"), len(args))
+			}
 			return &usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 		}
 		return nil

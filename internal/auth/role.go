@@ -23,5 +23,8 @@ func ParseRole(name string) (Role, error) {
 			return r, nil
 		}
 	}
+	if name == "" {
+		return "", fault.Errorf(fault.Invalid, "a role is required").WithCode("invalid_request", nil).WithHint("want admin, editor, viewer or ingest")
+	}
 	return "", fault.Errorf(fault.Invalid, "%q is no role", name).WithCode("invalid_request", nil).WithHint("want admin, editor, viewer or ingest")
 }

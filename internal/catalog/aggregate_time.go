@@ -156,9 +156,9 @@ func (w *overTime) check() error {
 	case w.Blueprint == "":
 		return invalidRequest("aggregate-over-time: a blueprint is required")
 	case !byValue && w.AggregationType != "countEntities":
-		return invalidRequest("aggregationType is %q, want countEntities or aggregatePropertiesValues", w.AggregationType)
+		return invalidRequest("aggregationType: want countEntities or aggregatePropertiesValues, got %q", w.AggregationType)
 	case !slices.Contains(functions, w.Func):
-		return invalidRequest("func is %q, want one of %s", w.Func, strings.Join(functions, ", "))
+		return invalidRequest("func: want one of %s, got %q", strings.Join(functions, ", "), w.Func)
 	case byValue && (len(w.Properties) == 0 || len(w.Properties) > maxSeries):
 		return invalidRequest("properties: want 1 to %d names", maxSeries)
 	case w.AverageOf == "total" || periods[w.AverageOf] == 0:

@@ -255,7 +255,7 @@ func (b *batch) try(c *Change) (Result, error) {
 	return b.upsert(rec, c)
 }
 
-func missing(resource, identifier string) error {
+func missing(resource, identifier string) *fault.Error {
 	return fault.Errorf(fault.NotFound, "%s with identifier %q was not found", resource, identifier).
 		WithCode("not_found", map[string]any{"resource": resource, "relevantField": "identifier", "withValue": identifier})
 }

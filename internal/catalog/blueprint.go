@@ -3,6 +3,7 @@ package catalog
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -202,7 +203,10 @@ func (b *Blueprint) parseSchema(members []orderedMember) error {
 		p.Type, _ = def.Type.(string)
 		p.Format, _ = def.Format.(string)
 		if !slices.Contains(propertyTypes, p.Type) {
-			return invalidRequest("property %q: type is %v, want one of %s", p.Name, def.Type, strings.Join(propertyTypes, ", "))
+			if def.Type == nil {
+				return invalidRequest("property %q: a type is required: one of %s", p.Name, strings.Join(propertyTypes, ", "))
+			}
+			return invalidRequest("property %q: type: want one of %s, got %v", p.Name, strings.Join(propertyTypes, ", "), def.Type)
 		}
 		b.Properties = append(b.Properties, p)
 	}
@@ -216,7 +220,7 @@ func (b *Blueprint) parseRelations(members []orderedMember) error {
 	raw, _ := lookup(members, "relations")
 	list, err := ordered(raw)
 	if err != nil {
-		return err
+		return fmt.Errorf("relations: %w", err)
 	}
 	if len(list) > maxBlueprintMembers {
 		return invalidRequest("blueprint %q: more than %d relations", b.Identifier, maxBlueprintMembers)
@@ -236,6 +240,8 @@ func (b *Blueprint) parseRelations(members []orderedMember) error {
 		switch {
 		case m.Name == "" || len(m.Name) > maxPropertyName:
 			return invalidRequest("relation name %q: want 1 to %d bytes", m.Name, maxPropertyName)
+		case r.Target == "":
+			return invalidRequest("relation %q: a target is required: the identifier of the blueprint that it points at", m.Name)
 		case !legalBlueprintID(r.Target):
 			return invalidRequest("relation %q: target %q is no blueprint identifier", m.Name, r.Target)
 		case r.Required && r.Many:
@@ -254,7 +260,7 @@ func (b *Blueprint) checkDerived(members []orderedMember) error {
 		raw, _ := lookup(members, name)
 		list, err := ordered(raw)
 		if err != nil {
-			return err
+			return fmt.Errorf("%s: %w", name, err)
 		}
 		for _, m := range list {
 			var def struct {
@@ -268,6 +274,9 @@ func (b *Blueprint) checkDerived(members []orderedMember) error {
 			}
 			path, _ := def.Path.(string)
 			first, _, dotted := strings.Cut(path, ".")
+			if path == "" {
+				return invalidRequest("mirror property %q: a path is required: relation.property", m.Name)
+			}
 			if !dotted || b.relation(first) == nil {
 				return invalidRequest("mirror property %q: path %q does not start with a relation of %q", m.Name, path, b.Identifier)
 			}

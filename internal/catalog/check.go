@@ -75,10 +75,30 @@ func newCheck(p Property) check {
 		return c
 	}
 	if c.schema, err = compiler.Compile(location); err != nil {
-		c.broken = err
+		c.broken = schemaError{err}
 	}
 	return c
 }
+
+// schemaError says of a broken definition what is wrong where: the library's own text begins with names that nobody gave.
+type schemaError struct{ error }
+
+func (e schemaError) Error() string {
+	var of *jsonschema.SchemaValidationError
+	if !errors.As(e.error, &of) {
+		return e.error.Error()
+	}
+	var found []string
+	for line := range strings.Lines(of.Err.Error()) {
+		line, isCause := strings.CutPrefix(strings.TrimSpace(line), "- ")
+		if isCause && !strings.HasSuffix(line, "failed") {
+			found = append(found, line)
+		}
+	}
+	return strings.Join(found, "; ")
+}
+
+func (e schemaError) Unwrap() error { return e.error }
 
 // countable reports whether every number in a decoded value can be worked with. A schema's library cannot count to
 // 1e999999999, which is short to write, and panics when it is asked to.

@@ -49,7 +49,8 @@ func checkDefinition(b *Blueprint, old *rules) error {
 		}
 	}
 	for name, check := range map[string]func(json.RawMessage) error{
-		"ownership": b.checkOwnership, "teamInheritance": b.checkTeamInheritance, "changelogDestination": checkChangelog, "includeInGlobalSearch": checkSwitch,
+		"ownership": b.checkOwnership, "teamInheritance": b.checkTeamInheritance, "changelogDestination": checkChangelog, "includeInGlobalSearch": checkSwitch("includeInGlobalSearch"),
+		"history": checkSwitch("history"),
 	} {
 		if raw, _ := lookup(members, name); !isNull(raw) {
 			if err := check(raw); err != nil {
@@ -434,6 +435,9 @@ func (b *Blueprint) checkTeamInheritance(raw json.RawMessage) error {
 // checkPath wants a path that begins with a relation of the blueprint. Where it goes on may come later.
 func (b *Blueprint) checkPath(where, path string) error {
 	if first, _, _ := strings.Cut(path, "."); b.relation(first) == nil {
+		if path == "" {
+			return invalidRequest("%s: a path is required: the names of relations, with dots", where)
+		}
 		return invalidRequest("%s: path %q does not start with a relation of %q", where, path, b.Identifier)
 	}
 	return nil
@@ -464,7 +468,10 @@ func checkChangelog(raw json.RawMessage) error {
 	return nil
 }
 
-func checkSwitch(raw json.RawMessage) error { return checkBoolean("includeInGlobalSearch", raw) }
+// checkSwitch checks a member that is true or false.
+func checkSwitch(where string) func(json.RawMessage) error {
+	return func(raw json.RawMessage) error { return checkBoolean(where, raw) }
+}
 
 func checkBoolean(where string, raw json.RawMessage) error {
 	var on bool

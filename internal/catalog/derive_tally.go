@@ -46,7 +46,7 @@ func readMeasure(raw json.RawMessage) (measure, error) {
 	case w.CalculationBy != "" && w.CalculationBy != "entities" && w.CalculationBy != "property":
 		return x, invalidRequest("calculationBy is %q, want entities or property", w.CalculationBy)
 	case !slices.Contains([]string{"count", "sum", "min", "max", "median", "average"}, x.fn):
-		return x, invalidRequest("func is %q, want count, sum, min, max, median or average", x.fn)
+		return x, invalidRequest("func: want count, sum, min, max, median or average, got %q", x.fn)
 	case x.entities && x.fn != "count" && x.fn != "average", !x.entities && x.fn == "count":
 		return x, invalidRequest("func %q does not go with calculationBy %q", x.fn, w.CalculationBy)
 	case !x.entities && x.property == "":

@@ -435,6 +435,7 @@ func unquote(value []byte) string {
 // excerpt is at most 120 bytes of a value, cut at a rune.
 func excerpt(value []byte) string {
 	const maxExcerptBytes = 120
+	value = bytes.TrimSpace(value)
 	if len(value) > maxExcerptBytes {
 		cut := maxExcerptBytes - len("…")
 		for cut > 0 && !utf8.RuneStart(value[cut]) {

@@ -43,12 +43,21 @@ func (c *Catalog) Blueprint(ctx context.Context, id string) (b Blueprint, err er
 			return err
 		}
 		if m.rules[id] == nil {
-			return missing("Blueprint", id)
+			return m.missing(id)
 		}
 		b = m.rules[id].Blueprint
 		return nil
 	})
 	return b, err
+}
+
+// missing is the fault of a blueprint that is not there, with the one that may be meant.
+func (m *model) missing(id string) error {
+	err := missing("Blueprint", id)
+	if near := fault.Misspelt(id, m.order); near != "" {
+		err = err.WithHint("is %q meant? GET /v1/blueprints lists all", near)
+	}
+	return err
 }
 
 // CreateBlueprint adds a blueprint. Errors: fault.Conflict "identifier_taken" when it exists, fault.NotFound when a
@@ -76,7 +85,7 @@ func (c *Catalog) ReplaceBlueprint(ctx context.Context, id string, doc json.RawM
 	return c.writeBlueprint(ctx, w, func(m *model) (*rules, json.RawMessage, error) {
 		old := m.rules[id]
 		if old == nil {
-			return nil, nil, missing("Blueprint", id)
+			return nil, nil, m.missing(id)
 		}
 		list, err := ordered(doc)
 		if err != nil {
@@ -101,7 +110,7 @@ func (c *Catalog) PatchBlueprint(ctx context.Context, id string, doc json.RawMes
 	return c.writeBlueprint(ctx, w, func(m *model) (*rules, json.RawMessage, error) {
 		old := m.rules[id]
 		if old == nil {
-			return nil, nil, missing("Blueprint", id)
+			return nil, nil, m.missing(id)
 		}
 		base, err := ordered(old.Doc)
 		if err != nil {
@@ -354,7 +363,7 @@ func (c *Catalog) DeleteBlueprint(ctx context.Context, id string, w Writer) erro
 			return err
 		}
 		if m.rules[id] == nil {
-			return missing("Blueprint", id)
+			return m.missing(id)
 		}
 		if err := refuseDrop(m, id); err != nil {
 			return err
@@ -414,7 +423,7 @@ func (c *Catalog) DeleteAllEntities(ctx context.Context, id string, deleteBluepr
 			return err
 		}
 		if m.rules[id] == nil {
-			return missing("Blueprint", id)
+			return m.missing(id)
 		}
 		for _, other := range m.order {
 			for _, r := range m.rules[other].Relations {

@@ -76,7 +76,11 @@ func (p *queryParser) node(raw json.RawMessage, depth int) (Rule, error) {
 		return r, invalidRequest("query: combinator %s, want and, or", excerpt(w.Combinator))
 	}
 	if w.Rules == nil && len(bytes.TrimSpace(raw)) > 2 && w.Combinator == nil {
-		return r, invalidRequest("query: a rule needs an operator, or a combinator and rules: %s", excerpt(raw))
+		err := invalidRequest("query: a rule needs an operator, or a combinator and rules: %s", excerpt(raw))
+		if members, _ := ordered(raw); depth == 0 && slices.ContainsFunc(members, func(m orderedMember) bool { return m.Name == "query" }) {
+			err = err.WithHint("the query itself is wanted here, not as the member query")
+		}
+		return r, err
 	}
 	for _, sub := range w.Rules {
 		node, err := p.node(sub, depth+1)
@@ -103,7 +107,7 @@ var operators = map[string]struct {
 func unknownOperator(name string) error {
 	names := append(slices.Sorted(maps.Keys(operators)), "relatedTo", "matchAny")
 	meant := ""
-	if near := fault.Nearest(name, names); near != "" {
+	if near := fault.Misspelt(name, names); near != "" && len(name) > 2 { // shorter ones are like all signs
 		meant = fmt.Sprintf("; is %q meant?", near)
 	}
 	return invalidRequest("query: unknown operator %q%s", name, meant).WithHint("the operators are %s", strings.Join(names, ", "))
@@ -527,7 +531,7 @@ func (p *queryParser) between(r Rule, value []byte) (Rule, error) {
 	if w.Preset != "" {
 		from, to, ok := presetRange(w.Preset, p.now)
 		if !ok {
-			return r, invalidRequest("query: unknown preset %q", w.Preset)
+			return r, invalidRequest("query: unknown preset %q: want today, yesterday, tomorrow, or last or next with Day, Week, 2Weeks, Month, 3Months, 6Months, 12Months, 2Years or 3Years", w.Preset)
 		}
 		r.From, r.To = from.UnixMilli(), to.UnixMilli()
 		return r, nil
@@ -538,7 +542,7 @@ func (p *queryParser) between(r Rule, value []byte) (Rule, error) {
 	}{{w.From, &r.From}, {w.To, &r.To}} {
 		t, ok := Instant(m.text)
 		if !ok {
-			return r, invalidRequest("query: %q is no date-time", m.text)
+			return r, invalidRequest("query: want a date-time such as 2026-01-31T00:00:00Z, got %q", m.text)
 		}
 		*m.into = t
 	}

@@ -3,6 +3,7 @@ package catalog
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -90,7 +91,7 @@ func parseScorecard(doc json.RawMessage, now time.Time) (scorecard, error) {
 		case r.Identifier == "" || seen[r.Identifier]:
 			return s, invalidRequest("scorecard %q: rule %q: want identifiers, each once", w.Identifier, r.Identifier)
 		case !slices.Contains(s.Levels, r.Level):
-			return s, invalidRequest("scorecard %q: rule %q: level %q is none of %q", w.Identifier, r.Identifier, r.Level, s.Levels)
+			return s, invalidRequest("scorecard %q: rule %q: level %q: want one of %s", w.Identifier, r.Identifier, r.Level, strings.Join(s.Levels, ", "))
 		}
 		seen[r.Identifier] = true
 		if err := checkScorecardQuery(r.Query, now); err != nil {

@@ -38,8 +38,14 @@ func (e *Error) Error() string { return e.Message }
 // Unwrap returns the cause, if the message was made with %w.
 func (e *Error) Unwrap() error { return e.Cause }
 
-// Errorf makes an error of the kind. A %w verb keeps the wrapped error as its cause.
+// Errorf makes an error of the kind. A %w verb keeps the wrapped error as its cause. What encoding/json found wrong is
+// said in the words of whoever wrote the JSON.
 func Errorf(kind Kind, format string, args ...any) *Error {
+	for i, arg := range args {
+		if err, ok := arg.(error); ok {
+			args[i] = inWords(err)
+		}
+	}
 	err := fmt.Errorf(format, args...)
 	cause := errors.Unwrap(err)
 	if _, several := err.(interface{ Unwrap() []error }); several {

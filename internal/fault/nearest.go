@@ -6,11 +6,16 @@ import "strings"
 const maxNearestBytes = 100
 
 // Nearest returns the one of names that a mistyped name most likely means, or "" when none is like it.
-func Nearest(name string, names []string) string {
+func Nearest(name string, names []string) string { return within(len(name)/2+1, name, names) }
+
+// Misspelt is Nearest for names of which any may be meant that is not here: only what a slip of the hand makes is like another.
+func Misspelt(name string, names []string) string { return within(len(name)/4+1, name, names) }
+
+func within(most int, name string, names []string) string {
 	if len(name) > maxNearestBytes {
 		return ""
 	}
-	nearest, distance := "", len(name)/2+2
+	nearest, distance := "", most+1
 	for _, candidate := range names {
 		if d := editDistance(strings.ToLower(name), strings.ToLower(candidate)); d < distance {
 			nearest, distance = candidate, d

@@ -110,7 +110,7 @@ func (r *Receiver) Receive(ctx context.Context, key string, call Call) (Taken, e
 		return Taken{}, err
 	}
 	if _, err := jq.Check(call.Body); err != nil {
-		return Taken{}, fault.Errorf(fault.Invalid, "the body is not JSON: %w", err).WithCode("bad_request", nil)
+		return Taken{}, fault.Errorf(fault.Invalid, "the body is %w", err).WithCode("bad_request", nil)
 	}
 	return r.keep(ctx, hook, call)
 }

@@ -59,9 +59,26 @@ func (r *request) value() (json.RawMessage, error) {
 	case nestsDeeper(body, maxBodyDepth):
 		return nil, invalidRequest("the body is nested deeper than %d", maxBodyDepth)
 	case !json.Valid(body):
-		return nil, fault.Errorf(fault.Invalid, "the body is not JSON").WithCode("bad_request", nil)
+		return nil, notJSON(body)
 	}
 	return body, nil
+}
+
+// notJSON says where a body stops being JSON.
+func notJSON(body []byte) error {
+	const hint = `curl --json '{"identifier": "a"}' sends JSON, and --json @FILE a file of it`
+	if len(bytes.TrimSpace(body)) == 0 {
+		return fault.Errorf(fault.Invalid, "the body is not JSON: it is empty").WithCode("bad_request", nil).WithHint(hint)
+	}
+	var v json.RawMessage
+	err := json.Unmarshal(body, &v)
+	var syntax *json.SyntaxError
+	if !errors.As(err, &syntax) {
+		return fault.Errorf(fault.Invalid, "the body is not JSON: %w", err).WithCode("bad_request", nil)
+	}
+	before := body[:max(0, min(syntax.Offset-1, int64(len(body))))]
+	line, column := 1+bytes.Count(before, []byte("\n")), len(before)-bytes.LastIndexByte(before, '\n')
+	return fault.Errorf(fault.Invalid, "the body is not JSON: line %d, column %d: %s", line, column, syntax.Error()).WithCode("bad_request", nil).WithHint(hint)
 }
 
 // nestsDeeper reports whether lists and objects nest deeper than that, in JSON or in what is none.
@@ -135,6 +152,19 @@ func (m members) get(name string) json.RawMessage {
 		}
 	}
 	return nil
+}
+
+// names are the first members' names, quoted, or "no members".
+func (m members) names() string {
+	const most = 10
+	if len(m) == 0 {
+		return "no members"
+	}
+	var names []string
+	for _, x := range m[:min(len(m), most)] {
+		names = append(names, strconv.Quote(excerpt([]byte(x.Name))))
+	}
+	return strings.Join(names, ", ")
 }
 
 func (m *members) set(name string, value json.RawMessage) {

@@ -122,7 +122,7 @@ func (a *API) patchCredential(w http.ResponseWriter, r *request) error {
 	}
 	var disabled *bool
 	if len(body) != 1 || json.Unmarshal(body.get("disabled"), &disabled) != nil || disabled == nil {
-		return invalidRequest("want disabled alone: true or false")
+		return invalidRequest("disabled: want true or false; nothing else of a credential can be changed")
 	}
 	c, err := kept.Disable(r.Context(), r.names["credential"], *disabled, r.who.ID)
 	if err != nil {

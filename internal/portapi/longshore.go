@@ -2,9 +2,11 @@ package portapi
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"longshore/internal/fault"
@@ -36,6 +38,15 @@ type verdictGroup struct {
 	SampleLine   int64          `json:"sampleLine"`
 }
 
+// list writes what there is to choose from.
+func list[T any](all []T) string {
+	text := make([]string, len(all))
+	for i, one := range all {
+		text[i] = fmt.Sprint(one)
+	}
+	return strings.Join(text, ", ")
+}
+
 // verdictFilter reads the parameters that choose verdicts, and how many to list.
 func (r *request) verdictFilter() (f ingest.VerdictFilter, limit int, err error) {
 	q := r.URL.Query()
@@ -45,7 +56,7 @@ func (r *request) verdictFilter() (f ingest.VerdictFilter, limit int, err error)
 	}
 	if name := q.Get("code"); name != "" {
 		if f.Code = verdict.Parse(name); f.Code == verdict.None {
-			return f, 0, invalidRequest("parameter code: %q is no verdict; want one of %v", name, verdict.All())
+			return f, 0, invalidRequest("parameter code: want one of %s, got %q", list(verdict.All()), name)
 		}
 	}
 	if q.Get("mapping") != "" {
@@ -151,9 +162,9 @@ func (a *API) getObjects(w http.ResponseWriter, r *request) error {
 	q := r.URL.Query()
 	f := ingest.ObjectFilter{Prefix: q.Get("prefix"), Stream: q.Get("stream")}
 	for _, s := range r.list("state") {
-		state := ingest.State(s)
-		if !slices.Contains([]ingest.State{ingest.Queued, ingest.Reading, ingest.Done, ingest.Failed, ingest.Unrouted, ingest.Gone}, state) {
-			return invalidRequest("parameter state: %q is no state of an object", s)
+		state, states := ingest.State(s), []ingest.State{ingest.Queued, ingest.Reading, ingest.Done, ingest.Failed, ingest.Unrouted, ingest.Gone}
+		if !slices.Contains(states, state) {
+			return invalidRequest("parameter state: want one of %s, got %q", list(states), s)
 		}
 		f.States = append(f.States, state)
 	}

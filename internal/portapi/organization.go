@@ -35,10 +35,11 @@ func (a *API) postAccessToken(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return invalidRequest("clientSecret: want a string") // without an excerpt of it
 	}
+	has := body.names()
 	body.drop("clientId", "clientSecret")
 	switch {
 	case id == "" || secret == "":
-		return invalidRequest("clientId and clientSecret are both required")
+		return invalidRequest("clientId and clientSecret are both required, and neither is empty: the body has %s", has)
 	case len(body) > 0:
 		return invalidRequest("unexpected member %q: want clientId and clientSecret alone", body[0].Name)
 	}

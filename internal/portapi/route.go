@@ -3,6 +3,7 @@ package portapi
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"longshore/internal/auth"
@@ -71,8 +72,34 @@ func (t *router) find(r *http.Request) (*route, map[string]string, error) {
 			message: "this path does not take " + r.Method + ", only " + strings.Join(others, ", "),
 		}
 	}
-	return nil, nil, fault.Errorf(fault.NotFound, "the route %s /%s is not served yet", r.Method, strings.Join(segments, "/")).
-		WithCode("not_found", map[string]any{"resource": "Route"}).WithHint("docs/compat/port.md lists the routes that are")
+	err := fault.Errorf(fault.NotFound, "there is no route %s /%s", r.Method, strings.Join(segments, "/")).WithCode("not_found", map[string]any{"resource": "Route"})
+	if near := t.nearest(segments); near != "" {
+		return nil, nil, err.WithHint("is %s meant? GET /v1/openapi.json lists all routes", near)
+	}
+	return nil, nil, err.WithHint("GET /v1/openapi.json lists all routes")
+}
+
+// nearest is the path of ours that a mistyped one most likely means, or "".
+func (t *router) nearest(segments []string) string {
+	for k, mistyped := range segments {
+		var meant []string
+		for i := range t.list {
+			like := slices.Clone(segments)
+			if k >= len(t.list[i].segments) || t.list[i].segments[k][0] == '{' {
+				continue
+			}
+			like[k] = t.list[i].segments[k]
+			if _, ok := t.list[i].fits(like); ok {
+				meant = append(meant, like[k])
+			}
+		}
+		if near := fault.Misspelt(mistyped, meant); near != "" {
+			like := slices.Clone(segments)
+			like[k] = near
+			return "/" + strings.Join(like, "/")
+		}
+	}
+	return ""
 }
 
 func (t *route) fits(segments []string) (map[string]string, bool) {

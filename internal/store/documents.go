@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"longshore/internal/catalog"
@@ -204,7 +205,7 @@ func (d *Documents) insert(ctx context.Context, tx *sql.Tx, doc catalog.Document
 }
 
 func taken(key catalog.DocumentKey) error {
-	return fault.Errorf(fault.Conflict, "a %s with the identifier %q already exists", key.Kind, key.Identifier).WithCode("identifier_taken", documentDetails(key))
+	return fault.Errorf(fault.Conflict, "the %s %q already exists", strings.ToLower(key.Kind), key.Identifier).WithCode("identifier_taken", documentDetails(key))
 }
 
 func (d *Documents) sealed(doc catalog.Document) ([]byte, error) {

@@ -108,7 +108,10 @@ func (b *Objects) RecordVerdict(ctx context.Context, objectID, line int64) (inge
 	var packed []byte
 	err = b.read.QueryRowContext(ctx, `SELECT cells FROM verdict_chunks WHERE object_id = $1 AND first_line <= $2 AND last_line >= $2`, objectID, line).Scan(&packed)
 	if errors.Is(err, sql.ErrNoRows) {
-		return ingest.RecordVerdict{}, fault.Errorf(fault.NotFound, "line %d of %s has no verdict yet", line, o.Key)
+		if o.State == ingest.Done || line < 1 {
+			return ingest.RecordVerdict{}, fault.Errorf(fault.NotFound, "%s has no line %d: it has lines 1 to %d", o.Key, line, o.LinesDone)
+		}
+		return ingest.RecordVerdict{}, fault.Errorf(fault.NotFound, "line %d of %s has no verdict yet: it is read up to line %d", line, o.Key, o.LinesDone)
 	}
 	if err != nil {
 		return ingest.RecordVerdict{}, fmt.Errorf("read verdicts: %w", err)

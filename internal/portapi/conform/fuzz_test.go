@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -86,19 +87,49 @@ func FuzzBlueprint(f *testing.F) {
 		f.Add(doc)
 	}
 	h := fuzzHouse(f)
+	kept := h.blueprints()
 	f.Fuzz(func(t *testing.T, doc string) {
-		h.survives(t, "PUT", at("/v1/blueprints/okta_group"), `{"identifier":"okta_group"}`)
-		h.survives(t, "PATCH", at("/v1/blueprints/okta_group"), doc)
+		h.TB = t
+		h.survives(t, "POST", at("/v1/blueprints"), `{"identifier":"fuzzed","title":"F","schema":{"properties":{"a":{"type":"string"}},"required":[]}}`)
+		h.survives(t, "PATCH", at("/v1/blueprints/fuzzed"), doc)
 		h.survives(t, "POST", at("/v1/blueprints"), doc)
-		var named struct{ Identifier string }
-		_ = json.Unmarshal([]byte(doc), &named) // "" is what is not there
-		if named.Identifier == "" || strings.HasPrefix(named.Identifier, "_") {
-			return
+		made := slices.DeleteFunc(h.blueprints(), func(id string) bool { return slices.Contains(kept, id) })
+		for _, id := range made {
+			h.survives(t, "POST", below(id, "/entities"), `{"identifier":"e","properties":{"a":"x","n":1,"status":"ACTIVE"}}`)
 		}
-		path := "/v1/blueprints/" + named.Identifier
-		h.survives(t, "POST", &url.URL{Path: path + "/entities", RawPath: "/v1/blueprints/" + url.PathEscape(named.Identifier) + "/entities"}, `{"identifier":"e","properties":{"a":"x","n":1,"status":"ACTIVE"}}`)
-		h.survives(t, "DELETE", &url.URL{Path: path + "/all-entities", RawPath: "/v1/blueprints/" + url.PathEscape(named.Identifier) + "/all-entities", RawQuery: "delete_blueprint=true"}, "")
+		// What an input has made goes, or each would be slower than the one before.
+		for _, id := range made {
+			h.survives(t, "PUT", below(id, ""), `{"title":"F","schema":{"properties":{},"required":[]}}`)
+		}
+		for _, id := range made {
+			u := below(id, "/all-entities")
+			u.RawQuery = "delete_blueprint=true"
+			h.survives(t, "DELETE", u, "")
+		}
+		if left := h.blueprints(); !slices.Equal(left, kept) {
+			t.Errorf("after %q there are the blueprints %q, want %q", doc, left, kept)
+		}
 	})
+}
+
+// blueprints are the identifiers of all there are.
+func (h *house) blueprints() []string {
+	h.Helper()
+	var all struct{ Blueprints []struct{ Identifier string } }
+	if err := json.Unmarshal([]byte(h.call("GET", "/v1/blueprints", "").want(200, "").body), &all); err != nil {
+		h.Fatal(err)
+	}
+	var ids []string
+	for _, b := range all.Blueprints {
+		ids = append(ids, b.Identifier)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// below is a path below a blueprint of any identifier.
+func below(id, rest string) *url.URL {
+	return &url.URL{Path: "/v1/blueprints/" + id + rest, RawPath: "/v1/blueprints/" + url.PathEscape(id) + rest}
 }
 
 func FuzzEntity(f *testing.F) {
