@@ -87,8 +87,12 @@ func TestTheLogTellsOfADatabaseThatIsAwayOnceAMinute(t *testing.T) {
 		err   error
 		want  bool
 	}{
-		{0, gone, true}, {time.Second, fmt.Errorf("index words: %w", gone), false}, {2 * time.Second, errors.New("another"), true},
-		{59 * time.Second, gone, false}, {time.Minute, gone, true}, {90 * time.Second, gone, false},
+		{0, gone, true},
+		{time.Second, fmt.Errorf("index words: %w", gone), false},
+		{2 * time.Second, errors.New("another"), true},
+		{59 * time.Second, gone, false},
+		{time.Minute, gone, true},
+		{90 * time.Second, gone, false},
 		{-time.Hour, gone, true}, // the clock was set back
 	} {
 		if got := tell(c.after, c.err); got != c.want {
