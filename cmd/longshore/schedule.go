@@ -27,15 +27,18 @@ func (w *worker) keepSyncing(ctx context.Context, conn pipeline.Connection) erro
 	}
 	turn := time.NewTicker(time.Second)
 	defer turn.Stop()
+	out := outage{log: w.app.log}
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-turn.C:
 		}
-		if err := w.tellNewReceipts(ctx); err != nil && ctx.Err() == nil {
-			w.app.log.Warn("drawing receipts failed, and will be tried again", "error", err)
+		err := w.app.store.Explain(w.tellNewReceipts(ctx))
+		if ctx.Err() != nil || out.note(time.Now(), err) == nil {
+			continue
 		}
+		w.app.log.Warn("drawing receipts failed, and will be tried again", "error", err)
 	}
 }
 

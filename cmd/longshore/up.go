@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -264,6 +265,7 @@ func (w *worker) ingest(ctx context.Context, args job.IngestArgs, until time.Tim
 
 // failed notes a job's end. While the program keeps running, a failure is logged: the job is tried again.
 func (w *worker) failed(ctx context.Context, err error) error {
+	err = w.app.store.Explain(err)
 	if err != nil && ctx.Err() == nil && w.also != nil {
 		w.app.log.Warn("job failed, and will be tried again", "error", err, "hint", fault.HintOf(err))
 	}
@@ -326,22 +328,29 @@ func (w *worker) ended(ctx context.Context, syncID int64) (bool, error) {
 	return run.Status != pipeline.Running, nil
 }
 
+// patience is how long a database is waited for that does not answer.
+func (w *worker) patience() time.Duration {
+	if w.also != nil {
+		return 0 // up goes on until it is stopped
+	}
+	return maxOutage
+}
+
 // until asks again and again whether it is done. It gives up when jobs keep failing. A database server that does not answer
-// is waited for, up to maxOutage: it may be starting again.
+// is waited for: it may be starting again.
 func (w *worker) until(ctx context.Context, done func() (bool, error)) error {
 	turn := time.NewTicker(pollEvery)
 	defer turn.Stop()
 	defer w.say.done()
-	var out outage
+	out := outage{longest: w.patience(), log: w.app.log}
 	for {
 		ok, err := done()
-		if err = w.app.store.Explain(err); ok && err == nil {
-			return nil
-		}
-		if first, err := out.note(time.Now(), err); err != nil {
+		err = w.app.store.Explain(err)
+		if err := out.note(time.Now(), err); err != nil {
 			return err
-		} else if first {
-			w.app.log.Warn("the database does not answer, and is waited for", "error", out.last, "longest", maxOutage)
+		}
+		if ok && err == nil {
+			return nil
 		}
 		if err := w.trouble.hopeless(); err != nil {
 			return err
@@ -397,5 +406,5 @@ func (a *app) printReceipts(ctx context.Context, out io.Writer, ids []int64, asJ
 
 // newLog is the product's log: warnings and worse on standard error.
 func newLog(w io.Writer) *slog.Logger {
-	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	return slog.New(calm{slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelWarn}), new(atomic.Int64)})
 }

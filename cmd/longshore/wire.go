@@ -262,12 +262,52 @@ func (a *app) startWork(ctx context.Context) error {
 	if err != nil {
 		return a.store.Explain(err)
 	}
+	if err := a.ownLake(ctx, alone); err != nil {
+		return err
+	}
 	if alone {
 		if err := a.syncs.NoFeeds(ctx); err != nil {
 			return err
 		}
 	}
 	return a.store.Explain(a.queue.Reclaim(ctx))
+}
+
+// lakeSetting names the setting that says in which lake the objects of a database server's catalog lie.
+const lakeSetting = "lake-id"
+
+// ownLake refuses to work beside processes whose lake is another: what the one writes the others would not find.
+func (a *app) ownLake(ctx context.Context, alone bool) error {
+	if a.cfg.database == "" {
+		return nil
+	}
+	id, err := a.lakeID()
+	if err != nil {
+		return fmt.Errorf("name the lake: %w", err)
+	}
+	held, err := a.store.Setting(ctx, lakeSetting)
+	if err != nil || held == id {
+		return err
+	}
+	if held != "" && !alone {
+		return fault.Errorf(fault.Conflict, "another longshore works on %s with another lake", a.store.Name()).
+			WithHint("processes that share a database need the same outside bucket: set LONGSHORE_S3_BUCKET for each; or stop the other one first")
+	}
+	return a.store.SetSetting(ctx, lakeSetting, id)
+}
+
+// lakeID tells one lake from another: by the name of an outside bucket, or a word that lies beside the embedded one.
+func (a *app) lakeID() (string, error) {
+	if a.s3 == nil {
+		return "bucket " + a.bucket.Name(), nil
+	}
+	path := filepath.Join(a.cfg.data, "lake.id")
+	id, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		id = []byte(randomBase32(20))
+		err = os.WriteFile(path, id, 0o600)
+	}
+	return "folder " + string(id), err
 }
 
 func newApp(cfg config, log *slog.Logger) *app {

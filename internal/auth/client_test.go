@@ -225,6 +225,28 @@ func TestOnlyAdminsSignInToTheScreens(t *testing.T) {
 	}
 }
 
+// A session ends with the credential that it was begun with, in its middle.
+func TestASessionEndsWhenItsCredentialExpires(t *testing.T) {
+	h := newShop(t)
+	id, secret := h.add(t, auth.NewClient{Role: auth.Admin, Expires: h.at.Add(30 * time.Minute)})
+	r := httptest.NewRequest(http.MethodPost, auth.LoginPath, strings.NewReader(url.Values{"client_id": {id}, "client_secret": {secret}}.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	w := httptest.NewRecorder()
+	h.keeper.Login().ServeHTTP(w, r)
+	if len(w.Result().Cookies()) != 1 {
+		t.Fatalf("signed in with %d cookies, want one", len(w.Result().Cookies()))
+	}
+	with := httptest.NewRequest(http.MethodGet, "/", nil)
+	with.AddCookie(w.Result().Cookies()[0])
+	if _, err := h.keeper.Session(with); err != nil {
+		t.Errorf("before it expires: %v", err)
+	}
+	h.at = h.at.Add(30 * time.Minute)
+	if _, err := h.keeper.Session(with); !fault.Is(err, fault.Denied) {
+		t.Errorf("after it expired: %v, want denied", err)
+	}
+}
+
 // broken is a store that cannot be read.
 type broken struct{ auth.Store }
 

@@ -19,6 +19,7 @@ import (
 	"longshore/internal/ingest"
 	"longshore/internal/lake"
 	"longshore/internal/store"
+	"longshore/internal/store/storetest"
 	"longshore/internal/verdict"
 )
 
@@ -38,8 +39,14 @@ type job struct{ object, pass int64 }
 
 func newBench(t testing.TB, blueprints ...string) *bench {
 	t.Helper()
+	return newBenchAt(t, filepath.Join(t.TempDir(), "longshore.db"), blueprints...)
+}
+
+// newBenchAt is newBench on a database of either kind.
+func newBenchAt(t testing.TB, database string, blueprints ...string) *bench {
+	t.Helper()
 	dir := t.TempDir()
-	s, err := store.Open(context.Background(), filepath.Join(dir, "longshore.db"))
+	s, err := store.Open(context.Background(), database)
 	must(t, err)
 	t.Cleanup(func() { must(t, s.Close()) })
 	seal, err := store.OpenSealer(filepath.Join(dir, "keys.json"))
@@ -213,4 +220,13 @@ func (c inTx) alone(b *bench) func([]catalog.Change) ([]catalog.Result, error) {
 		})
 		return results, err
 	}
+}
+
+// onEach runs a test on both databases; where makes an empty one.
+func onEach(t *testing.T, fn func(t *testing.T, where func() string)) {
+	t.Helper()
+	t.Run("sqlite", func(t *testing.T) {
+		fn(t, func() string { return filepath.Join(t.TempDir(), "longshore.db") })
+	})
+	t.Run("postgres", func(t *testing.T) { fn(t, func() string { return storetest.Postgres(t) }) })
 }

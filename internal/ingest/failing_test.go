@@ -113,6 +113,10 @@ func (b stoppingBucket) Get(ctx context.Context, key string) (io.ReadCloser, lak
 
 // An ingest that is stopped at any step, and taken up again, ends as an undisturbed one.
 func TestStoppedAnywhereEndsLikeAnUndisturbedIngest(t *testing.T) {
+	onEach(t, stoppedAnywhere)
+}
+
+func stoppedAnywhere(t *testing.T, where func() string) {
 	var lines []string
 	for i := range 2500 { // more than one chunk
 		kind := "other" // most of no interest: quick to write
@@ -123,7 +127,7 @@ func TestStoppedAnywhereEndsLikeAnUndisturbedIngest(t *testing.T) {
 	}
 	body := zip(lines...)
 	run := func(at int) (s *stops, sums, hash string) {
-		b := newBench(t, thing)
+		b := newBenchAt(t, where(), thing)
 		b.webhook("okta", `[`+mapThing+`]`)
 		b.put(key("things", 0), body)
 		b.look()
@@ -160,7 +164,11 @@ func TestStoppedAnywhereEndsLikeAnUndisturbedIngest(t *testing.T) {
 
 // Two workers on one object: the fence lets each chunk be taken once, and the loser finds out what is left.
 func TestTwoWorkersTakeAnObjectOnce(t *testing.T) {
-	b := newBench(t, thing)
+	onEach(t, twoWorkers)
+}
+
+func twoWorkers(t *testing.T, where func() string) {
+	b := newBenchAt(t, where(), thing)
 	b.webhook("okta", `[`+mapThing+`]`)
 	var lines []string
 	for i := range 4500 {

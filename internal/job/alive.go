@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // On PostgreSQL several processes work one queue, and the queue itself tells a job of a killed process from one that is
@@ -20,7 +19,6 @@ import (
 const (
 	clientPrefix = "longshore-"
 	aliveClass   = 19539 // the locks' first key
-	lookEvery    = 20 * time.Second
 )
 
 // alive holds this process's lock.
@@ -65,22 +63,6 @@ func (a *alive) end(ctx context.Context) {
 	if a.conn != nil {
 		_, _ = a.conn.ExecContext(ctx, `SELECT pg_advisory_unlock($1, $2)`, aliveClass, a.number) // closing it does the same
 		_ = a.conn.Close()
-	}
-}
-
-// watch holds the lock until ctx ends, and takes up what dead processes left.
-func (a *alive) watch(ctx context.Context, q *Queue) {
-	tick := time.NewTicker(lookEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			if a.hold(ctx) == nil {
-				_ = q.reclaimDead(ctx) // the next look tries again
-			}
-		}
 	}
 }
 

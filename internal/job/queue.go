@@ -40,6 +40,8 @@ const (
 	pollInterval = 200 * time.Millisecond
 	// PostgreSQL has; this is for what one that got lost told of.
 	listenPoll = 2 * time.Second
+
+	lookEvery = 20 * time.Second
 )
 
 // SyncArgs names the run to work on.
@@ -127,6 +129,8 @@ type Queue struct {
 	postgres bool
 	log      *slog.Logger
 	insert   *river.Client[*sql.Tx]
+
+	lookEvery time.Duration // how often a Run sees to jobs that were lost
 }
 
 // Open brings the queue's tables in a SQLite database up to date. db must be the writing pool.
@@ -149,6 +153,7 @@ func OpenPostgres(ctx context.Context, db *sql.DB, listener *pgxpool.Pool) (*Que
 }
 
 func open(ctx context.Context, q *Queue) (*Queue, error) {
+	q.lookEvery = lookEvery
 	q.log = slog.New(slog.DiscardHandler) // handlers tell what goes wrong; the queue's own words say nothing to an operator
 	m, err := rivermigrate.New(q.driver, &rivermigrate.Config{Logger: q.log})
 	if err != nil {
@@ -187,7 +192,8 @@ func (q *Queue) EnqueueTick(ctx context.Context, tx *sql.Tx, connectionID int64,
 	return nil
 }
 
-// EnsureTick enqueues a tick at the time given unless the connection has one ahead of it.
+// EnsureTick enqueues a tick at the time given unless the connection has one ahead of it. One that lies later than that is
+// moved there: it was set by a clock that was set back since.
 func (q *Queue) EnsureTick(ctx context.Context, connectionID int64, at time.Time) error {
 	list, err := q.insert.JobList(ctx, river.NewJobListParams().Kinds(TickArgs{}.Kind()).First(10_000).
 		States(rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRetryable, rivertype.JobStateRunning, rivertype.JobStateScheduled))
@@ -197,7 +203,7 @@ func (q *Queue) EnsureTick(ctx context.Context, connectionID int64, at time.Time
 	for _, j := range list.Jobs {
 		var args TickArgs
 		if json.Unmarshal(j.EncodedArgs, &args) == nil && args.ConnectionID == connectionID {
-			return nil
+			return q.notLater(ctx, j, at)
 		}
 	}
 	if _, err := q.insert.Insert(ctx, TickArgs{ConnectionID: connectionID, At: at.Unix()}, &river.InsertOpts{ScheduledAt: at}); err != nil {
@@ -277,6 +283,7 @@ func (q *Queue) Run(ctx context.Context, h Handlers) error {
 		river.AddWorker(workers, &ingestWorker{handle: h.Ingest})
 		queues[queueIngest] = river.QueueConfig{MaxWorkers: n, FetchCooldown: pollInterval, FetchPollInterval: poll}
 	}
+	care := look{queue: q, work: &atWork{}}
 	var name string // "": one of the queue's making
 	if q.postgres {
 		a := newAlive(q.db)
@@ -284,14 +291,16 @@ func (q *Queue) Run(ctx context.Context, h Handlers) error {
 			return err
 		}
 		defer a.end(context.WithoutCancel(ctx))
-		var watching sync.WaitGroup
-		defer watching.Wait()
-		watching.Go(func() { a.watch(ctx, q) })
-		name = a.name()
+		care.alive, name = a, a.name()
 	}
+	var caring sync.WaitGroup
+	careful, enough := context.WithCancel(ctx)
+	defer func() { enough(); caring.Wait() }()
+	caring.Go(func() { care.run(careful) })
 	client, err := river.NewClient(q.driver, &river.Config{
 		ID: name, Logger: q.log, Queues: queues, Workers: workers, SkipUnknownJobCheck: true,
 		JobTimeout: jobTimeout, RescueStuckJobsAfter: rescueAfter, RetryPolicy: retryPolicy{},
+		Middleware: []rivertype.Middleware{care.work},
 	})
 	if err != nil {
 		return fmt.Errorf("start job queue: %w", err)

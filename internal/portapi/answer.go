@@ -32,6 +32,9 @@ type errorAnswer struct {
 	Details map[string]any `json:"details,omitempty"`
 }
 
+// databaseAway is the code of a database that does not answer. The error names the server, which is no caller's business.
+const databaseAway = "database_away"
+
 // statuses are the codes' statuses; a code that is not here has its kind's.
 var statuses = map[string]int{
 	"bad_request": 400, "run_exhausted": 400, "unauthorized": 401, "invalid_credentials": 401, "missing_permissions": 403, "has_dependents": 403,
@@ -59,6 +62,9 @@ func toAnswer(err error) (int, errorAnswer) {
 	var f *fault.Error
 	if !known || !errors.As(err, &f) {
 		return http.StatusInternalServerError, errorAnswer{Error: "internal_error", Message: "internal error"}
+	}
+	if f.Code == databaseAway {
+		return kind.status, errorAnswer{Error: kind.code, Message: "the database does not answer now: try again soon"}
 	}
 	answer := errorAnswer{Error: kind.code, Message: err.Error(), Details: f.Details}
 	if f.Code != "" {

@@ -99,6 +99,24 @@ func TestVerifyNamesTheFirstBrokenRow(t *testing.T) {
 	}
 }
 
+// A clock that is set back breaks no chain: the log's order is that of writing.
+func TestChainHoldsThoughTheClockIsSetBack(t *testing.T) {
+	s, _ := openHistory(t)
+	at := time.UnixMilli(1_767_000_000_000)
+	c := catalog.New(s.Catalog(), func() time.Time { return at })
+	record(t, c, 2)
+	at = at.Add(-time.Hour)
+	record(t, c, 3)
+	if r := verify(t, s, nil); !r.OK() || r.Rows != 5 {
+		t.Errorf("%+v, want five rows in order", r)
+	}
+	var falls int
+	err := s.read.QueryRow(`SELECT count(*) FROM history a JOIN history b ON b.id = a.id + 1 WHERE b.at < a.at`).Scan(&falls)
+	if err != nil || falls != 1 {
+		t.Errorf("time falls %d times in the log (%v), want once: entries bear the clock's time", falls, err)
+	}
+}
+
 func TestKeptHeadTellsOfARewrittenLog(t *testing.T) {
 	s, c := openHistory(t)
 	record(t, c, 10)

@@ -29,6 +29,9 @@ const minPostgres = 150000
 // maxPostgresConns bounds the connections of one process, the queue's listening one aside.
 const maxPostgresConns = 16
 
+// connectTimeout bounds the making of a connection to a host that drops packets, unless the URL says connect_timeout.
+const connectTimeout = 10 * time.Second
+
 // The writers' lock is an advisory lock of the database, held to the transaction's end: whatever ends a process frees it.
 // A transaction that is not heard of for five minutes is ended by the server, so that a process that was suspended, or
 // cut off, does not hold up the others.
@@ -61,6 +64,9 @@ func connectPostgres(ctx context.Context, url string) (*Store, error) {
 	if cfg.ConnConfig.RuntimeParams["application_name"] == "" {
 		cfg.ConnConfig.RuntimeParams["application_name"] = "longshore"
 	}
+	if cfg.ConnConfig.ConnectTimeout == 0 {
+		cfg.ConnConfig.ConnectTimeout = connectTimeout
+	}
 	cfg.MinConns, cfg.MinIdleConns = 0, 0 // the pool is for listening alone
 	s := &Store{name: place(cfg.ConnConfig), engine: &postgresEngine, turn: make(chan struct{}, 1)}
 	s.write = sql.OpenDB(textConnector{stdlib.GetConnector(*cfg.ConnConfig)})
@@ -69,6 +75,9 @@ func connectPostgres(ctx context.Context, url string) (*Store, error) {
 	s.write.SetConnMaxIdleTime(5 * time.Minute)
 	s.read = s.write
 	if err := s.checkServer(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	if err := s.checkPooler(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	if s.listen, err = pgxpool.NewWithConfig(ctx, cfg); err != nil {
@@ -89,7 +98,8 @@ func place(c *pgx.ConnConfig) string {
 func (s *Store) checkServer(ctx context.Context) error {
 	var number int
 	var version, encoding string
-	err := s.read.QueryRowContext(ctx, `SELECT current_setting('server_version_num')::int, current_setting('server_version'), current_setting('server_encoding')`).
+	err := s.read.QueryRowContext(ctx, `SELECT current_setting('server_version_num')::int, current_setting('server_version'), current_setting('server_encoding')`,
+		pgx.QueryExecModeSimpleProtocol). // whatever a pooler does to prepared statements
 		Scan(&number, &version, &encoding)
 	if err != nil {
 		return s.Explain(fmt.Errorf("open %s: %w", s.name, err))
@@ -103,11 +113,38 @@ func (s *Store) checkServer(ctx context.Context) error {
 	return nil
 }
 
+// errShared is for a pooler that gives a client another server connection for each transaction. The locks of living
+// processes and the queue's notifications belong to a connection, and so do prepared statements.
+func (s *Store) errShared() error {
+	return fault.Errorf(fault.Invalid, "%s is behind a pooler that lets clients share connections to the server (transaction pooling)", s.name).
+		WithHint("use a pool with pool_mode = session, or name the server itself in the database URL; statement and transaction pooling cannot be used")
+}
+
+// checkPooler refuses a pooler with transaction pooling: there two connections at one time come to the same one of the
+// server.
+func (s *Store) checkPooler(ctx context.Context) error {
+	var ids [2]int
+	for i := range ids {
+		conn, err := s.write.Conn(ctx)
+		if err != nil {
+			return s.Explain(fmt.Errorf("open %s: %w", s.name, err))
+		}
+		defer conn.Close() //nolint:gocritic // both are held until it is decided
+		if err := conn.QueryRowContext(ctx, `SELECT pg_backend_pid()`, pgx.QueryExecModeSimpleProtocol).Scan(&ids[i]); err != nil {
+			return s.Explain(fmt.Errorf("open %s: %w", s.name, err))
+		}
+	}
+	if ids[0] == ids[1] {
+		return s.errShared()
+	}
+	return nil
+}
+
 const hintTLS = "sslmode=… at the end of the database URL says what is wanted: verify-full (with sslrootcert=FILE for a CA of your own), " +
 	"require (encrypted, whoever the server is), prefer, or disable (a server without TLS, on a network that you trust)"
 
 // explainPostgres names what an operator can mend. Codes: PostgreSQL's Appendix A.
-func explainPostgres(_ *Store, plain error) error {
+func explainPostgres(s *Store, plain error) error {
 	err := error(oneLine{plain})
 	var e *pgconn.PgError
 	if !errors.As(err, &e) {
@@ -117,12 +154,14 @@ func explainPostgres(_ *Store, plain error) error {
 			if strings.Contains(err.Error(), "tls error: ") {
 				return fault.Errorf(fault.Unavailable, "no encrypted connection to the database server comes about: %w", err).WithHint(hintTLS)
 			}
-			return fault.Errorf(fault.Unavailable, "the database server does not answer: %w", err).
+			return fault.Errorf(fault.Unavailable, "the database server does not answer: %w", err).WithCode(ServerAway, nil).
 				WithHint("check the host and port of the database URL, and that the server runs; nothing is lost: once it runs, this goes on, or does when it is started again")
 		}
 		return plain
 	}
 	switch {
+	case (e.Code == "26000" || e.Code == "42P05") && s != nil: // a prepared statement is not there, or another's is
+		return s.errShared()
 	case e.Code == "28000" && strings.Contains(e.Message, "no encryption"):
 		return fault.Errorf(fault.Denied, "the database server takes this user by encrypted connections alone: %w", err).WithHint(hintTLS)
 	case e.Code == "28P01" || strings.HasPrefix(e.Code, "28"):
@@ -137,6 +176,9 @@ func explainPostgres(_ *Store, plain error) error {
 			WithHint("make room there; nothing is lost: start again and it goes on where it stopped")
 	case e.Code == "25006":
 		return fault.Errorf(fault.Denied, "the database only reads: %w", err).WithHint("is this a standby? Name the primary server in the database URL")
+	case strings.HasPrefix(e.Code, "57P0"): // shutting down, crashed, starting
+		return fault.Errorf(fault.Unavailable, "the database server does not answer now: %w", err).WithCode(ServerAway, nil).
+			WithHint("it is starting or being stopped; nothing is lost: once it runs, this goes on, or does when it is started again")
 	case strings.HasPrefix(e.Code, "08"), strings.HasPrefix(e.Code, "53"), strings.HasPrefix(e.Code, "57P"), strings.HasPrefix(e.Code, "40"), e.Code == "25P03":
 		return fault.Errorf(fault.Unavailable, "the database cannot do this now: %w", err).WithHint("try again; nothing is lost")
 	}
@@ -164,13 +206,13 @@ func (o oneLine) Error() string {
 
 func (o oneLine) Unwrap() error { return o.error }
 
-// textConnector makes connections that send only text that PostgreSQL can hold.
+// textConnector makes connections that send only text that PostgreSQL can hold, and explains why it makes none.
 type textConnector struct{ driver.Connector }
 
 func (c textConnector) Connect(ctx context.Context) (driver.Conn, error) {
 	conn, err := c.Connector.Connect(ctx)
-	if err != nil {
-		return nil, err
+	if err != nil { // whoever asked, a server that is away is told as one
+		return nil, explainPostgres(nil, err)
 	}
 	inner, ok := conn.(*stdlib.Conn)
 	if !ok {

@@ -262,6 +262,15 @@ const OlderSchema = "older_schema"
 // DiskFull is the code of the fault for a disk without room, here and in the lake.
 const DiskFull = "disk_full"
 
+// ServerAway is the code of the fault of a database server that does not answer now, or is starting or stopping.
+const ServerAway = "database_away"
+
+// Away reports whether an error tells that the database server is away.
+func Away(err error) bool {
+	var f *fault.Error
+	return errors.As(err, &f) && f.Code == ServerAway
+}
+
 // Explain gives the database's errors that an operator can mend their kind and hint; others, and nil, stay as they are.
 func (s *Store) Explain(err error) error {
 	if err == nil || fault.KindOf(err) != fault.Internal {

@@ -54,6 +54,7 @@ type client struct {
 	kept  *kept
 	log   *slog.Logger
 
+	read     extraction // when answers' records were read
 	empty    suspicion
 	answered atomic.Bool  // the host has answered before, and since the last request that got no answer was given up
 	sane     atomic.Bool  // and with a whole JSON answer

@@ -78,7 +78,7 @@ func (r *reading) page(a *answer, records [][]byte, next state) error {
 		r.lastState = encoded
 	}
 	page := pipeline.Page{
-		Records: records, EmittedAt: a.at, State: r.lastState, Cursor: a.path, Statuses: r.statuses, Gaps: r.gaps, Last: next.Done,
+		Records: records, EmittedAt: r.client.read.time(a.at), State: r.lastState, Cursor: a.path, Statuses: r.statuses, Gaps: r.gaps, Last: next.Done,
 	}
 	if r.lastState == nil {
 		page.State = r.account(state{}).encode()

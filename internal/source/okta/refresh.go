@@ -279,7 +279,7 @@ func (g *gathered) bring(stream string, a *answer, records ...[]byte) {
 	for i, record := range records {
 		records[i] = g.f.hide[stream].apply(record)
 	}
-	g.pages = append(g.pages, pipeline.StreamPage{Stream: stream, Page: pipeline.Page{Records: records, EmittedAt: a.at, Cursor: a.path}})
+	g.pages = append(g.pages, pipeline.StreamPage{Stream: stream, Page: pipeline.Page{Records: records, EmittedAt: g.f.client.read.time(a.at), Cursor: a.path}})
 }
 
 // bringList makes the records the list of a parent, and brings them with tombstones of those that are gone.
