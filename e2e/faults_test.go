@@ -243,7 +243,7 @@ func outsideLake(t *testing.T) (env []string) {
 // smallDisk mounts a disk of so many MB that ends with the test, and returns a folder on it; it takes a user who may mount.
 func smallDisk(t *testing.T, mb int) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "longshore-disk-") // a test's own folder lets no server through
+	dir, err := os.MkdirTemp("", "longshore-disk-") //nolint:usetesting // a test's own folder lets no server's user through
 	must(t, err)
 	t.Cleanup(func() { _ = os.Remove(dir) })
 	must(t, os.Chmod(dir, 0o755))

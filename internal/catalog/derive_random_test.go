@@ -254,7 +254,7 @@ func newRefWorld(r *rand.Rand, prefix string) *refWorld {
 		x := refAggregation{path: way, target: end, fn: pick("count", "sum", "min", "max", "median", "average"), query: pick("", "", "big", "notX", "core", "mine")}
 		from, to := id, end
 		if x.fromTarget = from != to && r.IntN(2) == 0; x.fromTarget { // the same path belongs to the other end then
-			from, to = to, from
+			from = to
 			x.target = id
 		}
 		w.aggregations[from][fmt.Sprintf("g%d", i)] = x

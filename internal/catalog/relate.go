@@ -139,7 +139,7 @@ func (b *batch) one(blueprint string, raw []byte) (string, error) {
 	if err := b.searchable(blueprint); err != nil {
 		return "", err
 	}
-	query, err := b.plainQuery(r, raw, 0)
+	query, err := b.plainQuery(raw, 0)
 	if err != nil {
 		return "", err
 	}

@@ -285,7 +285,7 @@ func (s *scoring) add(d Document, standings []map[string]standing) error {
 // along relations that are gone: that is told to whoever searches; here the rule fails.
 func (s *scoring) passed(query *asked) ([]bool, error) {
 	if query = query.at(s.model, s.now()); query.err != nil {
-		return make([]bool, len(s.list)), nil
+		return make([]bool, len(s.list)), nil //nolint:nilerr // the rule fails, as said above
 	}
 	return matching(s.ctx, s.view, s.model, s.list, &query.rule, query.low)
 }

@@ -19,7 +19,7 @@ func (b *batch) related(blueprint string, raw []byte) ([]string, error) {
 	if err := b.searchable(blueprint); err != nil {
 		return nil, err
 	}
-	query, err := b.plainQuery(r, raw, 0)
+	query, err := b.plainQuery(raw, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -27,7 +27,7 @@ func (b *batch) related(blueprint string, raw []byte) ([]string, error) {
 }
 
 // plainQuery writes a search value in the words of other searches: lists under contains. What is no rule stays for the parser to refuse.
-func (b *batch) plainQuery(r *rules, raw json.RawMessage, depth int) (json.RawMessage, error) {
+func (b *batch) plainQuery(raw json.RawMessage, depth int) (json.RawMessage, error) {
 	list, broken := ordered(raw)
 	if broken != nil || depth > maxQueryDepth {
 		return raw, nil //nolint:nilerr // the parser refuses it
@@ -39,7 +39,7 @@ func (b *batch) plainQuery(r *rules, raw json.RawMessage, depth int) (json.RawMe
 			return raw, nil //nolint:nilerr // the parser refuses it
 		}
 		for i := range rules {
-			plain, err := b.plainQuery(r, rules[i], depth+1)
+			plain, err := b.plainQuery(rules[i], depth+1)
 			if err != nil {
 				return nil, err
 			}
