@@ -113,6 +113,7 @@ func (t *catalogTx) History(ctx context.Context, f catalog.HistoryFilter) ([]cat
 	w.in("actor IN ", f.Actors)
 	w.in("actor NOT IN ", f.ExceptActors)
 	if f.RunID != "" {
+		w.say("run_id <> ''") // so that the index of entries with a run answers
 		w.add("run_id = ", f.RunID)
 	}
 	w.sources(f.Sources)

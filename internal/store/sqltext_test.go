@@ -20,12 +20,41 @@ import (
 type recorder struct {
 	mu    sync.Mutex
 	texts map[string]bool
+	asked []asked // while during runs
+	keeps bool
 }
 
-func (r *recorder) note(query string) {
+// asked is one statement, with its values where they come along with it.
+type asked struct {
+	text string
+	args []any
+}
+
+func (r *recorder) note(query string, args ...driver.NamedValue) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.texts[query] = true
+	if r.keeps {
+		a := asked{text: query}
+		for _, v := range args {
+			a.args = append(a.args, v.Value)
+		}
+		r.asked = append(r.asked, a)
+	}
+}
+
+// during returns what is asked while fn runs.
+func (r *recorder) during(fn func()) []asked {
+	keep := func(on bool) []asked {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		list := r.asked
+		r.asked, r.keeps = nil, on
+		return list
+	}
+	keep(true)
+	fn()
+	return keep(false)
 }
 
 // recorded are connections of a pool's driver that note what they are asked.
@@ -60,7 +89,7 @@ func (c recordedConn) PrepareContext(ctx context.Context, query string) (driver.
 }
 
 func (c recordedConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	c.note(query)
+	c.note(query, args...)
 	return c.Conn.(driver.QueryerContext).QueryContext(ctx, query, args)
 }
 
