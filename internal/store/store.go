@@ -278,3 +278,12 @@ func (s *Store) Explain(err error) error {
 	}
 	return s.engine.explain(s, err)
 }
+
+// exec writes outside of any other transaction, and explains what the database says.
+func (s *Store) exec(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	r, err := s.write.ExecContext(ctx, query, args...)
+	if err != nil {
+		return nil, s.Explain(err)
+	}
+	return r, nil
+}
