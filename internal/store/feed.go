@@ -125,7 +125,7 @@ func (y *Syncs) DropFeed(ctx context.Context, runID int64) error {
 
 // SaveFeed implements [pipeline.FeedStore].
 func (y *Syncs) SaveFeed(ctx context.Context, connectionID int64, m pipeline.FeedMark) error {
-	_, err := y.s.exec(ctx, `INSERT INTO feeds (connection_id, log, position, caught_up, since, alive_until) VALUES ($1, $2, $3, $4, $5, $6)
+	err := y.s.exec(ctx, `INSERT INTO feeds (connection_id, log, position, caught_up, since, alive_until) VALUES ($1, $2, $3, $4, $5, $6)
 		ON CONFLICT (connection_id) DO UPDATE SET log = excluded.log, position = excluded.position, caught_up = excluded.caught_up, alive_until = excluded.alive_until`,
 		connectionID, m.Log, string(m.Position), m.CaughtUp, y.now().UnixMilli(), m.Alive.UnixMilli())
 	if err != nil {
@@ -136,7 +136,7 @@ func (y *Syncs) SaveFeed(ctx context.Context, connectionID int64, m pipeline.Fee
 
 // NoFeeds tells that no feed is at work: the process that worked on this database has ended.
 func (y *Syncs) NoFeeds(ctx context.Context) error {
-	if _, err := y.s.exec(ctx, `UPDATE feeds SET alive_until = 0`); err != nil {
+	if err := y.s.exec(ctx, `UPDATE feeds SET alive_until = 0`); err != nil {
 		return fmt.Errorf("reset feeds: %w", err)
 	}
 	return nil

@@ -165,7 +165,7 @@ func (c *Catalog) makeIndex(ctx context.Context, u use) error {
 		return nil
 	}
 	for _, statement := range s.engine.dialect.indexProperty(s.engine.dialect, u) {
-		if _, err := s.exec(ctx, statement); err != nil {
+		if err := s.exec(ctx, statement); err != nil {
 			return s.Explain(err)
 		}
 	}

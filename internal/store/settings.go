@@ -22,7 +22,7 @@ func (s *Store) Setting(ctx context.Context, name string) (string, error) {
 
 // SetSetting keeps the named value.
 func (s *Store) SetSetting(ctx context.Context, name, value string) error {
-	_, err := s.exec(ctx, `INSERT INTO settings (name, value) VALUES ($1, $2)
+	err := s.exec(ctx, `INSERT INTO settings (name, value) VALUES ($1, $2)
 		ON CONFLICT (name) DO UPDATE SET value = excluded.value`, name, value)
 	if err != nil {
 		return fmt.Errorf("keep setting %s: %w", name, err)

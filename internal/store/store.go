@@ -280,10 +280,7 @@ func (s *Store) Explain(err error) error {
 }
 
 // exec writes outside of any other transaction, and explains what the database says.
-func (s *Store) exec(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	r, err := s.write.ExecContext(ctx, query, args...)
-	if err != nil {
-		return nil, s.Explain(err)
-	}
-	return r, nil
+func (s *Store) exec(ctx context.Context, query string, args ...any) error {
+	_, err := s.write.ExecContext(ctx, query, args...)
+	return s.Explain(err)
 }

@@ -263,7 +263,7 @@ func (y *Syncs) SaveCommit(ctx context.Context, part pipeline.Part, c pipeline.C
 
 // SaveStream implements [pipeline.Store].
 func (y *Syncs) SaveStream(ctx context.Context, runID int64, st pipeline.StreamRun) error {
-	_, err := y.s.exec(ctx, `UPDATE sync_streams SET status = $3, error = $4, started_at = $5, finished_at = $6 WHERE sync_id = $1 AND stream = $2`,
+	err := y.s.exec(ctx, `UPDATE sync_streams SET status = $3, error = $4, started_at = $5, finished_at = $6 WHERE sync_id = $1 AND stream = $2`,
 		runID, st.Stream, string(st.Status), st.Error, millisOrNull(st.StartedAt), millisOrNull(st.FinishedAt))
 	if err != nil {
 		return fmt.Errorf("record stream %s of sync %d: %w", st.Stream, runID, err)
@@ -273,7 +273,7 @@ func (y *Syncs) SaveStream(ctx context.Context, runID int64, st pipeline.StreamR
 
 // FinishRun implements [pipeline.Store].
 func (y *Syncs) FinishRun(ctx context.Context, runID int64, status pipeline.Status, message string) error {
-	_, err := y.s.exec(ctx, `UPDATE syncs SET status = $2, error = $3, finished_at = $4 WHERE id = $1`,
+	err := y.s.exec(ctx, `UPDATE syncs SET status = $2, error = $3, finished_at = $4 WHERE id = $1`,
 		runID, string(status), message, y.now().UnixMilli())
 	if err != nil {
 		return fmt.Errorf("finish sync %d: %w", runID, err)
@@ -424,7 +424,7 @@ func (y *Syncs) WithoutReceipt(ctx context.Context) ([]int64, error) {
 
 // SaveReceipt keeps a run's receipt; an earlier one is replaced.
 func (y *Syncs) SaveReceipt(ctx context.Context, runID int64, doc string) error {
-	if _, err := y.s.exec(ctx, `UPDATE syncs SET receipt = $2 WHERE id = $1`, runID, doc); err != nil {
+	if err := y.s.exec(ctx, `UPDATE syncs SET receipt = $2 WHERE id = $1`, runID, doc); err != nil {
 		return fmt.Errorf("keep the receipt of sync %d: %w", runID, err)
 	}
 	return nil
