@@ -20,17 +20,7 @@ var marks = regexp.MustCompile(`\?\d*`)
 // TestReadingByAnIndexReadsNoTableWhole holds the plans of what is promised an index beside searches (docs/perf.md): an
 // entity by its identifier, counts, global search, and the audit log by entity, run, failure, kind and identifier of entry.
 func TestReadingByAnIndexReadsNoTableWhole(t *testing.T) {
-	where := newDatabase(t)
-	s, err := Open(t.Context(), where)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	seen := recordSQL(t, s, where)
+	s, seen := openRecorded(t)
 	below := s.Catalog()
 	c := catalog.New(below, time.Now)
 	for _, history := range []string{"true", "false"} {

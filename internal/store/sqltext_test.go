@@ -105,6 +105,22 @@ func (c recordedConn) CheckNamedValue(v *driver.NamedValue) error {
 	return driver.ErrSkip
 }
 
+// openRecorded opens an empty store that notes what it sends.
+func openRecorded(t *testing.T) (*Store, *recorder) {
+	t.Helper()
+	where := newDatabase(t)
+	s, err := Open(t.Context(), where)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s, recordSQL(t, s, where)
+}
+
 // recordSQL makes the store's pools note what they send.
 func recordSQL(t *testing.T, s *Store, where string) *recorder {
 	t.Helper()
@@ -184,17 +200,7 @@ func randomRule(rng *rand.Rand, properties []string, depth int) any {
 // SQL is never made of input: whatever names and values come, the text of a statement holds of them nothing but names of
 // properties that a blueprint may have, each within a literal of its own.
 func TestSQLIsNotMadeOfInput(t *testing.T) {
-	where := newDatabase(t)
-	s, err := Open(t.Context(), where)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	seen := recordSQL(t, s, where)
+	s, seen := openRecorded(t)
 	c := catalog.New(s.Catalog(), time.Now)
 	rng := rand.New(rand.NewPCG(1, 2))
 	properties := []string{"zqx_links", `zqx\back`, "zqx@at", "zqx=eq", "zqx-dash", `zqx\\`, `zqx--`}
