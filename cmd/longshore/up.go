@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -16,7 +15,6 @@ import (
 	"longshore/internal/job"
 	lakes3 "longshore/internal/lake/s3"
 	"longshore/internal/pipeline"
-	"longshore/internal/receipt"
 	"longshore/internal/server"
 	"longshore/packs"
 )
@@ -366,42 +364,6 @@ func (w *worker) until(ctx context.Context, done func() (bool, error)) error {
 // chosen is the source's streams that the connection wants.
 func (a *app) chosen(conn pipeline.Connection) ([]pipeline.Stream, error) {
 	return a.source.Choose(conn.StreamNames())
-}
-
-// printReceipts draws, keeps and prints the receipts of runs; ok is false when one does not add up.
-func (a *app) printReceipts(ctx context.Context, out io.Writer, ids []int64, asJSON bool) (ok bool, err error) {
-	ok = true
-	for _, id := range ids {
-		r, err := receipt.Make(ctx, a.syncs, a.objects, a.catalog, id)
-		if err != nil {
-			return false, err
-		}
-		if r.Calls, err = a.callsOf(ctx, id); err != nil {
-			return false, err
-		}
-		r.CountAnswers()
-		ok = ok && r.OK
-		if r.MissedByFeed, err = a.missed(ctx, id); err != nil {
-			return false, err
-		}
-		doc, err := json.Marshal(r)
-		if err != nil {
-			return false, err
-		}
-		if err := a.syncs.SaveReceipt(ctx, id, string(doc)); err != nil {
-			return false, err
-		}
-		if asJSON {
-			_, err = fmt.Fprintf(out, "%s\n", doc)
-		} else {
-			_, _ = fmt.Fprintln(out)
-			err = r.Print(out)
-		}
-		if err != nil {
-			return false, fmt.Errorf("print receipt: %w", err)
-		}
-	}
-	return ok, nil
 }
 
 // newLog is the product's log: warnings and worse on standard error.
