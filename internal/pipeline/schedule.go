@@ -48,6 +48,9 @@ func (s Schedule) Check() error {
 // Next is when a connection is due whose last run was created at previous (zero: it has not run). Times that have passed
 // are not caught up. The zero time is never.
 func (s Schedule) Next(now, previous time.Time) time.Time {
+	if previous.After(now) { // by a clock that was set back since
+		previous = now
+	}
 	switch s.Type {
 	case Basic:
 		if at := previous.Add(s.Every); !previous.IsZero() && at.After(now) {
