@@ -77,7 +77,7 @@ func runSync(cmd *cobra.Command, name string, streams []string, full, changes bo
 	}
 	w := &worker{app: a, say: say}
 	return w.with(ctx, job.Handlers{Sync: w.sync}, func(ctx context.Context) error {
-		id, started, err := a.syncs.StartRun(ctx, conn, chosen, full, "manual")
+		id, started, err := a.syncs.StartRun(ctx, conn, chosen, full, causeManual)
 		if err != nil {
 			return err
 		}
