@@ -90,7 +90,7 @@ func (e *Emitter) trace(t trace) {
 
 // status tells how far a stream is; a zero reset says nothing of the rate limit.
 func (e *Emitter) status(stream, status string, reset time.Time) {
-	s := &streamStatus{Stream: descriptor{Name: stream}, Status: status}
+	s := &streamStatus{Stream: Descriptor{Name: stream}, Status: status}
 	if !reset.IsZero() {
 		s.Reasons = []reason{{Type: "RATE_LIMITED", RateLimited: &rateLimited{QuotaReset: reset.UnixMilli()}}}
 	}
@@ -101,7 +101,7 @@ func (e *Emitter) status(stream, status string, reset time.Time) {
 func (e *Emitter) failed(stream string, err error) {
 	t := &traceError{Message: forPeople(err), InternalMessage: err.Error(), FailureType: failureType(err)}
 	if stream != "" {
-		t.Stream = &descriptor{Name: stream}
+		t.Stream = &Descriptor{Name: stream}
 	}
 	e.trace(trace{Type: "ERROR", Error: t})
 }
@@ -113,7 +113,7 @@ func (e *Emitter) log(level, text string) {
 // state tells how far a stream is read, and how many records came since the state before.
 func (e *Emitter) state(stream string, state json.RawMessage, records int64) {
 	e.emit(message{Type: "STATE", State: &stateBody{
-		Type: "STREAM", Stream: &StreamState{Stream: descriptor{Name: stream}, State: state},
+		Type: "STREAM", Stream: &StreamState{Stream: Descriptor{Name: stream}, State: state},
 		SourceStats: &stats{RecordCount: double(records)},
 	}})
 }

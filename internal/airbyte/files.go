@@ -161,7 +161,7 @@ func takeState(states map[string]json.RawMessage, entry json.RawMessage) error {
 		return put(s.Global.Streams...)
 	case s.Type == "LEGACY" || s.Type == "" && s.Data != nil:
 		for name, state := range s.Data {
-			if err := put(StreamState{Stream: descriptor{Name: name}, State: state}); err != nil {
+			if err := put(StreamState{Stream: Descriptor{Name: name}, State: state}); err != nil {
 				return err
 			}
 		}
