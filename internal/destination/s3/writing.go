@@ -45,6 +45,7 @@ type Writing struct {
 	start   time.Time
 	streams []*growing
 	open    int
+	begun   int // objects, of all streams
 }
 
 // growing is a stream that is being written.
@@ -53,6 +54,7 @@ type growing struct {
 	writer *lake.Writer // nil when no object is open
 	since  time.Time    // first record of it
 	number int          // objects begun
+	order  int          // of the open one among those of all streams
 	stored int64
 	rows   int64 // in the open object
 	parts  parts
@@ -113,14 +115,15 @@ func (w *Writing) begin(ctx context.Context, g *growing) (stored bool, err error
 		return stored, err
 	}
 	w.open++
-	g.rows, g.since = 0, w.d.now()
+	w.begun++
+	g.rows, g.since, g.order = 0, w.d.now(), w.begun
 	return stored, nil
 }
 
 func (w *Writing) oldest() *growing {
 	var oldest *growing
 	for _, g := range w.streams {
-		if g.writer != nil && (oldest == nil || g.since.Before(oldest.since)) {
+		if g.writer != nil && (oldest == nil || g.order < oldest.order) {
 			oldest = g
 		}
 	}
