@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/google/uuid"
+
 	"longshore/internal/catalog"
 	"longshore/internal/fault"
 	"longshore/internal/ingest"
@@ -12,6 +14,12 @@ import (
 	"longshore/internal/store"
 	"longshore/packs"
 )
+
+// firstUUID is that of the connection that up makes, so that of several processes that begin on one database all make the
+// same one.
+func firstUUID() string {
+	return uuid.NewSHA1(uuid.NameSpaceURL, []byte("longshore:connection:"+connectionName)).String()
+}
 
 // actor is who writes what this program writes on its own.
 const actor = "longshore"
@@ -35,14 +43,17 @@ func (a *app) applyPack(ctx context.Context, pack packs.Pack) error {
 		if !fault.Is(err, fault.NotFound) {
 			return err
 		}
+		// Another process that begins on the same database may make it first.
 		// The guide creates okta_user before the blueprint that it points at: the relation waits for its target.
-		if _, err := a.catalog.CreateBlueprint(ctx, b.JSON, catalog.Writer{Actor: actor, Source: actor, AllowPendingTargets: true}); err != nil {
+		if _, err := a.catalog.CreateBlueprint(ctx, b.JSON, catalog.Writer{Actor: actor, Source: actor, AllowPendingTargets: true}); err != nil && !fault.Is(err, fault.Conflict) {
 			return fmt.Errorf("pack %s: blueprint %s: %w", pack.Name, b.Identifier, err)
 		}
 	}
 	if _, err := a.objects.Webhook(ctx, pack.Webhook.Identifier); fault.Is(err, fault.NotFound) {
 		if _, err := a.objects.PutWebhook(ctx, ingest.Webhook{Doc: pack.Webhook.JSON, UpdatedBy: actor}); err != nil {
-			return fmt.Errorf("pack %s: %w", pack.Name, err)
+			if _, missing := a.objects.Webhook(ctx, pack.Webhook.Identifier); missing != nil { // nobody else has made it meanwhile
+				return fmt.Errorf("pack %s: %w", pack.Name, err)
+			}
 		}
 	} else if err != nil {
 		return err
@@ -62,7 +73,7 @@ func (a *app) connection(ctx context.Context) (pipeline.Connection, error) {
 		}
 		return c, a.sameOrg(ctx)
 	}
-	made, err := a.syncs.PutConnection(ctx, pipeline.Connection{Name: connectionName, Source: a.orgURL(), NamespaceFormat: namespace, Schedule: pipeline.Every(defaultEvery)})
+	made, err := a.syncs.PutConnection(ctx, pipeline.Connection{UUID: firstUUID(), Name: connectionName, Source: a.orgURL(), NamespaceFormat: namespace, Schedule: pipeline.Every(defaultEvery)})
 	if err != nil {
 		return made, err
 	}
