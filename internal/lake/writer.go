@@ -18,6 +18,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 
 	"longshore/internal/fault"
+	"longshore/internal/tally"
 )
 
 // GenerationMetadata is the metadata key under which Airbyte's S3 destination puts an object's generation.
@@ -61,6 +62,7 @@ type Writer struct {
 	out      io.Writer
 	line     []byte
 	rows     int64
+	given    tally.Sum
 	rawBytes int64
 	failed   error
 }
@@ -118,6 +120,7 @@ func (w *Writer) AppendChanged(record, changes []byte, extractedAt time.Time) er
 	if record[start] != '{' {
 		return fault.Errorf(fault.Invalid, "a record must be an object, found %s", kindOf(record[start]))
 	}
+	w.given.Add(record)
 	w.open(extractedAt, w.opts.SyncID, changes)
 	text := record[start:end]
 	if !w.opts.Flatten {
@@ -197,6 +200,9 @@ func (w *Writer) Rows() int64 { return w.rows }
 
 // RawBytes is the length of the lines so far.
 func (w *Writer) RawBytes() int64 { return w.rawBytes }
+
+// Sum is of the records that were appended, as they were given.
+func (w *Writer) Sum() tally.Sum { return w.given }
 
 // Bytes is about how large the object is so far; the compressor holds some back.
 func (w *Writer) Bytes() int64 { return w.counter.n }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"time"
+
+	"longshore/internal/tally"
 )
 
 // Part names one object-to-be: the Number-th batch of a stream in a run.
@@ -36,6 +38,7 @@ type Commit struct {
 	FirstCursor string          `json:"first,omitempty"`
 	LastCursor  string          `json:"last,omitempty"`
 	Statuses    map[int]int     `json:"statuses,omitempty"`
+	Sum         tally.Sum       `json:"sum,omitzero"` // of the records that the source's pages held; not kept beside the object
 	Gaps        []string        `json:"gaps,omitempty"`
 	End         bool            `json:"end,omitempty"` // the stream's last batch: nothing of it is asked for any more
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"longshore/internal/fault"
+	"longshore/internal/tally"
 )
 
 // maxBatchBytes closes a batch (raw record bytes): one object of it compresses to some 10 MB.
@@ -165,6 +166,13 @@ func sumUp(streams []StreamRun) (Status, string) {
 func (s *Sync) stream(ctx context.Context, run Run, st StreamRun, turn turnOf) (done bool, err error) {
 	w := &streamWriter{sync: s, run: run, st: st}
 	defer w.discard()
+	defer func() {
+		var loss *lossError
+		if errors.As(err, &loss) {
+			w.forget() // it stands for what did not come as it was sent
+			done, err = true, w.refused(ctx, loss)
+		}
+	}()
 	if err := w.begin(ctx); err != nil {
 		return false, err
 	}
@@ -284,6 +292,13 @@ func (w *streamWriter) add(page Page) error {
 		}
 		w.batch, w.next = b, Commit{FirstCursor: page.Cursor, Statuses: map[int]int{}}
 	}
+	sum := tally.Of(page.Records)
+	if page.Sum != nil {
+		if differ := tally.Differ(*page.Sum, sum); differ != "" {
+			return &lossError{HopSource, "page " + page.Cursor + ": " + differ}
+		}
+	}
+	w.next.Sum.AddSum(sum)
 	for _, record := range page.Records {
 		if err := w.batch.Append(record, page.EmittedAt); err != nil {
 			return err
@@ -312,6 +327,11 @@ func (w *streamWriter) flush(ctx context.Context) error {
 	}
 	c := w.next
 	c.LakeRows = w.batch.Rows()
+	if s, ok := w.batch.(summing); ok {
+		if differ := tally.Differ(c.Sum, s.Sum()); differ != "" {
+			return &lossError{HopLake, differ}
+		}
+	}
 	if c.LakeRows > 0 { // a stream without records leaves no object
 		var err error
 		if c, err = w.batch.Commit(ctx, c); err != nil {

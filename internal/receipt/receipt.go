@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"longshore/internal/catalog"
@@ -16,10 +17,11 @@ import (
 
 // The hops of a record.
 const (
-	HopSource  = "Okta → API rows"
-	HopLake    = "API rows → lake lines"
+	HopSource  = pipeline.HopSource
+	HopLake    = pipeline.HopLake
 	HopRead    = "lake lines → lines read"
 	HopVerdict = "lines read → verdicts"
+	HopCatalog = "verdicts → entities"
 )
 
 // Receipt is the account of one run.
@@ -238,7 +240,9 @@ func (r *Receipt) addStream(st pipeline.StreamRun, taken []ingest.Object, sums m
 	for name, n := range s.Verdicts {
 		r.Verdicts[name] += n
 	}
-	switch {
+	switch hop, why, lost := lossOf(st); {
+	case lost:
+		r.Differences = append(r.Differences, Difference{Stream: st.Stream, Hop: hop, Why: why})
 	case st.Status == pipeline.Partial && (len(st.Gaps) == 0 || st.Error != st.Gaps[0]):
 		// Gaps are what the credential may not see, or what was gone; this is a stream that broke off.
 		r.Differences = append(r.Differences, Difference{Stream: st.Stream, Hop: HopSource, Why: "the stream was not read to its end: " + st.Error})
@@ -264,6 +268,16 @@ func (r *Receipt) addStream(st pipeline.StreamRun, taken []ingest.Object, sums m
 		})
 	}
 	r.Streams = append(r.Streams, s)
+}
+
+// lossOf is what a stream ended with when records did not come over a hop as they were sent.
+func lossOf(st pipeline.StreamRun) (hop, why string, lost bool) {
+	for _, hop := range []string{HopSource, HopLake} {
+		if why, lost := strings.CutPrefix(st.Error, hop+": "); lost {
+			return hop, why, true
+		}
+	}
+	return "", "", false
 }
 
 // objectTrouble says what is wrong with how an object was taken, or "".

@@ -12,6 +12,7 @@ import (
 	"longshore/internal/fault"
 	"longshore/internal/lake"
 	"longshore/internal/pipeline"
+	"longshore/internal/tally"
 )
 
 // maxMetadataBytes bounds a commit as metadata: S3 allows 2 KB an object, in which the generation and the owner stand too.
@@ -46,7 +47,7 @@ func noteText(c note) (string, error) {
 	for _, g := range c.Gaps[:min(len(c.Gaps), maxGaps)] {
 		gaps = append(gaps, cut(g, maxGapBytes))
 	}
-	c.Gaps = gaps
+	c.Gaps, c.Sum = gaps, tally.Sum{}
 	shorten := []func(){
 		func() {},
 		func() {
