@@ -95,6 +95,12 @@ type (
 		VerdictSums(ctx context.Context, f ingest.VerdictFilter) (map[string]map[verdict.Code]int64, error)
 		// WaitingByStream counts the records whose entity waits for a relation's target; syncID 0 means all objects.
 		WaitingByStream(ctx context.Context, syncID int64) (map[string]int64, error)
+		// Recount counts the roll-ups of a run anew, from the ledger's records.
+		Recount(ctx context.Context, syncID int64) (map[string]map[verdict.Code]int64, error)
+		// EntityRows counts the entities by blueprint, row by row.
+		EntityRows(ctx context.Context) (map[string]int64, error)
+		// LastWrites gives the changes of a run that nothing has followed, at most limit.
+		LastWrites(ctx context.Context, syncID int64, limit int, fn func(LastWrite)) error
 	}
 	// Catalog knows the entities.
 	Catalog interface {
@@ -189,6 +195,14 @@ func (r *Receipt) fill(ctx context.Context, objects Objects, cat Catalog, stream
 	blueprints, err := cat.Blueprints(ctx)
 	if err != nil {
 		return err
+	}
+	if r.SyncID != 0 {
+		if err := r.recount(ctx, objects, sums); err != nil {
+			return err
+		}
+		if err := r.checkEntities(ctx, objects, cat, blueprints); err != nil {
+			return err
+		}
 	}
 	for _, b := range blueprints {
 		if catalog.IsSystem(b.Identifier) && counts[b.Identifier] == 0 {
