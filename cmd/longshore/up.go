@@ -74,12 +74,8 @@ func runUp(cmd *cobra.Command, o upOptions) error {
 		return err
 	}
 	defer a.Close()
-	if !cmd.Flags().Changed("pack") { // a folder keeps the pack that it began with
-		if was, err := a.store.Setting(ctx, "pack"); err == nil && was != "" {
-			if pack, err = packs.Open(was); err != nil {
-				return err
-			}
-		}
+	if pack, err = a.packOf(ctx, o.pack, cmd.Flags().Changed("pack")); err != nil {
+		return err
 	}
 	if err := a.openSource(); err != nil {
 		return err
