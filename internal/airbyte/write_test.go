@@ -305,6 +305,7 @@ func TestWriteRefusesItsCatalog(t *testing.T) {
 	one := func(members string) string { return `{"streams":[{"stream":{"name":"a"},` + members + `}]}` }
 	for catalog, says := range map[string]string{
 		"[]":                     "no configured catalog",
+		"{}":                     "it has no streams",
 		`{"streams":[{}]}`:       "has no name",
 		one(`"sync_id":1`):       "0.63.7",
 		one(`"generation_id":1`): "0.63.7",
