@@ -48,11 +48,11 @@ func (s *shelf) Write(_ context.Context, stream int, r Record) (bool, error) {
 	return false, nil
 }
 
-func (s *shelf) Tick(context.Context) (bool, error) {
+func (s *shelf) Tick(ctx context.Context) (bool, error) {
 	if s.age == 0 || s.since.IsZero() || time.Since(s.since) < s.age {
 		return false, nil
 	}
-	return true, s.Flush(nil)
+	return true, s.Flush(ctx)
 }
 
 func (s *shelf) Flush(context.Context) error {
