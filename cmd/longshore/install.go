@@ -50,6 +50,9 @@ func (a *app) applyPack(ctx context.Context, pack packs.Pack) error {
 	return a.store.SetSetting(ctx, "pack", pack.Name)
 }
 
+// ownConnection is the UUID of the connection that this program makes: processes that start at once make one.
+const ownConnection = "0f1e7c5a-6b0e-4b55-9d3c-0a6c6f6b7a01"
+
 // connection makes the connection between the org and the lake, or returns the one that is there.
 func (a *app) connection(ctx context.Context) (pipeline.Connection, error) {
 	all, err := a.syncs.Connections(ctx)
@@ -62,7 +65,10 @@ func (a *app) connection(ctx context.Context) (pipeline.Connection, error) {
 		}
 		return c, a.sameOrg(ctx)
 	}
-	made, err := a.syncs.PutConnection(ctx, pipeline.Connection{Name: connectionName, Source: a.orgURL(), NamespaceFormat: namespace, Schedule: pipeline.Every(defaultEvery)})
+	made, err := a.syncs.PutConnection(ctx, pipeline.Connection{
+		UUID: ownConnection, Name: connectionName, Source: a.orgURL(), NamespaceDefinition: pipeline.CustomFormat, NamespaceFormat: namespace,
+		Schedule: pipeline.Every(defaultEvery),
+	})
 	if err != nil {
 		return made, err
 	}

@@ -74,12 +74,8 @@ func runUp(cmd *cobra.Command, o upOptions) error {
 		return err
 	}
 	defer a.Close()
-	if !cmd.Flags().Changed("pack") { // a folder keeps the pack that it began with
-		if was, err := a.store.Setting(ctx, "pack"); err == nil && was != "" {
-			if pack, err = packs.Open(was); err != nil {
-				return err
-			}
-		}
+	if pack, err = a.packOf(ctx, o.pack, cmd.Flags().Changed("pack")); err != nil {
+		return err
 	}
 	if err := a.openSource(); err != nil {
 		return err
@@ -123,7 +119,7 @@ func runUp(cmd *cobra.Command, o upOptions) error {
 			say.f("\nLook at it: longshore up --data %s shows the screens on http://%s\n", cfg.data, cfg.listen)
 			return nil
 		}
-		say.f("\nOpen %s\nKeeps syncing every %s. Stop with Ctrl-C.\n", signIn, conn.Schedule.Every)
+		say.f("\nOpen %s\nKeeps syncing %s. Stop with Ctrl-C.\n", signIn, conn.Schedule)
 		if a.org != nil {
 			if err := a.hookDemo(ctx, listener.URL(), conn); err != nil {
 				a.log.Warn("the demo org delivers no events: its log is followed all the same", "error", err)
@@ -240,22 +236,14 @@ func (w *worker) with(ctx context.Context, handlers job.Handlers, do func(ctx co
 	if w.tidy != nil {
 		g.Go(func() error { return w.keepTidy(ctx) })
 	}
+	if handlers.Tick != nil {
+		g.Go(func() error { return w.keepTicking(ctx) })
+	}
 	g.Go(func() error {
 		defer stop()
 		return do(ctx)
 	})
 	return g.Wait()
-}
-
-func (w *worker) sync(ctx context.Context, syncID int64, until time.Time) (bool, error) {
-	if err := w.app.beginRun(ctx, w.say, syncID); err != nil {
-		return false, w.failed(ctx, err)
-	}
-	done, err := w.app.sync(w.say.page).Work(ctx, syncID, until)
-	if told := w.app.endRun(ctx, syncID, done); err == nil {
-		err = told
-	}
-	return done, w.failed(ctx, err)
 }
 
 func (w *worker) ingest(ctx context.Context, args job.IngestArgs, until time.Time, complete job.Complete) (bool, error) {

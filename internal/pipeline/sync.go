@@ -39,7 +39,19 @@ type Sync struct {
 	Now         func() time.Time
 	Progress    func(stream string, pages, rows int64) // told after each page, from several goroutines; may be nil
 	Parallel    int                                    // streams read at one time; 0 means 1
+	// Again tells that another attempt may follow one in which the source did not answer for a stream: such a stream is
+	// left where it is, and Work returns an error once the others have ended. Without, the stream ends there.
+	Again func(Run) bool
+	// Log is told what people want to know of a run; may be nil.
+	Log func(ctx context.Context, runID int64, line LogLine) error
+	// Baseline returns how many records the newest full reads of a stream before a run brought, the newest first; may be nil.
+	Baseline func(ctx context.Context, run Run, stream string) ([]int64, error)
 }
+
+// silent is the error of a source that does not answer for a stream, while others are read.
+type silent struct{ error }
+
+func (s silent) Unwrap() error { return s.error }
 
 // Work goes on with a run until it is finished (done) or until has passed. What is durable is never read again; an
 // error leaves the run as it is, to be taken up by the next call.
@@ -68,7 +80,7 @@ func (s *Sync) streams(ctx context.Context, run Run, until time.Time) (done bool
 	var mu sync.Mutex
 	var errs []error
 	var broken atomic.Bool
-	left := false
+	left, stop := false, false
 	late := func() bool { return broken.Load() || s.Now().After(until) }
 	slots := make(chan struct{}, max(1, s.Parallel))
 	before := make(chan struct{})
@@ -78,7 +90,7 @@ func (s *Sync) streams(ctx context.Context, run Run, until time.Time) (done bool
 			continue
 		}
 		slots <- struct{}{}
-		if mu.Lock(); left || len(errs) > 0 || i > 0 && ctx.Err() != nil {
+		if mu.Lock(); stop || i > 0 && ctx.Err() != nil {
 			left = true
 			mu.Unlock()
 			<-slots
@@ -93,8 +105,13 @@ func (s *Sync) streams(ctx context.Context, run Run, until time.Time) (done bool
 			mu.Lock()
 			defer mu.Unlock()
 			left = left || !done
+			var s silent
+			passed := errors.As(err, &s)
+			stop = stop || !done && !passed
 			if err != nil {
-				broken.Store(true)
+				if !passed {
+					broken.Store(true)
+				}
 				errs = append(errs, fmt.Errorf("sync %d, stream %s: %w", run.ID, st.Stream, err))
 			}
 		})
@@ -151,7 +168,7 @@ func (s *Sync) stream(ctx context.Context, run Run, st StreamRun, turn turnOf) (
 	if err := w.begin(ctx); err != nil {
 		return false, err
 	}
-	if w.st.Status == Ended {
+	if w.st.Status == Ended || w.st.Mode == Clear {
 		return true, w.finish(ctx, Complete, "")
 	}
 	if !w.next.End {
@@ -176,7 +193,8 @@ func (w *streamWriter) read(ctx context.Context, turn turnOf) (done bool, err er
 			if ctx.Err() != nil {
 				return false, ctx.Err()
 			}
-			return true, w.refused(ctx, readErr)
+			err := w.refused(ctx, readErr)
+			return err == nil, err
 		}
 		if err := w.add(page); err != nil {
 			return false, err
@@ -363,6 +381,9 @@ func (w *streamWriter) refused(ctx context.Context, cause error) error {
 	if err := w.flush(ctx); err != nil {
 		return errors.Join(err, cause)
 	}
+	if w.sync.Again != nil && fault.Is(cause, fault.Unavailable) && w.sync.Again(w.run) {
+		return errors.Join(silent{cause}, w.log(ctx, LevelWarn, "broke off: "+message(cause)))
+	}
 	status := Failed
 	if w.st.Pages > 0 {
 		status = Partial
@@ -387,6 +408,15 @@ func (w *streamWriter) finish(ctx context.Context, status Status, message string
 	if status == Complete && len(w.st.Gaps) > 0 {
 		status, message = Partial, w.st.Gaps[0]
 	}
+	if status == Complete {
+		suspicious, err := w.suspicious(ctx)
+		if err != nil {
+			return err
+		}
+		if suspicious != "" {
+			status, message = Partial, suspicious
+		}
+	}
 	w.st.Status, w.st.Error, w.st.FinishedAt = status, message, w.sync.Now()
 	parts, err := w.sync.Store.Commits(ctx, w.run.ID, w.st.Stream)
 	if err != nil {
@@ -395,5 +425,29 @@ func (w *streamWriter) finish(ctx context.Context, status Status, message string
 	if err := w.sync.Destination.WriteManifest(ctx, w.run, w.st, parts); err != nil {
 		return err
 	}
-	return w.sync.Store.SaveStream(ctx, w.run.ID, w.st)
+	if err := w.sync.Store.SaveStream(ctx, w.run.ID, w.st); err != nil {
+		return err
+	}
+	return w.told(ctx)
+}
+
+// GiveUp ends the streams of a run that were left for another attempt, when none follows.
+func (s *Sync) GiveUp(ctx context.Context, runID int64, cause error) error {
+	run, err := s.Store.Run(ctx, runID)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, st := range run.Streams {
+		if st.Status != Pending && st.Status != Running {
+			continue
+		}
+		w := &streamWriter{sync: s, run: run, st: st}
+		status := Failed
+		if st.Pages > 0 {
+			status = Partial
+		}
+		errs = append(errs, w.finish(ctx, status, message(cause)))
+	}
+	return errors.Join(errs...)
 }
