@@ -79,6 +79,14 @@ func (c Connection) NamespaceOf(source string) string {
 	return namespace
 }
 
+// Identity tells the connection from every other: its UUID, or its name before it has one.
+func (c Connection) Identity() string {
+	if c.UUID != "" {
+		return c.UUID
+	}
+	return c.Name
+}
+
 // StreamNames are the names of the chosen streams; none means all but the optional ones.
 func (c Connection) StreamNames() []string {
 	var names []string

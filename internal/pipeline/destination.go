@@ -9,14 +9,18 @@ import (
 // Part names one object-to-be: the Number-th batch of a stream in a run.
 type Part struct {
 	SyncID     int64
-	Connection string
+	Connection string // Connection.Identity
 	Namespace  string
-	Stream     string
+	Stream     string // at the source
+	Prefix     string // goes before the stream's name at the destination
 	Generation int64
 	Start      time.Time // of the run; one value for all its parts
 	Number     int
 	Before     int64 // pages of the stream that were durable before this part
 }
+
+// Target is the stream's name at the destination.
+func (p Part) Target() string { return p.Prefix + p.Stream }
 
 // Commit is what a durable batch stands for: the object, and how far its stream is read once it is there.
 // It travels with the object itself, so that a run interrupted between the object and its own records can adopt it.
