@@ -140,7 +140,26 @@ func (w *worker) sync(ctx context.Context, runID int64, until time.Time) (time.D
 		return done, w.failed(ctx, err)
 	}
 	wait, done, err := w.attempts(r).Run(ctx, runID, until)
+	if done && err == nil {
+		err = w.tellEnd(ctx, runID)
+	}
 	return wait, done, err
+}
+
+// tellEnd says loudly that a run has failed, and that a schedule holds back.
+func (w *worker) tellEnd(ctx context.Context, runID int64) error {
+	run, err := w.app.syncs.Run(ctx, runID)
+	if err != nil || run.Status != pipeline.Failed || w.also == nil {
+		return err
+	}
+	w.app.log.Warn("a sync has failed", "connection", run.Connection.Name, "sync", runID, "attempts", len(run.Attempts), "error", run.Error)
+	notices, err := w.app.syncs.Notices(ctx, run.Connection.ID, 1)
+	for _, n := range notices {
+		if n.RunID == runID && n.Kind == pipeline.NoticeHeld {
+			w.app.log.Warn("a connection is held back", "connection", run.Connection.Name, "why", n.Text)
+		}
+	}
+	return err
 }
 
 // look keeps what the source of a run that begins has, and tells of changes.
