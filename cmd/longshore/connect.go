@@ -26,7 +26,7 @@ func (w *worker) route(ctx context.Context, conn pipeline.Connection) (route, er
 	if conn.SourceID == "" && conn.DestinationID == "" {
 		return w.ownRoute(), nil
 	}
-	return w.app.configuredRoute(ctx, w, conn)
+	return w.configuredRoute(ctx, conn)
 }
 
 // ownRoute is the way from the org of the settings to their bucket.
@@ -37,7 +37,13 @@ func (w *worker) ownRoute() route {
 		moving.Again = again
 	}
 	return route{
-		streams: func(_ context.Context, conn pipeline.Connection) ([]pipeline.Stream, error) { return a.chosen(conn) },
+		streams: func(_ context.Context, conn pipeline.Connection) ([]pipeline.Stream, error) {
+			left, err := skipGone(a.source.Streams(), conn)
+			if err != nil {
+				return nil, err
+			}
+			return a.chosen(left)
+		},
 		work: func(ctx context.Context, runID int64, until time.Time) (bool, error) {
 			if err := a.beginRun(ctx, w.say, runID); err != nil {
 				return false, err
@@ -134,7 +140,26 @@ func (w *worker) sync(ctx context.Context, runID int64, until time.Time) (time.D
 		return done, w.failed(ctx, err)
 	}
 	wait, done, err := w.attempts(r).Run(ctx, runID, until)
+	if done && err == nil {
+		err = w.tellEnd(ctx, runID)
+	}
 	return wait, done, err
+}
+
+// tellEnd says loudly that a run has failed, and that a schedule holds back.
+func (w *worker) tellEnd(ctx context.Context, runID int64) error {
+	run, err := w.app.syncs.Run(ctx, runID)
+	if err != nil || run.Status != pipeline.Failed || w.also == nil {
+		return err
+	}
+	w.app.log.Warn("a sync has failed", "connection", run.Connection.Name, "sync", runID, "attempts", len(run.Attempts), "error", run.Error)
+	notices, err := w.app.syncs.Notices(ctx, run.Connection.ID, 1)
+	for _, n := range notices {
+		if n.RunID == runID && n.Kind == pipeline.NoticeHeld {
+			w.app.log.Warn("a connection is held back", "connection", run.Connection.Name, "why", n.Text)
+		}
+	}
+	return err
 }
 
 // look keeps what the source of a run that begins has, and tells of changes.
@@ -183,14 +208,13 @@ func inOneLine(err error) string {
 }
 
 // skipGone leaves out the chosen streams that the source does not have: drift fails no run.
-func skipGone(has []pipeline.Stream, conn pipeline.Connection) pipeline.Connection {
+func skipGone(has []pipeline.Stream, conn pipeline.Connection) (pipeline.Connection, error) {
+	chosen := len(conn.Streams)
 	conn.Streams = slices.DeleteFunc(slices.Clone(conn.Streams), func(c pipeline.StreamChoice) bool {
 		return !slices.ContainsFunc(has, func(st pipeline.Stream) bool { return st.Name == c.Name })
 	})
-	return conn
-}
-
-// configuredRoute is the way of a connection whose source or destination is configured on its own.
-func (a *app) configuredRoute(_ context.Context, _ *worker, conn pipeline.Connection) (route, error) {
-	return route{}, fault.Errorf(fault.Invalid, "connection %q has a source or destination of its own, and this longshore runs only those of its settings", conn.Name)
+	if chosen > 0 && len(conn.Streams) == 0 {
+		return conn, fault.Errorf(fault.Invalid, "the source has none of the streams of connection %q", conn.Name)
+	}
+	return conn, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"os"
+	runtimedebug "runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -14,6 +15,9 @@ import (
 	"longshore/internal/lake"
 	lakes3 "longshore/internal/lake/s3"
 )
+
+// connectorMemory is what the collector keeps the process below, as far as lines of the input let it: one may have 100 MiB.
+const connectorMemory = 192 << 20
 
 func newDestinationS3() *cobra.Command {
 	return newConnector(protocolConnector{
@@ -30,6 +34,9 @@ it can be read in the bucket.`,
 			{"write", "write the messages of standard input", []string{"config", "catalog"}},
 		},
 		run: func(ctx context.Context, name string, files airbyte.Files, debug bool, in io.Reader, out io.Writer) (bool, error) {
+			if os.Getenv("GOMEMLIMIT") == "" {
+				runtimedebug.SetMemoryLimit(connectorMemory)
+			}
 			c := destconnector.New(destconnector.Options{OpenBucket: openDestinationBucket, Connection: os.Getenv("WORKER_CONNECTION_ID")})
 			return c.Run(ctx, name, files, debug, in, out)
 		},

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/google/uuid"
-
 	"longshore/internal/catalog"
 	"longshore/internal/fault"
 	"longshore/internal/ingest"
@@ -14,12 +12,6 @@ import (
 	"longshore/internal/store"
 	"longshore/packs"
 )
-
-// firstUUID is that of the connection that up makes, so that of several processes that begin on one database all make the
-// same one.
-func firstUUID() string {
-	return uuid.NewSHA1(uuid.NameSpaceURL, []byte("longshore:connection:"+connectionName)).String()
-}
 
 // actor is who writes what this program writes on its own.
 const actor = "longshore"
@@ -61,6 +53,9 @@ func (a *app) applyPack(ctx context.Context, pack packs.Pack) error {
 	return a.store.SetSetting(ctx, "pack", pack.Name)
 }
 
+// ownConnection is the UUID of the connection that this program makes: processes that start at once make one.
+const ownConnection = "0f1e7c5a-6b0e-4b55-9d3c-0a6c6f6b7a01"
+
 // connection makes the connection between the org and the lake, or returns the one that is there.
 func (a *app) connection(ctx context.Context) (pipeline.Connection, error) {
 	all, err := a.syncs.Connections(ctx)
@@ -73,7 +68,10 @@ func (a *app) connection(ctx context.Context) (pipeline.Connection, error) {
 		}
 		return c, a.sameOrg(ctx)
 	}
-	made, err := a.syncs.PutConnection(ctx, pipeline.Connection{UUID: firstUUID(), Name: connectionName, Source: a.orgURL(), NamespaceFormat: namespace, Schedule: pipeline.Every(defaultEvery)})
+	made, err := a.syncs.PutConnection(ctx, pipeline.Connection{
+		UUID: ownConnection, Name: connectionName, Source: a.orgURL(), NamespaceDefinition: pipeline.CustomFormat, NamespaceFormat: namespace,
+		Schedule: pipeline.Every(defaultEvery),
+	})
 	if err != nil {
 		return made, err
 	}

@@ -62,8 +62,7 @@ func runUp(cmd *cobra.Command, o upOptions) error {
 	if err != nil {
 		return err
 	}
-	pack, err := packs.Open(o.pack)
-	if err != nil {
+	if _, err := packs.Open(o.pack); err != nil {
 		return &usageError{err}
 	}
 	say := newSayer(cmd, o.asJSON)
@@ -72,12 +71,9 @@ func runUp(cmd *cobra.Command, o upOptions) error {
 		return err
 	}
 	defer a.Close()
-	if !cmd.Flags().Changed("pack") { // a folder keeps the pack that it began with
-		if was, err := a.store.Setting(ctx, "pack"); err == nil && was != "" {
-			if pack, err = packs.Open(was); err != nil {
-				return err
-			}
-		}
+	pack, err := a.packOf(ctx, o.pack, cmd.Flags().Changed("pack")) // a folder keeps the pack that it began with
+	if err != nil {
+		return err
 	}
 	if err := a.openSource(); err != nil {
 		return err
@@ -203,6 +199,8 @@ type worker struct {
 	trouble trouble
 
 	cannotFollow told
+	actors       actors // nil: there are no configured sources and destinations
+	opened       openedSources
 
 	follower *pipeline.Feed // follows changes while the program keeps running; nil for not at all
 }

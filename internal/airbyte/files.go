@@ -211,6 +211,9 @@ func readWrittenCatalog(path string) ([]WrittenStream, error) {
 	if err := json.Unmarshal(data, &catalog); err != nil {
 		return nil, fault.Errorf(fault.Invalid, "the catalog file %q is no configured catalog: %w", path, err)
 	}
+	if catalog.Streams == nil {
+		return nil, fault.Errorf(fault.Invalid, "the catalog file %q is no configured catalog: it has no streams", path)
+	}
 	var streams []WrittenStream
 	seen := map[Descriptor]bool{}
 	for i, s := range catalog.Streams {

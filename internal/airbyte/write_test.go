@@ -48,11 +48,11 @@ func (s *shelf) Write(_ context.Context, stream int, r Record) (bool, error) {
 	return false, nil
 }
 
-func (s *shelf) Tick(context.Context) (bool, error) {
+func (s *shelf) Tick(ctx context.Context) (bool, error) {
 	if s.age == 0 || s.since.IsZero() || time.Since(s.since) < s.age {
 		return false, nil
 	}
-	return true, s.Flush(nil)
+	return true, s.Flush(ctx)
 }
 
 func (s *shelf) Flush(context.Context) error {
@@ -305,6 +305,7 @@ func TestWriteRefusesItsCatalog(t *testing.T) {
 	one := func(members string) string { return `{"streams":[{"stream":{"name":"a"},` + members + `}]}` }
 	for catalog, says := range map[string]string{
 		"[]":                     "no configured catalog",
+		"{}":                     "it has no streams",
 		`{"streams":[{}]}`:       "has no name",
 		one(`"sync_id":1`):       "0.63.7",
 		one(`"generation_id":1`): "0.63.7",

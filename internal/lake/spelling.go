@@ -10,37 +10,39 @@ import (
 //
 //	\" \\ \b \t \n \f \r, and \u00XX with upper-case digits for the other control characters
 
-// appendJackson appends valid JSON text to dst, up to its end or to the first token boundary behind limit bytes of it,
-// and returns the longer dst and how much of text is in it. The text may be a value or the inside of an object.
-func appendJackson(dst, text []byte, limit int) ([]byte, int) {
+// speller spells one JSON text, piece by piece.
+type speller struct{ inString bool }
+
+// append appends what of text is next to dst, up to its end or to somewhere behind limit bytes of it, and returns the
+// longer dst and how much of text is in it. The text is valid JSON: a value, or the inside of an object.
+func (s *speller) append(dst, text []byte, limit int) ([]byte, int) {
 	from := 0 // what of text, from here on, goes in as it stands
 	i := 0
-	for i < len(text) {
+	for i < len(text) && i < limit {
 		switch c := text[i]; {
-		case c == '"':
-			for i++; text[i] != '"'; i++ {
-				if text[i] != '\\' {
-					continue
-				}
-				dst = append(dst, text[from:i]...)
-				var n int
-				dst, n = appendEscape(dst, text[i:])
-				from = i + n
-				i = from - 1
-			}
-			i++
-		case c == ' ' || c == '\t' || c == '\n' || c == '\r':
+		case s.inString && c == '\\':
 			dst = append(dst, text[from:i]...)
-			i++
+			var n int
+			dst, n = appendEscape(dst, text[i:])
+			i += n
 			from = i
-		default:
-			i++
+			continue
+		case c == '"':
+			s.inString = !s.inString
+		case !s.inString && (c == ' ' || c == '\t' || c == '\n' || c == '\r'):
+			dst = append(dst, text[from:i]...)
+			from = i + 1
 		}
-		if i >= limit {
-			break
-		}
+		i++
 	}
 	return append(dst, text[from:i]...), i
+}
+
+// appendJackson appends a whole text to dst.
+func appendJackson(dst, text []byte) []byte {
+	var s speller
+	dst, _ = s.append(dst, text, len(text))
+	return dst
 }
 
 // appendEscape appends what the escape at the start of text means, and returns how long the escape is.
@@ -129,7 +131,7 @@ func appendChanges(dst, changes []byte) []byte {
 				}
 				some = true
 				dst = append(append(append(dst, '"'), name...), `":`...)
-				dst, _ = appendJackson(dst, value, len(value))
+				dst = appendJackson(dst, value)
 				return nil
 			})
 		}

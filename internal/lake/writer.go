@@ -128,9 +128,10 @@ func (w *Writer) AppendChanged(record, changes []byte, extractedAt time.Time) er
 	} else if text = text[1 : len(text)-1]; skipSpace(text, 0) < len(text) {
 		w.line = append(w.line, ',')
 	}
+	var spelling speller
 	for len(text) > 0 && w.failed == nil { // a long record does not stand in memory a second time
 		var n int
-		w.line, n = appendJackson(w.line, text, spillBytes)
+		w.line, n = spelling.append(w.line, text, spillBytes)
 		text = text[n:]
 		w.spill()
 	}

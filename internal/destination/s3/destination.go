@@ -170,8 +170,8 @@ func (b *batch) Commit(ctx context.Context, c pipeline.Commit) (pipeline.Commit,
 	return c, nil
 }
 
-// WriteManifest implements [pipeline.Destination]. Behind the manifest of a whole generation of a stream that is
-// overwritten, it deletes the generations before.
+// WriteManifest implements [pipeline.Destination]. Behind the manifest of a whole generation it deletes those
+// below the lowest that stays.
 func (d *Destination) WriteManifest(ctx context.Context, run pipeline.Run, st pipeline.StreamRun, parts []pipeline.Commit) error {
 	m := lake.Manifest{
 		Connection: run.Connection.Name, SyncID: run.ID, Namespace: run.Connection.Namespace(), Stream: run.Connection.Prefix + st.Stream, Mode: st.Mode,
@@ -188,12 +188,12 @@ func (d *Destination) WriteManifest(ctx context.Context, run pipeline.Run, st pi
 	if _, err := lake.PutManifest(ctx, d.Bucket, m); err != nil {
 		return fmt.Errorf("write the manifest of %s: %w", st.Stream, err)
 	}
-	if !m.Snapshot || run.Connection.Choice(st.Stream).SyncMode != pipeline.FullRefreshOverwrite {
+	if !m.Complete || st.Minimum == 0 {
 		return nil
 	}
 	// Only now: the manifest says that the new generation is whole.
 	_, err := d.Supersede(ctx, Superseded{
-		Connection: run.Connection.Identity(), Namespace: m.Namespace, Stream: m.Stream, Before: st.Generation,
+		Connection: run.Connection.Identity(), Namespace: m.Namespace, Stream: m.Stream, Before: st.Minimum,
 	})
 	return err
 }

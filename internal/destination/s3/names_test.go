@@ -209,33 +209,36 @@ func TestOverwriteLeavesWhatCouldBeAnothers(t *testing.T) {
 	}
 }
 
-// A sync of a stream that is overwritten deletes what was before once its manifest says that it is whole, and not sooner.
+// A sync of a stream that is overwritten, or cleared, deletes what was before once its manifest says that it is whole, and
+// not sooner.
 func TestManifestOfAnOverwriteDeletesWhatWasBefore(t *testing.T) {
 	for _, c := range []struct {
-		mode   string
-		status pipeline.Status
-		left   int
+		mode    string
+		minimum int64
+		status  pipeline.Status
+		left    int
 	}{
-		{pipeline.FullRefreshOverwrite, pipeline.Partial, 2},
-		{pipeline.FullRefreshAppend, pipeline.Complete, 2},
-		{"", pipeline.Complete, 2},
-		{pipeline.FullRefreshOverwrite, pipeline.Complete, 1},
+		{pipeline.FullRefresh, 2, pipeline.Partial, 2},
+		{pipeline.FullRefresh, 2, pipeline.Failed, 2},
+		{pipeline.FullRefresh, 0, pipeline.Complete, 2},
+		{pipeline.FullRefresh, 2, pipeline.Complete, 1},
+		{pipeline.Clear, 3, pipeline.Complete, 0},
 	} {
 		d := newDestination(t)
-		connection := pipeline.Connection{Name: "okta", UUID: "c1", NamespaceFormat: "okta", Prefix: "p_", Streams: []pipeline.StreamChoice{{Name: "users", SyncMode: c.mode}}}
+		connection := pipeline.Connection{Name: "okta", UUID: "c1", NamespaceFormat: "okta", Prefix: "p_"}
 		var last string
 		for generation := range int64(2) {
 			p := ofRun(generation+1, 0)
 			p.Connection, p.Generation, p.Prefix = "c1", generation+1, "p_"
 			last = commit(t, d, p)
 		}
-		st := pipeline.StreamRun{Stream: "users", Generation: 2, Status: c.status, Mode: pipeline.FullRefresh}
+		st := pipeline.StreamRun{Stream: "users", Generation: max(2, c.minimum), Minimum: c.minimum, Status: c.status, Mode: c.mode}
 		if err := d.WriteManifest(t.Context(), pipeline.Run{ID: 2, Connection: connection}, st, nil); err != nil {
 			t.Fatal(err)
 		}
 		left := slices.DeleteFunc(keys(t, d.Bucket), func(key string) bool { return strings.HasPrefix(key, lake.OwnPrefix) })
-		if len(left) != c.left || left[len(left)-1] != last || !strings.HasPrefix(last, "data/okta/p_users/") {
-			t.Errorf("%q, %s: left are %q, want %d with %s", c.mode, c.status, left, c.left, last)
+		if len(left) != c.left || c.left > 0 && left[len(left)-1] != last || !strings.HasPrefix(last, "data/okta/p_users/") {
+			t.Errorf("%s, minimum %d, %s: left are %q, want %d with %s", c.mode, c.minimum, c.status, left, c.left, last)
 		}
 	}
 }

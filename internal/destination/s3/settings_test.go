@@ -113,8 +113,12 @@ func TestSettingsAndSpecificationAgree(t *testing.T) {
 // What only makes no sense together is refused beyond the specification, and no secret is repeated.
 func TestSettingsThatMakeNoSenseTogether(t *testing.T) {
 	for _, c := range []map[string]string{
-		{"access_key_id": `"s3cr3t"`}, {"secret_access_key": `"s3cr3t"`}, {"secret_access_key": `["s3cr3t"]`},
-		{"s3_endpoint": `"localhost:9000"`}, {"file_name_pattern": `"{date:yyyy}"`}, {"s3_bucket_name": `" "`},
+		{"access_key_id": `"s3cr3t"`},
+		{"secret_access_key": `"s3cr3t"`},
+		{"secret_access_key": `["s3cr3t"]`},
+		{"s3_endpoint": `"localhost:9000"`},
+		{"file_name_pattern": `"{date:yyyy}"`},
+		{"s3_bucket_name": `" "`},
 	} {
 		if _, err := ParseSettings(changed(t, c)); !fault.Is(err, fault.Invalid) || strings.Contains(err.Error(), "s3cr3t") {
 			t.Errorf("%v: %v, want invalid without the secret", c, err)

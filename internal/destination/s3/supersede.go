@@ -100,11 +100,9 @@ func (d *Destination) supersede(ctx context.Context, s Superseded, key string) (
 	if err != nil {
 		return false, false, err
 	}
-	generation := int64(0)
-	if text, noted := o.Metadata[lake.GenerationMetadata]; noted {
-		if generation, err = strconv.ParseInt(text, 10, 64); err != nil {
-			return false, true, nil // of whom, nobody knows
-		}
+	generation, known := generationOf(o)
+	if !known {
+		return false, true, nil
 	}
 	if generation >= s.Before {
 		return false, false, nil
@@ -116,4 +114,15 @@ func (d *Destination) supersede(ctx context.Context, s Superseded, key string) (
 		return false, false, fmt.Errorf("delete an older generation of %s: %w", s.Stream, err)
 	}
 	return true, false, nil
+}
+
+// generationOf is the generation that is noted beside an object: 0 when none is, as Airbyte has it. It is not known when
+// the note is no number: then somebody else wrote it.
+func generationOf(o lake.Object) (generation int64, known bool) {
+	text, noted := o.Metadata[lake.GenerationMetadata]
+	if !noted {
+		return 0, true
+	}
+	generation, err := strconv.ParseInt(text, 10, 64)
+	return generation, err == nil
 }
