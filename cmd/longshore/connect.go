@@ -37,7 +37,13 @@ func (w *worker) ownRoute() route {
 		moving.Again = again
 	}
 	return route{
-		streams: func(_ context.Context, conn pipeline.Connection) ([]pipeline.Stream, error) { return a.chosen(conn) },
+		streams: func(_ context.Context, conn pipeline.Connection) ([]pipeline.Stream, error) {
+			left, err := skipGone(a.source.Streams(), conn)
+			if err != nil {
+				return nil, err
+			}
+			return a.chosen(left)
+		},
 		work: func(ctx context.Context, runID int64, until time.Time) (bool, error) {
 			if err := a.beginRun(ctx, w.say, runID); err != nil {
 				return false, err
@@ -183,11 +189,15 @@ func inOneLine(err error) string {
 }
 
 // skipGone leaves out the chosen streams that the source does not have: drift fails no run.
-func skipGone(has []pipeline.Stream, conn pipeline.Connection) pipeline.Connection {
+func skipGone(has []pipeline.Stream, conn pipeline.Connection) (pipeline.Connection, error) {
+	chosen := len(conn.Streams)
 	conn.Streams = slices.DeleteFunc(slices.Clone(conn.Streams), func(c pipeline.StreamChoice) bool {
 		return !slices.ContainsFunc(has, func(st pipeline.Stream) bool { return st.Name == c.Name })
 	})
-	return conn
+	if chosen > 0 && len(conn.Streams) == 0 {
+		return conn, fault.Errorf(fault.Invalid, "the source has none of the streams of connection %q", conn.Name)
+	}
+	return conn, nil
 }
 
 // configuredRoute is the way of a connection whose source or destination is configured on its own.

@@ -64,8 +64,7 @@ func runUp(cmd *cobra.Command, o upOptions) error {
 	if err != nil {
 		return err
 	}
-	pack, err := packs.Open(o.pack)
-	if err != nil {
+	if _, err := packs.Open(o.pack); err != nil {
 		return &usageError{err}
 	}
 	say := newSayer(cmd, o.asJSON)
@@ -74,7 +73,8 @@ func runUp(cmd *cobra.Command, o upOptions) error {
 		return err
 	}
 	defer a.Close()
-	if pack, err = a.packOf(ctx, o.pack, cmd.Flags().Changed("pack")); err != nil {
+	pack, err := a.packOf(ctx, o.pack, cmd.Flags().Changed("pack")) // a folder keeps the pack that it began with
+	if err != nil {
 		return err
 	}
 	if err := a.openSource(); err != nil {
