@@ -26,7 +26,7 @@ func (w *worker) route(ctx context.Context, conn pipeline.Connection) (route, er
 	if conn.SourceID == "" && conn.DestinationID == "" {
 		return w.ownRoute(), nil
 	}
-	return w.app.configuredRoute(ctx, w, conn)
+	return w.configuredRoute(ctx, conn)
 }
 
 // ownRoute is the way from the org of the settings to their bucket.
@@ -198,9 +198,4 @@ func skipGone(has []pipeline.Stream, conn pipeline.Connection) (pipeline.Connect
 		return conn, fault.Errorf(fault.Invalid, "the source has none of the streams of connection %q", conn.Name)
 	}
 	return conn, nil
-}
-
-// configuredRoute is the way of a connection whose source or destination is configured on its own.
-func (a *app) configuredRoute(_ context.Context, _ *worker, conn pipeline.Connection) (route, error) {
-	return route{}, fault.Errorf(fault.Invalid, "connection %q has a source or destination of its own, and this longshore runs only those of its settings", conn.Name)
 }

@@ -201,6 +201,8 @@ type worker struct {
 	trouble trouble
 
 	cannotFollow told
+	actors       actors // nil: there are no configured sources and destinations
+	opened       openedSources
 
 	follower *pipeline.Feed // follows changes while the program keeps running; nil for not at all
 }
