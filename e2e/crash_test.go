@@ -5,6 +5,8 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"io"
+	"log"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -128,7 +130,8 @@ func newCrashWorld(t *testing.T, org, lake *tripwire) *crashWorld {
 	address, err := url.Parse(strings.TrimPrefix(outside[0], "LONGSHORE_S3_ENDPOINT="))
 	must(t, err)
 	lake.next = &httputil.ReverseProxy{
-		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(address); r.Out.Host = r.In.Host }, // the host is signed
+		Rewrite:  func(r *httputil.ProxyRequest) { r.SetURL(address); r.Out.Host = r.In.Host }, // the host is signed
+		ErrorLog: log.New(io.Discard, "", 0),                                                   // who is killed hangs up
 	}
 	gate := httptest.NewServer(lake)
 	t.Cleanup(gate.Close)
