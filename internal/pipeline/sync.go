@@ -271,7 +271,7 @@ func (w *streamWriter) state() json.RawMessage {
 func (w *streamWriter) part() Part {
 	return Part{
 		SyncID: w.run.ID, Connection: w.run.Connection.Identity(), Namespace: w.run.Connection.Namespace(), Stream: w.st.Stream,
-		Prefix: w.run.Connection.Prefix,
+		Prefix:     w.run.Connection.Prefix,
 		Generation: w.st.Generation, Start: w.run.StartedAt, Number: w.st.NextPart, Before: w.st.Pages,
 	}
 }
