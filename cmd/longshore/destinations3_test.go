@@ -293,3 +293,67 @@ func TestDestinationS3TellsItsMistakes(t *testing.T) {
 		}
 	}
 }
+
+// What our source reads of an org lies in the bucket behind our destination: the same records, byte for byte and in their
+// order, and every state comes back.
+func TestSourceOktaIntoDestinationS3(t *testing.T) {
+	org := pagedOrg(t)
+	streams := []string{"users", "groups", "group_members", "logs"}
+	_, read := org.run(0, "read", "--config", org.config, "--catalog", org.catalog(airbyte.FullRefresh, streams...))
+	var input, ends strings.Builder
+	var catalog []string
+	for _, stream := range streams {
+		catalog = append(catalog, fmt.Sprintf(`{"stream":{"name":%q},"destination_sync_mode":"overwrite","generation_id":1,"minimum_generation_id":1,"sync_id":1}`, stream))
+		fmt.Fprintf(&ends, `{"type":"TRACE","trace":{"type":"STREAM_STATUS","emitted_at":1.0,"stream_status":{"stream_descriptor":{"name":%q},"status":"COMPLETE"}}}`+"\n", stream)
+	}
+	want, states := map[string][]string{}, 0
+	for text := range strings.Lines(read) {
+		m, _ := airbyte.ParseMessage([]byte(text))
+		switch m.Type {
+		case "RECORD":
+			r, err := m.Record()
+			if err != nil {
+				t.Fatal(err)
+			}
+			want[r.Stream.Name] = append(want[r.Stream.Name], string(r.Data))
+			input.WriteString(text)
+		case "STATE":
+			states++
+			input.WriteString(text)
+		}
+	}
+	s, url := newPretendS3(t)
+	config, _ := destinationFiles(t, url)
+	var out bytes.Buffer
+	args := []string{"destination-s3", "write", "--config", config, "--catalog", org.file("destination.json", `{"streams":[`+strings.Join(catalog, ",")+`]}`)}
+	if code := run(t.Context(), args, strings.NewReader(input.String()+ends.String()), &out, &out); code != 0 {
+		t.Fatalf("exit %d: %s", code, out.String())
+	}
+	if n := strings.Count(out.String(), `"destinationStats"`); n != states {
+		t.Errorf("%d states came back, want %d", n, states)
+	}
+	for _, stream := range streams {
+		var got []string
+		for o, err := range s.bucket.List(t.Context(), "data/"+stream+"/", "") {
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, _, err := s.bucket.Get(t.Context(), o.Key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, err := io.ReadAll(body)
+			body.Close()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for line := range strings.Lines(string(text)) {
+				_, data, _ := strings.Cut(line, `"_airbyte_data":`)
+				got = append(got, strings.TrimSuffix(data, "}\n"))
+			}
+		}
+		if len(got) == 0 || strings.Join(got, "\n") != strings.Join(want[stream], "\n") {
+			t.Errorf("%s: %d records are in the bucket, %d were read; the first difference: %s", stream, len(got), len(want[stream]), firstDifference(got, want[stream]))
+		}
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -239,4 +240,20 @@ func TestLongRecordIsOneLine(t *testing.T) {
 	if !strings.HasSuffix(string(text), `"_airbyte_data":`+want) || o.Rows != 1 || o.RawBytes != int64(len(text)) {
 		t.Errorf("%d bytes in %d rows, %d counted, want one line that ends with %d bytes", len(text), o.Rows, o.RawBytes, len(want))
 	}
+}
+
+// A record does not stand in the writer's memory a second time, however long it is.
+func TestLongRecordTakesNoMemory(t *testing.T) {
+	w := newWriter(t, lake.WriterOptions{Level: 1})
+	record := []byte(`{"a":"` + strings.Repeat("abcdefgh", 4<<20) + `"}`)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if err := w.Append(record, extracted); err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	if got, limit := after.TotalAlloc-before.TotalAlloc, uint64(8<<20); got > limit {
+		t.Errorf("a record of %d bytes took %d bytes of memory, want %d at most", len(record), got, limit)
+	}
+	finish(t, w)
 }

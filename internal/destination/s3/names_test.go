@@ -242,3 +242,44 @@ func TestManifestOfAnOverwriteDeletesWhatWasBefore(t *testing.T) {
 		}
 	}
 }
+
+// An object is put once its first record is old enough, and not before.
+func TestObjectsArePutWhenTheyAreOld(t *testing.T) {
+	d := newDestination(t)
+	now := time.UnixMilli(1_700_000_000_000)
+	d.Now = func() time.Time { return now }
+	w := d.Begin([]Target{{Namespace: "okta", Stream: "users"}, {Namespace: "okta", Stream: "logs"}}, now, WritingOptions{})
+	defer w.Close()
+	put := func(stream int) {
+		t.Helper()
+		if stored, err := w.Write(t.Context(), stream, []byte(`{}`), nil, now); err != nil || stored {
+			t.Fatalf("stored %t, %v", stored, err)
+		}
+	}
+	put(0)
+	for _, step := range []struct {
+		after        time.Duration
+		stored       bool
+		users, logs  int64
+		writesToLogs bool
+	}{
+		{10 * time.Minute, false, 0, 0, true},
+		{4*time.Minute + 59*time.Second, false, 0, 0, false},
+		{time.Second, true, 1, 0, false},
+		{9 * time.Minute, false, 1, 0, false},
+		{time.Minute, true, 1, 1, false},
+		{time.Hour, false, 1, 1, false},
+	} {
+		now = now.Add(step.after)
+		stored, err := w.Tick(t.Context())
+		if err != nil || stored != step.stored || w.Stored(0) != step.users || w.Stored(1) != step.logs {
+			t.Errorf("at %s: stored %t, %d users, %d logs, %v; want %+v", now.Format("04:05"), stored, w.Stored(0), w.Stored(1), err, step)
+		}
+		if step.writesToLogs {
+			put(1)
+		}
+	}
+	if got := keys(t, d.Bucket); len(got) != 2 {
+		t.Errorf("the keys are %q", got)
+	}
+}

@@ -153,3 +153,21 @@ func TestSpecificationIsAirbytes(t *testing.T) {
 		t.Errorf("the specification has %v, requires %v; want %v", got, s.Required, want)
 	}
 }
+
+func FuzzParseSettings(f *testing.F) {
+	f.Add([]byte(guideConfig))
+	f.Add([]byte(`{"s3_bucket_name":"b","s3_bucket_path":"","s3_bucket_region":"","format":{"format_type":"JSONL","compression":null}}`))
+	f.Fuzz(func(t *testing.T, config []byte) {
+		s, err := ParseSettings(config)
+		if err != nil {
+			if !fault.Is(err, fault.Invalid) {
+				t.Errorf("%s: %v, want invalid", config, err)
+			}
+			return
+		}
+		d := Destination{Layout: s.Layout, Format: s.Format}
+		if key := d.Key(part(0)); key == "" {
+			t.Errorf("%s gives an object no name", config)
+		}
+	})
+}
