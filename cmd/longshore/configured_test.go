@@ -70,7 +70,7 @@ func TestConnectionsWithSourcesOfTheirOwn(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		id, _, err := w.start(ctx, store.Start{Connection: conn, Cause: causeAPI})
+		id, err := w.start(ctx, store.Start{Connection: conn, Cause: causeAPI})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -180,11 +180,12 @@ func (w *worker) look(ctx context.Context, run pipeline.Run, r route) error {
 
 // start begins a run of a connection, or joins the one under way. What keeps it from beginning makes a run that failed,
 // so that the history has it.
-func (w *worker) start(ctx context.Context, start store.Start) (id int64, started bool, err error) {
+func (w *worker) start(ctx context.Context, start store.Start) (id int64, err error) {
 	if start, err = w.ready(ctx, start); err != nil {
-		return 0, false, err
+		return 0, err
 	}
-	return w.app.syncs.Start(ctx, start)
+	id, _, err = w.app.syncs.Start(ctx, start)
+	return id, err
 }
 
 // ready finds the streams of a run that is to start.

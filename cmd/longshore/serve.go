@@ -190,7 +190,7 @@ func (w *worker) startSync(ctx context.Context, name string) error {
 	}
 	for _, c := range all {
 		if c.Name == name || c.UUID == name {
-			_, _, err := w.start(ctx, store.Start{Connection: c, Cause: causeManual})
+			_, err := w.start(ctx, store.Start{Connection: c, Cause: causeManual})
 			return err
 		}
 	}
