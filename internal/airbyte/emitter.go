@@ -3,12 +3,14 @@ package airbyte
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"strconv"
 	"sync"
 	"time"
 
+	"longshore/internal/fault"
 	"longshore/internal/rawjson"
 )
 
@@ -69,6 +71,28 @@ func (e *Emitter) emit(m message) {
 	e.write(b.Bytes(), true)
 }
 
+// back writes a message that came from outside.
+func (e *Emitter) back(line []byte) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.write(append(line, '\n'), true)
+}
+
+// checked answers a check. That the configuration does not work is an answer, and the process ends well; only what is no
+// answer to the question ends it with 1.
+func (e *Emitter) checked(ctx context.Context, err error) (ok bool) {
+	switch {
+	case err == nil:
+		e.emit(message{Type: "CONNECTION_STATUS", Status: &connectionStatus{Status: "SUCCEEDED"}})
+	case ctx.Err() != nil || fault.KindOf(err) == fault.Internal:
+		e.failed("", err)
+		return false
+	default:
+		e.emit(message{Type: "CONNECTION_STATUS", Status: &connectionStatus{Status: "FAILED", Message: forPeople(err)}})
+	}
+	return true
+}
+
 func (e *Emitter) write(b []byte, flush bool) {
 	if e.err != nil {
 		return
@@ -90,7 +114,7 @@ func (e *Emitter) trace(t trace) {
 
 // status tells how far a stream is; a zero reset says nothing of the rate limit.
 func (e *Emitter) status(stream, status string, reset time.Time) {
-	s := &streamStatus{Stream: descriptor{Name: stream}, Status: status}
+	s := &streamStatus{Stream: Descriptor{Name: stream}, Status: status}
 	if !reset.IsZero() {
 		s.Reasons = []reason{{Type: "RATE_LIMITED", RateLimited: &rateLimited{QuotaReset: reset.UnixMilli()}}}
 	}
@@ -101,7 +125,7 @@ func (e *Emitter) status(stream, status string, reset time.Time) {
 func (e *Emitter) failed(stream string, err error) {
 	t := &traceError{Message: forPeople(err), InternalMessage: err.Error(), FailureType: failureType(err)}
 	if stream != "" {
-		t.Stream = &descriptor{Name: stream}
+		t.Stream = &Descriptor{Name: stream}
 	}
 	e.trace(trace{Type: "ERROR", Error: t})
 }
@@ -113,7 +137,7 @@ func (e *Emitter) log(level, text string) {
 // state tells how far a stream is read, and how many records came since the state before.
 func (e *Emitter) state(stream string, state json.RawMessage, records int64) {
 	e.emit(message{Type: "STATE", State: &stateBody{
-		Type: "STREAM", Stream: &StreamState{Stream: descriptor{Name: stream}, State: state},
+		Type: "STREAM", Stream: &StreamState{Stream: Descriptor{Name: stream}, State: state},
 		SourceStats: &stats{RecordCount: double(records)},
 	}})
 }

@@ -25,6 +25,7 @@ type Specification struct {
 	Documentation string          `json:"documentationUrl,omitempty"`
 	Schema        json.RawMessage `json:"connectionSpecification"` // a JSON schema
 	Incremental   bool            `json:"supportsIncremental"`
+	Modes         []string        `json:"supported_destination_sync_modes,omitempty"` // of a destination
 	Protocol      string          `json:"protocol_version,omitempty"`
 }
 
@@ -50,16 +51,8 @@ const (
 	Incremental = "incremental"
 )
 
-// The statuses of a stream.
-const (
-	started    = "STARTED"
-	running    = "RUNNING"
-	complete   = "COMPLETE"
-	incomplete = "INCOMPLETE"
-)
-
-// descriptor names a stream. Sources here have no namespaces.
-type descriptor struct {
+// Descriptor names a stream. Sources of our own have no namespaces.
+type Descriptor struct {
 	Name      string `json:"name"`
 	Namespace string `json:"namespace,omitempty"`
 }
@@ -72,7 +65,7 @@ type stateBody struct {
 
 // StreamState is how far a stream is read: opaque to all but its source.
 type StreamState struct {
-	Stream descriptor      `json:"stream_descriptor"`
+	Stream Descriptor      `json:"stream_descriptor"`
 	State  json.RawMessage `json:"stream_state"`
 }
 
@@ -108,7 +101,7 @@ type traceError struct {
 	Message         string      `json:"message"`
 	InternalMessage string      `json:"internal_message,omitempty"`
 	FailureType     string      `json:"failure_type"`
-	Stream          *descriptor `json:"stream_descriptor,omitempty"`
+	Stream          *Descriptor `json:"stream_descriptor,omitempty"`
 }
 
 type estimate struct {
@@ -119,7 +112,7 @@ type estimate struct {
 }
 
 type streamStatus struct {
-	Stream  descriptor `json:"stream_descriptor"`
+	Stream  Descriptor `json:"stream_descriptor"`
 	Status  string     `json:"status"`
 	Reasons []reason   `json:"reasons,omitempty"`
 }

@@ -110,8 +110,8 @@ type streamRead struct {
 
 // run reads the stream and tells all there is to tell about it. The error says that it is not complete.
 func (s *streamRead) run(ctx context.Context, rows int64) error {
-	s.out.status(s.name, started, time.Time{})
-	s.setThrottled(func(until time.Time) { s.out.status(s.name, running, until) })
+	s.out.status(s.name, StatusStarted, time.Time{})
+	s.setThrottled(func(until time.Time) { s.out.status(s.name, StatusRunning, until) })
 	if rows > 0 {
 		s.out.trace(trace{Type: "ESTIMATE", Estimate: &estimate{Name: s.name, Type: "STREAM", Rows: rows}})
 	}
@@ -126,10 +126,10 @@ func (s *streamRead) run(ctx context.Context, rows int64) error {
 	}
 	if err != nil {
 		s.out.failed(s.name, err)
-		s.out.status(s.name, incomplete, time.Time{})
+		s.out.status(s.name, StatusIncomplete, time.Time{})
 		return err
 	}
-	s.out.status(s.name, complete, time.Time{})
+	s.out.status(s.name, StatusComplete, time.Time{})
 	return nil
 }
 
@@ -197,7 +197,7 @@ func (s *streamRead) pages(ctx context.Context) error {
 func (s *streamRead) page(name []byte, page pipeline.Page) {
 	if len(page.Records) > 0 && !s.begun {
 		s.begun = true
-		s.out.status(s.name, running, time.Time{})
+		s.out.status(s.name, StatusRunning, time.Time{})
 	}
 	for _, record := range page.Records {
 		s.out.record(name, record, page.EmittedAt)

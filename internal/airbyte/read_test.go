@@ -143,7 +143,7 @@ func catalogOf(mode string, names ...string) string {
 func TestReadTellsEveryStreamFromStartToEnd(t *testing.T) {
 	p := newProcess(t, &pages{counts: map[string]int{"users": 5, "empty": 0, "other": 9}})
 	v, ok := p.run("read", `{}`, catalogOf(FullRefresh, "users", "empty"), "")
-	if !ok || v.Records["users"] != 5 || v.Records["other"] != 0 || v.Ends["users"] != complete || v.Ends["empty"] != complete || len(v.Ends) != 2 {
+	if !ok || v.Records["users"] != 5 || v.Records["other"] != 0 || v.Ends["users"] != StatusComplete || v.Ends["empty"] != StatusComplete || len(v.Ends) != 2 {
 		t.Errorf("ok %t, records %v, ends %v", ok, v.Records, v.Ends)
 	}
 	if string(v.States["users"]) != `{"N":5}` || string(v.States["empty"]) != `{}` || v.Counts["STATE"] != 4 {
@@ -194,7 +194,7 @@ func TestReadTellsWhichStreamFailedAndReadsTheOthers(t *testing.T) {
 		fails:  map[string]error{"users": fault.Errorf(fault.Denied, "no scope").WithHint("Grant okta.users.read."), "roles": errors.New("broken")},
 	})
 	v, ok := p.run("read", `{}`, catalogOf(FullRefresh, "users", "nope", "roles", "groups"), "")
-	want := map[string]string{"users": incomplete, "nope": incomplete, "roles": incomplete, "groups": complete}
+	want := map[string]string{"users": StatusIncomplete, "nope": StatusIncomplete, "roles": StatusIncomplete, "groups": StatusComplete}
 	if ok || fmt.Sprint(v.Ends) != fmt.Sprint(want) || v.Records["users"] != 2 || v.Records["groups"] != 3 {
 		t.Errorf("ok %t, ends %v, records %v, want the ends %v", ok, v.Ends, v.Records, want)
 	}
@@ -213,7 +213,7 @@ func TestReadTakesAStreamWithGapsForIncompleteUnlessAsked(t *testing.T) {
 		p := newProcess(t, &pages{counts: map[string]int{"users": 5}, gaps: map[string]string{"users": "group 00g1 may not be read"}})
 		p.session.AcceptGaps = accept
 		v, ok := p.run("read", `{}`, catalogOf(FullRefresh, "users"), "")
-		if ok != accept || v.Ends["users"] == complete != accept || v.Records["users"] != 5 || !strings.Contains(p.output.String(), "00g1") {
+		if ok != accept || v.Ends["users"] == StatusComplete != accept || v.Records["users"] != 5 || !strings.Contains(p.output.String(), "00g1") {
 			t.Errorf("accept %t: ok %t, %v, %d records\n%s", accept, ok, v.Ends, v.Records["users"], p.output.String())
 		}
 	}
@@ -251,7 +251,7 @@ func TestReadThatIsStoppedEndsWell(t *testing.T) {
 		}
 	}
 	v, ok := p.run("read", `{}`, catalogOf(FullRefresh, "users", "groups"), "")
-	if ok || v.Ends["users"] != incomplete || v.Ends["groups"] != "" || v.Records["users"] > 8 || !strings.Contains(p.output.String(), "transient_error") {
+	if ok || v.Ends["users"] != StatusIncomplete || v.Ends["groups"] != "" || v.Records["users"] > 8 || !strings.Contains(p.output.String(), "transient_error") {
 		t.Errorf("ok %t, ends %v, %d records\n%s", ok, v.Ends, v.Records["users"], p.output.String())
 	}
 }
@@ -350,7 +350,7 @@ func TestWaitForTheRateLimitIsToldOfTheStreamThatWaits(t *testing.T) {
 	}
 	v, ok := p.run("read", `{}`, catalogOf(FullRefresh, "users", "groups"), "")
 	want := `"stream_status":{"stream_descriptor":{"name":"groups"},"status":"RUNNING","reasons":[{"type":"RATE_LIMITED","rate_limited":{"quota_reset":1741338360000}}]}`
-	if n := strings.Count(p.output.String(), want); !ok || n != 2 || v.Ends["groups"] != complete {
+	if n := strings.Count(p.output.String(), want); !ok || n != 2 || v.Ends["groups"] != StatusComplete {
 		t.Errorf("ok %t, told %d times, want once a page:\n%s", ok, n, p.output.String())
 	}
 	length := p.output.Len()

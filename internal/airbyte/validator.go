@@ -11,9 +11,6 @@ import (
 	"slices"
 )
 
-// maxLineBytes bounds a line of a connector's output: what real destinations accept.
-const maxLineBytes = 100 << 20
-
 // Validator checks the output of one run of a connector, line by line, against the protocol. The zero value is ready.
 type Validator struct {
 	Streams []string // the configured streams; nil allows records of any
@@ -59,7 +56,7 @@ func readLine(in *bufio.Reader) ([]byte, error) {
 		switch {
 		case err == nil:
 			return line[:len(line)-1], nil
-		case errors.Is(err, bufio.ErrBufferFull) && len(line) <= maxLineBytes:
+		case errors.Is(err, bufio.ErrBufferFull) && len(line) <= MaxLineBytes:
 			continue
 		case err == io.EOF && len(line) > 0:
 			return line, io.ErrUnexpectedEOF
@@ -130,7 +127,7 @@ func (v *Validator) record(body map[string]json.RawMessage) error {
 	if v.Streams != nil && !slices.Contains(v.Streams, stream) {
 		return fmt.Errorf("a record of the stream %q, which is not configured", stream)
 	}
-	if v.Ends[stream] != running {
+	if v.Ends[stream] != StatusRunning {
 		return fmt.Errorf("a record of the stream %q, whose status is %q: want RUNNING", stream, v.Ends[stream])
 	}
 	if !integer.Match(body["emitted_at"]) {
@@ -166,7 +163,7 @@ func (v *Validator) state(body map[string]json.RawMessage) error {
 	if want := fmt.Sprintf("%d.0", v.since[name]); string(stats["recordCount"]) != want {
 		return fmt.Errorf("recordCount of %q is %s: want %s, the records since the state before", name, stats["recordCount"], want)
 	}
-	if end := v.Ends[name]; end != started && end != running {
+	if end := v.Ends[name]; end != StatusStarted && end != StatusRunning {
 		return fmt.Errorf("a state of the stream %q, whose status is %q", name, end)
 	}
 	v.since[name] = 0
@@ -228,14 +225,14 @@ func (v *Validator) status(s map[string]json.RawMessage) error {
 	if err != nil {
 		return err
 	}
-	follows := map[string][]string{"": {started}, started: {running, complete, incomplete}, running: {running, complete, incomplete}}
+	follows := map[string][]string{"": {StatusStarted}, StatusStarted: {StatusRunning, StatusComplete, StatusIncomplete}, StatusRunning: {StatusRunning, StatusComplete, StatusIncomplete}}
 	if !slices.Contains(follows[v.Ends[name]], next) {
 		return fmt.Errorf("status %q of the stream %q follows %q", next, name, v.Ends[name])
 	}
-	if n := v.since[name]; next == complete && n > 0 {
+	if n := v.since[name]; next == StatusComplete && n > 0 {
 		return fmt.Errorf("the stream %q is complete, with %d records behind its last state", name, n)
 	}
-	if _, told := v.States[name]; next == complete && !told {
+	if _, told := v.States[name]; next == StatusComplete && !told {
 		return fmt.Errorf("the stream %q is complete without a state", name)
 	}
 	v.Ends[name] = next
@@ -252,7 +249,7 @@ func (v *Validator) status(s map[string]json.RawMessage) error {
 		return err
 	}
 	for _, r := range reasons {
-		if r.Type != "RATE_LIMITED" || !integer.Match(r.Limited.Reset) || next != running {
+		if r.Type != "RATE_LIMITED" || !integer.Match(r.Limited.Reset) || next != StatusRunning {
 			return fmt.Errorf("status %s with the reasons %s", next, s["reasons"])
 		}
 	}

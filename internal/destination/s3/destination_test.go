@@ -90,7 +90,7 @@ func TestCommitAlwaysFitsItsMetadata(t *testing.T) {
 			SHA256: strings.Repeat("a", 64), Statuses: map[int]int{200: 123456, 404: 1, 429: 1234, 500: 12, 503: 12}, Gaps: []string{strings.Repeat("é", 500), strings.Repeat("g", 500)},
 		},
 	} {
-		text, err := commitText(c)
+		text, err := noteText(note{Commit: c})
 		if err != nil {
 			t.Errorf("%.80v: %v", c, err)
 			continue
@@ -115,7 +115,7 @@ func TestCommitAlwaysFitsItsMetadata(t *testing.T) {
 
 func TestManifestSaysWhyItIsNotComplete(t *testing.T) {
 	d := newDestination(t)
-	run := pipeline.Run{ID: 3, Connection: pipeline.Connection{Name: "okta", Namespace: "okta"}}
+	run := pipeline.Run{ID: 3, Connection: pipeline.Connection{Name: "okta", NamespaceFormat: "okta"}}
 	for _, c := range []struct {
 		st       pipeline.StreamRun
 		complete bool
