@@ -72,7 +72,8 @@ func (c *chunk) fill(ctx context.Context, r *lake.Reader, from int64) (end, err 
 func damaged(err error) bool {
 	var short *lake.TruncatedError
 	var corrupt *lake.CorruptError
-	return errors.As(err, &short) || errors.As(err, &corrupt) || altered(err)
+	var over *lake.ExpansionError
+	return errors.As(err, &short) || errors.As(err, &corrupt) || errors.As(err, &over) || altered(err)
 }
 
 func (c *chunk) add(ctx context.Context, line lake.Line) error {

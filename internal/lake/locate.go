@@ -115,7 +115,7 @@ func compileTemplate(template, namespace string) *regexp.Regexp {
 }
 
 var (
-	recordFile   = regexp.MustCompile(`\.jsonl(\.gz)?(-\d+)?$`)
+	recordFile   = regexp.MustCompile(`\.jsonl(\.gz|\.zst)?(-\d+)?$`)
 	probeFile    = regexp.MustCompile(`^test_\d+$`)
 	anyExtension = regexp.MustCompile(`\.[A-Za-z][A-Za-z0-9]{0,9}(-\d+)?$`)
 )
@@ -137,7 +137,7 @@ func Ignore(key string) (reason string, ignored bool) {
 	case strings.HasPrefix(key, "__airbyte_tmp/") || strings.Contains(key, "/__airbyte_tmp/"):
 		return "a temporary object of Airbyte's", true
 	case !recordFile.MatchString(file) && anyExtension.MatchString(file):
-		return "not a .jsonl or .jsonl.gz object", true
+		return "not a .jsonl, .jsonl.gz or .jsonl.zst object", true
 	}
 	return "", false
 }

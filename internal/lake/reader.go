@@ -9,8 +9,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/klauspost/compress/gzip"
-
 	"longshore/internal/fault"
 )
 
@@ -26,6 +24,8 @@ const (
 // ReaderOptions are the settings of a Reader; the zero value works.
 type ReaderOptions struct {
 	MaxLineBytes int   // a longer line is passed over and reported; 0 means DefaultMaxLineBytes
+	MaxBytes     int64 // a packed object that unpacks to more is refused; 0 means DefaultMaxBytes
+	MaxRatio     int64 // so is one that unpacks to more than so many times its size; 0 means DefaultMaxRatio
 	From         int64 // number of the first line wanted; those before it are counted, not looked into
 }
 
@@ -62,23 +62,27 @@ type LineError struct {
 func (e *LineError) Error() string { return e.Message }
 
 // TruncatedError reports an object whose compressed data ends too early. Lines up to Line were whole.
-type TruncatedError struct{ Line int64 }
+type TruncatedError struct {
+	Line    int64
+	Packing string // gzip or zstd
+}
 
 func (e *TruncatedError) Error() string {
-	return fmt.Sprintf("gzip data is cut short after line %d", e.Line)
+	return fmt.Sprintf("%s data is cut short after line %d", e.Packing, e.Line)
 }
 
 // CorruptError reports an object whose compressed data is damaged, or has something else after it.
 type CorruptError struct {
-	Line  int64 // the last line that was read; its content can be damaged too
-	Cause error
+	Line    int64  // the last line that was read; its content can be damaged too
+	Packing string // gzip or zstd
+	Cause   error
 }
 
 func (e *CorruptError) Error() string {
 	if errors.Is(e.Cause, errFollowed) {
-		return fmt.Sprintf("gzip data is followed by something else after line %d", e.Line)
+		return fmt.Sprintf("%s data is followed by something else after line %d", e.Packing, e.Line)
 	}
-	return fmt.Sprintf("gzip data is damaged, or is followed by something else, after line %d: %v", e.Line, e.Cause)
+	return fmt.Sprintf("%s data is damaged, or is followed by something else, after line %d: %v", e.Packing, e.Line, e.Cause)
 }
 
 func (e *CorruptError) Unwrap() error { return e.Cause }
@@ -90,7 +94,7 @@ var errFollowed = errors.New("something else follows gzip data")
 type Reader struct {
 	source     *sourceReader
 	r          io.Reader
-	compressed bool
+	packing    string // "" when the lines lie as they are
 	opts       ReaderOptions
 	buf        []byte
 	start, end int // what is read and not yet taken
@@ -100,68 +104,37 @@ type Reader struct {
 	envelope   envelope
 }
 
-// OpenReader begins to read an object; gzip is recognised by its first bytes. The error is the one of the first read.
+// OpenReader begins to read an object; gzip and zstd are recognised by their first bytes. The error is the one of the first read.
 func OpenReader(r io.Reader, opts ReaderOptions) (*Reader, error) {
 	if opts.MaxLineBytes <= 0 {
 		opts.MaxLineBytes = DefaultMaxLineBytes
 	}
+	if opts.MaxBytes <= 0 {
+		opts.MaxBytes = DefaultMaxBytes
+	}
+	if opts.MaxRatio <= 0 {
+		opts.MaxRatio = DefaultMaxRatio
+	}
 	source := &sourceReader{r: r}
 	buffered := bufio.NewReaderSize(source, 64<<10)
 	rd := &Reader{source: source, r: buffered, opts: opts, buf: make([]byte, min(readBlockBytes, opts.MaxLineBytes+2))}
-	magic, err := buffered.Peek(len(gzipMagic))
+	magic, err := buffered.Peek(len(zstdMagic))
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("read object: %w", err)
 	}
-	if string(magic) == gzipMagic {
-		rd.compressed = true
-		z, err := gzip.NewReader(buffered)
-		if err != nil {
-			return nil, rd.broken(err)
-		}
-		z.Multistream(false)
-		rd.r = &gzipMembers{z, buffered}
+	unpacked, packing, err := expand(buffered, string(magic))
+	if rd.packing = packing; err != nil {
+		return nil, rd.broken(err)
 	}
+	if packing != "" {
+		unpacked = &limitedReader{r: unpacked, source: source, maxBytes: opts.MaxBytes, maxRatio: opts.MaxRatio}
+	}
+	rd.r = unpacked
 	return rd, nil
 }
 
-const gzipMagic = "\x1f\x8b"
-
-// gzipMembers reads gzip data of one or more members. The package's own way of doing so takes a few bytes that
-// follow for a member cut short.
-type gzipMembers struct {
-	member *gzip.Reader
-	in     *bufio.Reader
-}
-
-func (g *gzipMembers) Read(p []byte) (int, error) {
-	n, err := g.member.Read(p)
-	if err != io.EOF {
-		return n, err
-	}
-	rest, err := g.in.Peek(len(gzipMagic))
-	switch {
-	case len(rest) == 0:
-		return n, err // io.EOF, or what the store says
-	case !strings.HasPrefix(gzipMagic, string(rest)):
-		return n, errFollowed
-	}
-	if err := g.member.Reset(g.in); err != nil {
-		return n, noEOF(err)
-	}
-	g.member.Multistream(false)
-	return n, nil
-}
-
-// noEOF makes an end in the middle of something one that is not expected.
-func noEOF(err error) error {
-	if err == io.EOF {
-		return io.ErrUnexpectedEOF
-	}
-	return err
-}
-
 // Next returns the next line that is not blank; io.EOF after the last. Any other error ends the object: a
-// [TruncatedError] or [CorruptError] in its chain is the object's fault, anything else the store's.
+// [TruncatedError], [CorruptError] or [ExpansionError] in its chain is the object's fault, anything else the store's.
 func (r *Reader) Next() (Line, error) {
 	for {
 		text, long, err := r.nextLine()
@@ -288,27 +261,33 @@ func (r *Reader) fill() {
 // broken tells damage of the object from trouble on the way to it.
 func (r *Reader) broken(err error) error {
 	lines := r.number + int64(bytes.Count(r.buf[r.start:r.end], []byte("\n")))
+	over, tooMuch := refused(err)
 	switch {
+	case tooMuch:
+		return fault.Errorf(fault.Invalid, "%w", &ExpansionError{Line: lines, Reason: over.Reason}).
+			WithHint("an object of records does not grow so much: look at who wrote it, and write it again in smaller parts")
 	case r.source.err != nil && r.source.err != io.EOF:
 		return fmt.Errorf("read object after line %d: %w", lines, r.source.err)
-	case !r.compressed:
+	case r.packing == "":
 		return fmt.Errorf("read object after line %d: %w", lines, err)
 	case errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF):
-		return fault.Errorf(fault.Invalid, "%w", &TruncatedError{Line: lines}).
+		return fault.Errorf(fault.Invalid, "%w", &TruncatedError{Line: lines, Packing: r.packing}).
 			WithHint("the object was written by something that died, or copied in part: write or copy it again")
 	default:
-		return fault.Errorf(fault.Invalid, "%w", &CorruptError{Line: lines, Cause: err})
+		return fault.Errorf(fault.Invalid, "%w", &CorruptError{Line: lines, Packing: r.packing, Cause: err})
 	}
 }
 
-// sourceReader remembers how reading the stored bytes ended, which gzip's own errors hide.
+// sourceReader remembers how reading the stored bytes ended, which the unpacking's own errors hide, and counts them.
 type sourceReader struct {
-	r   io.Reader
-	err error
+	r     io.Reader
+	err   error
+	bytes int64
 }
 
 func (s *sourceReader) Read(p []byte) (int, error) {
 	n, err := s.r.Read(p)
+	s.bytes += int64(n)
 	if err != nil {
 		s.err = err
 	}
