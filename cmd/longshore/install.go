@@ -62,7 +62,7 @@ func (a *app) connection(ctx context.Context) (pipeline.Connection, error) {
 		}
 		return c, a.sameOrg(ctx)
 	}
-	made, err := a.syncs.PutConnection(ctx, pipeline.Connection{Name: connectionName, Source: a.orgURL(), Namespace: namespace, Every: defaultEvery})
+	made, err := a.syncs.PutConnection(ctx, pipeline.Connection{Name: connectionName, Source: a.orgURL(), NamespaceFormat: namespace, Schedule: pipeline.Every(defaultEvery)})
 	if err != nil {
 		return made, err
 	}
@@ -77,7 +77,7 @@ func (a *app) recall(ctx context.Context, conn pipeline.Connection) error {
 	}
 	var seen []store.Seen
 	for _, m := range manifests {
-		if m.Namespace == conn.Namespace {
+		if m.Namespace == conn.Namespace() {
 			seen = append(seen, store.Seen{Stream: m.Stream, SyncID: m.SyncID, Generation: m.Generation})
 		}
 	}

@@ -15,8 +15,8 @@ import (
 
 // keepSyncing lets the connection's schedule run, and prints a receipt for every run that ends, until ctx ends.
 func (w *worker) keepSyncing(ctx context.Context, conn pipeline.Connection) error {
-	if conn.Every > 0 {
-		if err := w.app.queue.EnsureTick(ctx, conn.ID, time.Now().Add(conn.Every)); err != nil {
+	if conn.Schedule.Every > 0 {
+		if err := w.app.queue.EnsureTick(ctx, conn.ID, time.Now().Add(conn.Schedule.Every)); err != nil {
 			return err
 		}
 	}
@@ -79,10 +79,10 @@ func (w *worker) tick(ctx context.Context, connectionID int64, complete job.Comp
 			return err
 		}
 		next := func(ctx context.Context, tx *sql.Tx) error {
-			if c.Every <= 0 {
+			if c.Schedule.Every <= 0 {
 				return nil
 			}
-			return w.app.queue.EnqueueTick(ctx, tx, c.ID, time.Now().Add(c.Every))
+			return w.app.queue.EnqueueTick(ctx, tx, c.ID, time.Now().Add(c.Schedule.Every))
 		}
 		_, _, err = w.app.syncs.StartRun(ctx, c, streams, false, "schedule", next, complete)
 		return err

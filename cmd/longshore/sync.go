@@ -66,17 +66,14 @@ func runSync(cmd *cobra.Command, name string, streams []string, full, changes bo
 		return err
 	}
 	if len(streams) > 0 {
-		conn.Streams = streams
+		conn = only(conn, streams)
 	}
 	chosen, err := a.chosen(conn)
 	if err != nil {
 		return &usageError{err}
 	}
 	if changes {
-		conn.Modes = map[string]string{} // of this run alone
-		for _, st := range chosen {
-			conn.Modes[st.Name] = pipeline.Incremental
-		}
+		conn = changesOf(conn, chosen) // of this run alone
 	}
 	w := &worker{app: a, say: say}
 	return w.with(ctx, job.Handlers{Sync: w.sync}, func(ctx context.Context) error {
@@ -92,6 +89,28 @@ func runSync(cmd *cobra.Command, name string, streams []string, full, changes bo
 		}
 		return a.tellRun(ctx, say, id)
 	})
+}
+
+// only is the connection with these of its streams, each as it was chosen.
+func only(conn pipeline.Connection, streams []string) pipeline.Connection {
+	var choices []pipeline.StreamChoice
+	for _, name := range streams {
+		choices = append(choices, conn.Choice(name))
+	}
+	conn.Streams = choices
+	return conn
+}
+
+// changesOf is the connection with only changes read of the streams, where the source can tell them.
+func changesOf(conn pipeline.Connection, chosen []pipeline.Stream) pipeline.Connection {
+	var choices []pipeline.StreamChoice
+	for _, st := range chosen {
+		choice := conn.Choice(st.Name)
+		choice.SyncMode = pipeline.IncrementalAppend
+		choices = append(choices, choice)
+	}
+	conn.Streams = choices
+	return conn
 }
 
 // named returns the connection of that name; the one that up makes is made here too.

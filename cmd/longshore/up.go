@@ -123,7 +123,7 @@ func runUp(cmd *cobra.Command, o upOptions) error {
 			say.f("\nLook at it: longshore up --data %s shows the screens on http://%s\n", cfg.data, cfg.listen)
 			return nil
 		}
-		say.f("\nOpen %s\nKeeps syncing every %s. Stop with Ctrl-C.\n", signIn, conn.Every)
+		say.f("\nOpen %s\nKeeps syncing every %s. Stop with Ctrl-C.\n", signIn, conn.Schedule.Every)
 		if a.org != nil {
 			if err := a.hookDemo(ctx, listener.URL(), conn); err != nil {
 				a.log.Warn("the demo org delivers no events: its log is followed all the same", "error", err)
@@ -365,7 +365,7 @@ func (w *worker) until(ctx context.Context, done func() (bool, error)) error {
 
 // chosen is the source's streams that the connection wants.
 func (a *app) chosen(conn pipeline.Connection) ([]pipeline.Stream, error) {
-	return a.source.Choose(conn.Streams)
+	return a.source.Choose(conn.StreamNames())
 }
 
 // printReceipts draws, keeps and prints the receipts of runs; ok is false when one does not add up.

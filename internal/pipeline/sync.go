@@ -252,7 +252,7 @@ func (w *streamWriter) state() json.RawMessage {
 
 func (w *streamWriter) part() Part {
 	return Part{
-		SyncID: w.run.ID, Connection: w.run.Connection.Name, Namespace: w.run.Connection.Namespace, Stream: w.st.Stream,
+		SyncID: w.run.ID, Connection: w.run.Connection.Name, Namespace: w.run.Connection.Namespace(), Stream: w.st.Stream,
 		Generation: w.st.Generation, Start: w.run.StartedAt, Number: w.st.NextPart, Before: w.st.Pages,
 	}
 }

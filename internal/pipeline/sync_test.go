@@ -105,7 +105,7 @@ func newBench(t *testing.T, source *numbers) *bench {
 // start begins a run of all streams.
 func (b *bench) start() {
 	b.t.Helper()
-	conn, err := b.syncs.PutConnection(b.t.Context(), pipeline.Connection{Name: "c", Namespace: "okta"})
+	conn, err := b.syncs.PutConnection(b.t.Context(), pipeline.Connection{UUID: "c", Name: "c", NamespaceFormat: "okta"})
 	must(b.t, err)
 	b.run, _, err = b.syncs.StartRun(b.t.Context(), conn, b.source.Streams(), false, "test")
 	must(b.t, err)

@@ -270,7 +270,7 @@ type wireStream struct {
 
 func toWireRun(run pipeline.Run) wireRun {
 	wire := wireRun{
-		run.ID, run.Connection.Name, run.Connection.Source, run.Connection.Namespace, stamp(run.StartedAt), stamp(run.FinishedAt), string(run.Status),
+		run.ID, run.Connection.Name, run.Connection.Source, run.Connection.Namespace(), stamp(run.StartedAt), stamp(run.FinishedAt), string(run.Status),
 		run.Cause, run.Error, make([]wireStream, len(run.Streams)),
 	}
 	for i, s := range run.Streams {

@@ -266,7 +266,7 @@ func TestCallIsNewerThanTheSnapshotBeforeIt(t *testing.T) {
 	h := newHouse(t)
 	door := h.door(`{"identifier": "okta", "title": "T"}`)
 	syncs := h.store.Syncs("lake", func() time.Time { return theTime }, noJob, nil)
-	conn, err := syncs.PutConnection(t.Context(), pipeline.Connection{Name: "okta", Namespace: "okta"})
+	conn, err := syncs.PutConnection(t.Context(), pipeline.Connection{Name: "okta", NamespaceFormat: "okta"})
 	if err != nil {
 		t.Fatal(err)
 	}

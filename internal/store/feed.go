@@ -24,10 +24,10 @@ const maxNudges = 100_000
 // Feed implements [pipeline.FeedStore].
 func (y *Syncs) Feed(ctx context.Context, connectionID int64) (pipeline.FeedState, error) {
 	var st pipeline.FeedState
-	var doc, position, log string
+	var position, log string
 	var runID, lastID, alive int64
 	var since sql.NullInt64
-	err := y.s.read.QueryRowContext(ctx, `SELECT c.doc, coalesce(f.position, ''), coalesce(f.caught_up, 0), f.since, coalesce(f.alive_until, 0),
+	err := scanConnection(y.s.read.QueryRowContext(ctx, `SELECT coalesce(f.position, ''), coalesce(f.caught_up, 0), f.since, coalesce(f.alive_until, 0),
 		coalesce((SELECT state FROM stream_states WHERE connection_id = c.id AND stream = f.log), ''),
 		coalesce((SELECT max(id) FROM syncs WHERE connection_id = c.id AND status = 'running' AND cause = $2), 0),
 		coalesce((SELECT max(id) FROM syncs WHERE connection_id = c.id AND status IN ('succeeded', 'partial') AND cause <> $2), 0),
@@ -35,19 +35,14 @@ func (y *Syncs) Feed(ctx context.Context, connectionID int64) (pipeline.FeedStat
 			JOIN stream_states g ON g.connection_id = s.connection_id AND g.stream = t.stream AND g.generation <> t.generation
 			WHERE s.connection_id = c.id AND s.status = 'running' AND s.cause = $2),
 		EXISTS (SELECT 1 FROM syncs s JOIN sync_streams t ON t.sync_id = s.id
-			WHERE s.connection_id = c.id AND s.status = 'running' AND s.cause <> $2 AND t.stream = f.log AND t.status IN ('pending', 'running'))
-		FROM connections c LEFT JOIN feeds f ON f.connection_id = c.id WHERE c.id = $1`, connectionID, pipeline.CauseFeed).
-		Scan(&doc, &position, &st.CaughtUp, &since, &alive, &log, &runID, &lastID, &st.Stale, &st.LogTaken)
+			WHERE s.connection_id = c.id AND s.status = 'running' AND s.cause <> $2 AND t.stream = f.log AND t.status IN ('pending', 'running')), `+connectionColumns+`
+		FROM connections c LEFT JOIN feeds f ON f.connection_id = c.id WHERE c.id = $1`, connectionID, pipeline.CauseFeed), &st.Connection, &position, &st.CaughtUp, &since, &alive, &log, &runID, &lastID, &st.Stale, &st.LogTaken)
 	if errors.Is(err, sql.ErrNoRows) {
 		return st, fault.Errorf(fault.NotFound, "connection %d does not exist", connectionID)
 	}
 	if err != nil {
 		return st, fmt.Errorf("read the feed of connection %d: %w", connectionID, err)
 	}
-	if err := json.Unmarshal([]byte(doc), &st.Connection); err != nil {
-		return st, fmt.Errorf("read connection %d: %w", connectionID, err)
-	}
-	st.Connection.ID = connectionID
 	st.Since, st.Alive = timeOrZero(since), alive > y.now().UnixMilli()
 	if position != "" {
 		st.Position = json.RawMessage(position)

@@ -292,7 +292,10 @@ func TestRunReadsStreamsInTheModesOfTheConnection(t *testing.T) {
 		must(t, b.syncs.SaveCommit(t.Context(), pipeline.Part{SyncID: first, Stream: name}, pipeline.Commit{State: json.RawMessage(`7`)}))
 	}
 	must(t, b.syncs.FinishRun(t.Context(), first, pipeline.Partial, ""))
-	conn.Modes = map[string]string{"users": pipeline.Incremental, "groups": pipeline.Incremental, "roles": pipeline.Incremental, "logs": pipeline.FullRefresh}
+	conn.Streams = []pipeline.StreamChoice{
+		{Name: "users", SyncMode: pipeline.IncrementalAppend}, {Name: "groups", SyncMode: pipeline.IncrementalAppend},
+		{Name: "roles", SyncMode: pipeline.IncrementalAppend}, {Name: "logs", SyncMode: pipeline.FullRefreshAppend},
+	}
 	if conn, err = b.syncs.PutConnection(t.Context(), conn); err != nil {
 		t.Fatal(err)
 	}

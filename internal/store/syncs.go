@@ -29,44 +29,6 @@ func (s *Store) Syncs(bucket string, now func() time.Time, queueSync func(contex
 	return &Syncs{s: s, queueSync: queueSync, queueObject: queueObject, bucket: bucket, now: now}
 }
 
-// PutConnection creates or changes the connection of that name.
-func (y *Syncs) PutConnection(ctx context.Context, c pipeline.Connection) (pipeline.Connection, error) {
-	doc, err := json.Marshal(c)
-	if err != nil {
-		return c, err
-	}
-	err = y.s.write.QueryRowContext(ctx, `INSERT INTO connections (name, doc, created_at) VALUES ($1, $2, $3)
-		ON CONFLICT (name) DO UPDATE SET doc = excluded.doc RETURNING id`, c.Name, string(doc), y.now().UnixMilli()).Scan(&c.ID)
-	if err != nil {
-		return c, fmt.Errorf("keep connection %q: %w", c.Name, err)
-	}
-	return c, nil
-}
-
-// Connections lists all connections by name.
-func (y *Syncs) Connections(ctx context.Context) ([]pipeline.Connection, error) {
-	rows, err := y.s.read.QueryContext(ctx, `SELECT id, doc FROM connections ORDER BY name`)
-	if err != nil {
-		return nil, fmt.Errorf("list connections: %w", err)
-	}
-	defer rows.Close()
-	var all []pipeline.Connection
-	for rows.Next() {
-		var c pipeline.Connection
-		var id int64
-		var doc string
-		if err := rows.Scan(&id, &doc); err != nil {
-			return nil, err
-		}
-		if err := json.Unmarshal([]byte(doc), &c); err != nil {
-			return nil, fmt.Errorf("read connection %d: %w", id, err)
-		}
-		c.ID = id
-		all = append(all, c)
-	}
-	return all, rows.Err()
-}
-
 // Seen is what the lake remembers of a stream: how far runs and generations had come.
 type Seen struct {
 	Stream             string
@@ -305,7 +267,7 @@ func (y *Syncs) Runs(ctx context.Context, limit int) ([]pipeline.Run, error) {
 }
 
 func (y *Syncs) runs(ctx context.Context, tail string, arg int64) ([]pipeline.Run, error) {
-	rows, err := y.s.read.QueryContext(ctx, `SELECT s.id, s.started_at, s.finished_at, s.status, s.cause, s.error, c.id, c.doc
+	rows, err := y.s.read.QueryContext(ctx, `SELECT s.id, s.started_at, s.finished_at, s.status, s.cause, s.error, `+connectionColumns+`
 		FROM syncs s JOIN connections c ON c.id = s.connection_id `+tail, arg)
 	if err != nil {
 		return nil, fmt.Errorf("list syncs: %w", err)
@@ -316,15 +278,10 @@ func (y *Syncs) runs(ctx context.Context, tail string, arg int64) ([]pipeline.Ru
 		var r pipeline.Run
 		var started int64
 		var finished sql.NullInt64
-		var connectionID int64
-		var doc string
-		if err := rows.Scan(&r.ID, &started, &finished, &r.Status, &r.Cause, &r.Error, &connectionID, &doc); err != nil {
+		if err := scanConnection(rows, &r.Connection, &r.ID, &started, &finished, &r.Status, &r.Cause, &r.Error); err != nil {
 			return nil, err
 		}
-		if err := json.Unmarshal([]byte(doc), &r.Connection); err != nil {
-			return nil, fmt.Errorf("read connection %d: %w", connectionID, err)
-		}
-		r.Connection.ID, r.StartedAt, r.FinishedAt = connectionID, time.UnixMilli(started).UTC(), timeOrZero(finished)
+		r.StartedAt, r.FinishedAt = time.UnixMilli(started).UTC(), timeOrZero(finished)
 		all = append(all, r)
 	}
 	if err := rows.Err(); err != nil {

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -197,23 +196,20 @@ func (b *Objects) MappingVersion(ctx context.Context, webhook, digest string, do
 // TopGeneration implements [ingest.CallStore]: the highest generation among the streams of the connections whose
 // namespace is the webhook's key or identifier.
 func (b *Objects) TopGeneration(ctx context.Context, w ingest.Webhook) (int64, error) {
-	rows, err := b.read.QueryContext(ctx, `SELECT c.doc, max(s.generation) FROM stream_states s JOIN connections c ON c.id = s.connection_id GROUP BY c.id, c.doc`)
+	rows, err := b.read.QueryContext(ctx, `SELECT max(s.generation), `+connectionColumns+`
+		FROM stream_states s JOIN connections c ON c.id = s.connection_id GROUP BY c.id`)
 	if err != nil {
 		return 0, fmt.Errorf("read generations: %w", err)
 	}
 	defer rows.Close()
 	var top int64
 	for rows.Next() {
-		var doc string
 		var generation int64
-		if err := rows.Scan(&doc, &generation); err != nil {
+		var c pipeline.Connection
+		if err := scanConnection(rows, &c, &generation); err != nil {
 			return 0, err
 		}
-		var c pipeline.Connection
-		if err := json.Unmarshal([]byte(doc), &c); err != nil {
-			return 0, fmt.Errorf("read connection: %w", err)
-		}
-		if c.Namespace == w.Key || c.Namespace == w.Identifier {
+		if c.Namespace() == w.Key || c.Namespace() == w.Identifier {
 			top = max(top, generation)
 		}
 	}

@@ -168,7 +168,7 @@ func (w *world) fill(t *testing.T) {
 
 func (w *world) startRun(t *testing.T) int64 {
 	t.Helper()
-	conn, err := w.syncs.PutConnection(t.Context(), pipeline.Connection{Name: "okta", Source: "https://acme.okta.example", Namespace: "okta"})
+	conn, err := w.syncs.PutConnection(t.Context(), pipeline.Connection{Name: "okta", Source: "https://acme.okta.example", NamespaceFormat: "okta"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -254,7 +254,7 @@ func ascii(text string) string {
 // WriteManifest implements [pipeline.Destination].
 func (d *Destination) WriteManifest(ctx context.Context, run pipeline.Run, st pipeline.StreamRun, parts []pipeline.Commit) error {
 	m := lake.Manifest{
-		Connection: run.Connection.Name, SyncID: run.ID, Namespace: run.Connection.Namespace, Stream: st.Stream, Mode: st.Mode,
+		Connection: run.Connection.Name, SyncID: run.ID, Namespace: run.Connection.Namespace(), Stream: st.Stream, Mode: st.Mode,
 		Generation: st.Generation, StartedAt: st.StartedAt, FinishedAt: st.FinishedAt, Pages: st.Pages, Rows: st.LakeRows,
 		FirstCursor: st.FirstCursor, LastCursor: st.LastCursor, Statuses: st.Statuses, Complete: st.Status == pipeline.Complete, Reasons: st.Gaps,
 		Snapshot: st.Status == pipeline.Complete && st.Mode == pipeline.FullRefresh,

@@ -115,7 +115,7 @@ func TestCommitAlwaysFitsItsMetadata(t *testing.T) {
 
 func TestManifestSaysWhyItIsNotComplete(t *testing.T) {
 	d := newDestination(t)
-	run := pipeline.Run{ID: 3, Connection: pipeline.Connection{Name: "okta", Namespace: "okta"}}
+	run := pipeline.Run{ID: 3, Connection: pipeline.Connection{Name: "okta", NamespaceFormat: "okta"}}
 	for _, c := range []struct {
 		st       pipeline.StreamRun
 		complete bool

@@ -59,7 +59,7 @@ func newFeedBench(t *testing.T, options emulator.Options) *feedBench {
 	b.must(err)
 	b.dest = &dest.Destination{Bucket: b.bucket, Layout: lake.GuideLayout(), TempDir: dir}
 	b.syncs = b.store.Syncs("lake", time.Now, func(context.Context, *sql.Tx, int64) error { return nil }, func(context.Context, *sql.Tx, int64, int64) error { return nil })
-	b.conn, err = b.syncs.PutConnection(t.Context(), pipeline.Connection{Name: "okta", Namespace: "okta"})
+	b.conn, err = b.syncs.PutConnection(t.Context(), pipeline.Connection{Name: "okta", NamespaceFormat: "okta"})
 	b.must(err)
 	b.fullRun()
 	b.newFeed()
