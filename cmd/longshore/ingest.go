@@ -49,7 +49,7 @@ func runIngest(cmd *cobra.Command, o ingestOptions) error {
 	ctx := cmd.Context()
 	filter := ingest.ObjectFilter{Prefix: o.prefix}
 	if o.since != "" {
-		since, err := parseSince(o.since, time.Now())
+		since, err := parseTime("--since", o.since, time.Now())
 		if err != nil {
 			return &usageError{err}
 		}
@@ -130,14 +130,14 @@ func (a *app) printLake(ctx context.Context, cmd *cobra.Command, asJSON bool) er
 	return nil
 }
 
-// parseSince reads a time or a duration before now.
-func parseSince(text string, now time.Time) (time.Time, error) {
+// parseTime reads the time or the duration before now that an option gives.
+func parseTime(option, text string, now time.Time) (time.Time, error) {
 	if d, err := time.ParseDuration(text); err == nil {
 		return now.Add(-d), nil
 	}
 	t, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		return t, fmt.Errorf("--since %q is neither a time such as 2026-11-01T00:00:00Z nor a duration such as 24h", text)
+		return t, fmt.Errorf("%s %q is neither a time such as 2026-11-01T00:00:00Z nor a duration such as 24h", option, text)
 	}
 	return t, nil
 }

@@ -35,20 +35,26 @@ func (a *app) applyPack(ctx context.Context, pack packs.Pack) error {
 		if !fault.Is(err, fault.NotFound) {
 			return err
 		}
+		// Another process that begins on the same database may make it first.
 		// The guide creates okta_user before the blueprint that it points at: the relation waits for its target.
-		if _, err := a.catalog.CreateBlueprint(ctx, b.JSON, catalog.Writer{Actor: actor, Source: actor, AllowPendingTargets: true}); err != nil {
+		if _, err := a.catalog.CreateBlueprint(ctx, b.JSON, catalog.Writer{Actor: actor, Source: actor, AllowPendingTargets: true}); err != nil && !fault.Is(err, fault.Conflict) {
 			return fmt.Errorf("pack %s: blueprint %s: %w", pack.Name, b.Identifier, err)
 		}
 	}
 	if _, err := a.objects.Webhook(ctx, pack.Webhook.Identifier); fault.Is(err, fault.NotFound) {
 		if _, err := a.objects.PutWebhook(ctx, ingest.Webhook{Doc: pack.Webhook.JSON, UpdatedBy: actor}); err != nil {
-			return fmt.Errorf("pack %s: %w", pack.Name, err)
+			if _, missing := a.objects.Webhook(ctx, pack.Webhook.Identifier); missing != nil { // nobody else has made it meanwhile
+				return fmt.Errorf("pack %s: %w", pack.Name, err)
+			}
 		}
 	} else if err != nil {
 		return err
 	}
 	return a.store.SetSetting(ctx, "pack", pack.Name)
 }
+
+// ownConnection is the UUID of the connection that this program makes: processes that start at once make one.
+const ownConnection = "0f1e7c5a-6b0e-4b55-9d3c-0a6c6f6b7a01"
 
 // connection makes the connection between the org and the lake, or returns the one that is there.
 func (a *app) connection(ctx context.Context) (pipeline.Connection, error) {
@@ -62,7 +68,10 @@ func (a *app) connection(ctx context.Context) (pipeline.Connection, error) {
 		}
 		return c, a.sameOrg(ctx)
 	}
-	made, err := a.syncs.PutConnection(ctx, pipeline.Connection{Name: connectionName, Source: a.orgURL(), NamespaceFormat: namespace, Schedule: pipeline.Every(defaultEvery)})
+	made, err := a.syncs.PutConnection(ctx, pipeline.Connection{
+		UUID: ownConnection, Name: connectionName, Source: a.orgURL(), NamespaceDefinition: pipeline.CustomFormat, NamespaceFormat: namespace,
+		Schedule: pipeline.Every(defaultEvery),
+	})
 	if err != nil {
 		return made, err
 	}

@@ -54,8 +54,14 @@ func (a *app) made(ctx context.Context, name string, value func() string) (strin
 		return "", err
 	}
 	if kept == "" {
-		plain := value()
-		return plain, a.keep(ctx, name, plain)
+		sealed, err := a.seal.Seal([]byte(value()), "setting/"+name)
+		if err != nil {
+			return "", err
+		}
+		// Another process may have made it meanwhile: the first one holds.
+		if kept, err = a.store.FirstSetting(ctx, name, base64.StdEncoding.EncodeToString(sealed)); err != nil {
+			return "", err
+		}
 	}
 	sealed, err := base64.StdEncoding.DecodeString(kept)
 	if err != nil {

@@ -98,7 +98,7 @@ Start with:  longshore up`,
 		return &usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 	})
 	addSettingFlags(root.PersistentFlags())
-	root.AddCommand(newUp(), newSync(), newIngest(), newMap(), newWhy(), newCheck(), newExport(), newDB(), newCredential(), newAudit(), newSourceOkta(), newEmulator(), newVersion())
+	root.AddCommand(newUp(), newServe(), newSync(), newRuns(), newClear(), newIngest(), newMap(), newWhy(), newReceipt(), newVerify(), newCheck(), newExport(), newDB(), newCredential(), newAudit(), newSourceOkta(), newDestinationS3(), newEmulator(), newVersion())
 	for _, c := range root.Commands() {
 		wrongArgsAreUsage(c)
 	}

@@ -2,23 +2,20 @@ package main
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"strings"
 	"time"
 
-	"longshore/internal/fault"
 	"longshore/internal/job"
 	"longshore/internal/pipeline"
 	"longshore/internal/receipt"
+	"longshore/internal/store"
 )
 
 // keepSyncing lets the connection's schedule run, and prints a receipt for every run that ends, until ctx ends.
 func (w *worker) keepSyncing(ctx context.Context, conn pipeline.Connection) error {
-	if conn.Schedule.Every > 0 {
-		if err := w.app.queue.EnsureTick(ctx, conn.ID, time.Now().Add(conn.Schedule.Every)); err != nil {
-			return err
-		}
+	if err := w.app.syncs.EnsureTicks(ctx); err != nil {
+		return err
 	}
 	if w.follower != nil {
 		if err := w.app.queue.EnsureFeed(ctx, conn.ID); err != nil {
@@ -63,31 +60,44 @@ func (w *worker) tellNewReceipts(ctx context.Context) error {
 	return nil
 }
 
-// tick is the handler of a due time: it starts the run, unless one is under way, and sets the next due time, in the
-// transaction that ends the tick.
-func (w *worker) tick(ctx context.Context, connectionID int64, complete job.Complete) error {
-	all, err := w.app.syncs.Connections(ctx)
+// Causes of runs.
+const (
+	causeSchedule = "schedule"
+	causeManual   = "manual"
+	causeAPI      = "api"
+)
+
+// tick is the handler of a due time: it starts the run, unless one is under way or the schedule has changed since.
+func (w *worker) tick(ctx context.Context, connectionID int64, at time.Time, complete job.Complete) error {
+	conn, err := w.app.syncs.ConnectionByID(ctx, connectionID)
 	if err != nil {
 		return err
 	}
-	for _, c := range all {
-		if c.ID != connectionID {
-			continue
-		}
-		streams, err := w.app.chosen(c)
-		if err != nil {
-			return err
-		}
-		next := func(ctx context.Context, tx *sql.Tx) error {
-			if c.Schedule.Every <= 0 {
-				return nil
-			}
-			return w.app.queue.EnqueueTick(ctx, tx, c.ID, time.Now().Add(c.Schedule.Every))
-		}
-		_, _, err = w.app.syncs.StartRun(ctx, c, streams, false, "schedule", next, complete)
+	start, err := w.ready(ctx, store.Start{Connection: conn, Cause: causeSchedule})
+	if err != nil {
 		return err
 	}
-	return fault.Errorf(fault.NotFound, "connection %d does not exist", connectionID)
+	_, _, err = w.app.syncs.Tick(ctx, at, start, complete)
+	return err
+}
+
+// ensureEvery is how often a process that stays looks whether each connection has its next time.
+const ensureEvery = time.Minute
+
+// keepTicking sees to it that no schedule is lost, until ctx ends: a clock may be set back, a tick's row deleted.
+func (w *worker) keepTicking(ctx context.Context) error {
+	turn := time.NewTicker(ensureEvery)
+	defer turn.Stop()
+	for {
+		if err := w.app.syncs.EnsureTicks(ctx); err != nil && ctx.Err() == nil {
+			w.app.log.Warn("schedules wait", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-turn.C:
+		}
+	}
 }
 
 // tellReceipt keeps the receipt of a run and says in a line how it went; one that does not add up is told whole.

@@ -19,6 +19,7 @@ import (
 	"longshore/internal/portapi"
 	"longshore/internal/server"
 	"longshore/internal/source/okta"
+	"longshore/internal/store"
 	"longshore/internal/verdict"
 	"longshore/internal/web"
 )
@@ -188,15 +189,10 @@ func (w *worker) startSync(ctx context.Context, name string) error {
 		return err
 	}
 	for _, c := range all {
-		if c.Name != name {
-			continue
-		}
-		streams, err := w.app.chosen(c)
-		if err != nil {
+		if c.Name == name || c.UUID == name {
+			_, err := w.start(ctx, store.Start{Connection: c, Cause: causeManual})
 			return err
 		}
-		_, _, err = w.app.syncs.StartRun(ctx, c, streams, false, "manual")
-		return err
 	}
 	return fault.Errorf(fault.NotFound, "no connection is called %q", name)
 }

@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"longshore/internal/fault"
 	"longshore/internal/job"
 	"longshore/internal/pipeline"
 )
@@ -77,7 +76,7 @@ func runSync(cmd *cobra.Command, name string, streams []string, full, changes bo
 	}
 	w := &worker{app: a, say: say}
 	return w.with(ctx, job.Handlers{Sync: w.sync}, func(ctx context.Context) error {
-		id, started, err := a.syncs.StartRun(ctx, conn, chosen, full, "manual")
+		id, started, err := a.syncs.StartRun(ctx, conn, chosen, full, causeManual)
 		if err != nil {
 			return err
 		}
@@ -118,18 +117,7 @@ func (a *app) named(ctx context.Context, name string) (pipeline.Connection, erro
 	if name == connectionName {
 		return a.connection(ctx)
 	}
-	all, err := a.syncs.Connections(ctx)
-	if err != nil {
-		return pipeline.Connection{}, err
-	}
-	var names []string
-	for _, c := range all {
-		if c.Name == name {
-			return c, nil
-		}
-		names = append(names, c.Name)
-	}
-	return pipeline.Connection{}, fault.Errorf(fault.NotFound, "no connection is called %q", name).WithHint("%s", connectionsHint(names))
+	return a.byName(ctx, name)
 }
 
 // tellRun says how a run ended; one that failed is an error.

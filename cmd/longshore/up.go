@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -16,7 +15,6 @@ import (
 	"longshore/internal/job"
 	lakes3 "longshore/internal/lake/s3"
 	"longshore/internal/pipeline"
-	"longshore/internal/receipt"
 	"longshore/internal/server"
 	"longshore/packs"
 )
@@ -64,8 +62,7 @@ func runUp(cmd *cobra.Command, o upOptions) error {
 	if err != nil {
 		return err
 	}
-	pack, err := packs.Open(o.pack)
-	if err != nil {
+	if _, err := packs.Open(o.pack); err != nil {
 		return &usageError{err}
 	}
 	say := newSayer(cmd, o.asJSON)
@@ -74,12 +71,9 @@ func runUp(cmd *cobra.Command, o upOptions) error {
 		return err
 	}
 	defer a.Close()
-	if !cmd.Flags().Changed("pack") { // a folder keeps the pack that it began with
-		if was, err := a.store.Setting(ctx, "pack"); err == nil && was != "" {
-			if pack, err = packs.Open(was); err != nil {
-				return err
-			}
-		}
+	pack, err := a.packOf(ctx, o.pack, cmd.Flags().Changed("pack")) // a folder keeps the pack that it began with
+	if err != nil {
+		return err
 	}
 	if err := a.openSource(); err != nil {
 		return err
@@ -123,7 +117,7 @@ func runUp(cmd *cobra.Command, o upOptions) error {
 			say.f("\nLook at it: longshore up --data %s shows the screens on http://%s\n", cfg.data, cfg.listen)
 			return nil
 		}
-		say.f("\nOpen %s\nKeeps syncing every %s. Stop with Ctrl-C.\n", signIn, conn.Schedule.Every)
+		say.f("\nOpen %s\nKeeps syncing %s. Stop with Ctrl-C.\n", signIn, conn.Schedule)
 		if a.org != nil {
 			if err := a.hookDemo(ctx, listener.URL(), conn); err != nil {
 				a.log.Warn("the demo org delivers no events: its log is followed all the same", "error", err)
@@ -205,6 +199,8 @@ type worker struct {
 	trouble trouble
 
 	cannotFollow told
+	actors       actors // nil: there are no configured sources and destinations
+	opened       openedSources
 
 	follower *pipeline.Feed // follows changes while the program keeps running; nil for not at all
 }
@@ -240,22 +236,14 @@ func (w *worker) with(ctx context.Context, handlers job.Handlers, do func(ctx co
 	if w.tidy != nil {
 		g.Go(func() error { return w.keepTidy(ctx) })
 	}
+	if handlers.Tick != nil {
+		g.Go(func() error { return w.keepTicking(ctx) })
+	}
 	g.Go(func() error {
 		defer stop()
 		return do(ctx)
 	})
 	return g.Wait()
-}
-
-func (w *worker) sync(ctx context.Context, syncID int64, until time.Time) (bool, error) {
-	if err := w.app.beginRun(ctx, w.say, syncID); err != nil {
-		return false, w.failed(ctx, err)
-	}
-	done, err := w.app.sync(w.say.page).Work(ctx, syncID, until)
-	if told := w.app.endRun(ctx, syncID, done); err == nil {
-		err = told
-	}
-	return done, w.failed(ctx, err)
 }
 
 func (w *worker) ingest(ctx context.Context, args job.IngestArgs, until time.Time, complete job.Complete) (bool, error) {
@@ -366,42 +354,6 @@ func (w *worker) until(ctx context.Context, done func() (bool, error)) error {
 // chosen is the source's streams that the connection wants.
 func (a *app) chosen(conn pipeline.Connection) ([]pipeline.Stream, error) {
 	return a.source.Choose(conn.StreamNames())
-}
-
-// printReceipts draws, keeps and prints the receipts of runs; ok is false when one does not add up.
-func (a *app) printReceipts(ctx context.Context, out io.Writer, ids []int64, asJSON bool) (ok bool, err error) {
-	ok = true
-	for _, id := range ids {
-		r, err := receipt.Make(ctx, a.syncs, a.objects, a.catalog, id)
-		if err != nil {
-			return false, err
-		}
-		if r.Calls, err = a.callsOf(ctx, id); err != nil {
-			return false, err
-		}
-		r.CountAnswers()
-		ok = ok && r.OK
-		if r.MissedByFeed, err = a.missed(ctx, id); err != nil {
-			return false, err
-		}
-		doc, err := json.Marshal(r)
-		if err != nil {
-			return false, err
-		}
-		if err := a.syncs.SaveReceipt(ctx, id, string(doc)); err != nil {
-			return false, err
-		}
-		if asJSON {
-			_, err = fmt.Fprintf(out, "%s\n", doc)
-		} else {
-			_, _ = fmt.Fprintln(out)
-			err = r.Print(out)
-		}
-		if err != nil {
-			return false, fmt.Errorf("print receipt: %w", err)
-		}
-	}
-	return ok, nil
 }
 
 // newLog is the product's log: warnings and worse on standard error.

@@ -312,6 +312,9 @@ func (a *app) openNouns() {
 		bucket = a.bucket.Name()
 	}
 	a.syncs = a.store.Syncs(bucket, time.Now, queueSync, queueObject)
+	if a.queue != nil {
+		a.syncs.RunBy(a.queue)
+	}
 	a.entities = a.store.Catalog()
 	a.catalog = catalog.New(a.entities, time.Now)
 }
@@ -517,7 +520,7 @@ func (a *app) watcher() *ingest.Watcher {
 // sync moves records from the source to the lake.
 func (a *app) sync(progress func(stream string, pages, rows int64)) *pipeline.Sync {
 	return &pipeline.Sync{
-		Source: a.source, Store: a.syncs, Now: time.Now, Progress: progress, Parallel: parallelStreams,
+		Source: a.source, Store: a.syncs, Now: time.Now, Progress: progress, Parallel: parallelStreams, Log: a.syncs.Log, Baseline: a.syncs.Baseline,
 		Destination: &dest.Destination{Bucket: a.bucket, Layout: a.layout, TempDir: a.temp(), JournalDir: a.journals()},
 	}
 }

@@ -118,8 +118,7 @@ type unreadable struct{ err error }
 func (u *unreadable) Error() string { return u.err.Error() }
 func (u *unreadable) Unwrap() error { return u.err }
 
-// check tells whether the configuration works. That it does not is an answer, and the process ends well; only what is
-// no answer to the question ends it with 1.
+// check tells whether the configuration works.
 func (r *command) check(ctx context.Context) bool {
 	session, err := r.open()
 	if _, no := err.(*unreadable); no { //nolint:errorlint // made here, and never wrapped
@@ -129,16 +128,7 @@ func (r *command) check(ctx context.Context) bool {
 	if err == nil {
 		err = session.Check(ctx)
 	}
-	switch {
-	case err == nil:
-		r.out.emit(message{Type: "CONNECTION_STATUS", Status: &connectionStatus{Status: "SUCCEEDED"}})
-	case ctx.Err() != nil || fault.KindOf(err) == fault.Internal:
-		r.out.failed("", err)
-		return false
-	default:
-		r.out.emit(message{Type: "CONNECTION_STATUS", Status: &connectionStatus{Status: "FAILED", Message: forPeople(err)}})
-	}
-	return true
+	return r.out.checked(ctx, err)
 }
 
 func (r *command) discover() bool {

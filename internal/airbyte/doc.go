@@ -1,5 +1,6 @@
-// Package airbyte speaks the Airbyte protocol: it runs a [pipeline.Source] as a connector process, whose commands
-// spec, check, discover and read answer with one JSON message a line.
+// Package airbyte speaks the Airbyte protocol. A [Connector] runs a [pipeline.Source] as a connector process, whose
+// commands spec, check, discover and read answer with one JSON message a line; a [Destination] takes such messages with
+// its command write, and gives each state back once the records before it are stored.
 //
 //	c := airbyte.Connector{Specification: spec, Open: open}
 //	ok := c.Run(ctx, "read", airbyte.Files{Config: "config.json", Catalog: "catalog.json"}, os.Stdout)
@@ -16,5 +17,5 @@
 // same, and the process ends with 1. Counts of records in a STATE are doubles with a decimal point, as the platform
 // writes them.
 //
-// [Validator] checks a connector's output line by line against the same rules.
+// [ParseMessage] takes a line apart without decoding what it carries, [Lines] cuts lines of any length. [Validator] checks a connector's output line by line against the same rules.
 package airbyte

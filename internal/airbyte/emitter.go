@@ -3,12 +3,14 @@ package airbyte
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"strconv"
 	"sync"
 	"time"
 
+	"longshore/internal/fault"
 	"longshore/internal/rawjson"
 )
 
@@ -67,6 +69,28 @@ func (e *Emitter) emit(m message) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.write(b.Bytes(), true)
+}
+
+// back writes a message that came from outside.
+func (e *Emitter) back(line []byte) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.write(append(line, '\n'), true)
+}
+
+// checked answers a check. That the configuration does not work is an answer, and the process ends well; only what is no
+// answer to the question ends it with 1.
+func (e *Emitter) checked(ctx context.Context, err error) (ok bool) {
+	switch {
+	case err == nil:
+		e.emit(message{Type: "CONNECTION_STATUS", Status: &connectionStatus{Status: "SUCCEEDED"}})
+	case ctx.Err() != nil || fault.KindOf(err) == fault.Internal:
+		e.failed("", err)
+		return false
+	default:
+		e.emit(message{Type: "CONNECTION_STATUS", Status: &connectionStatus{Status: "FAILED", Message: forPeople(err)}})
+	}
+	return true
 }
 
 func (e *Emitter) write(b []byte, flush bool) {

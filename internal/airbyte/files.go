@@ -186,3 +186,57 @@ func takeLegacy(states map[string]json.RawMessage, entry json.RawMessage) error 
 	}
 	return nil
 }
+
+// Sync modes of a destination.
+const (
+	Append    = "append"
+	Overwrite = "overwrite"
+)
+
+// readWrittenCatalog returns the streams that a destination writes, in their order.
+func readWrittenCatalog(path string) ([]WrittenStream, error) {
+	data, err := readFile("catalog", path)
+	if err != nil {
+		return nil, err
+	}
+	var catalog struct {
+		Streams []struct {
+			Stream     Descriptor `json:"stream"`
+			Mode       string     `json:"destination_sync_mode"`
+			Generation *int64     `json:"generation_id"`
+			Minimum    *int64     `json:"minimum_generation_id"`
+			SyncID     int64      `json:"sync_id"`
+		} `json:"streams"`
+	}
+	if err := json.Unmarshal(data, &catalog); err != nil {
+		return nil, fault.Errorf(fault.Invalid, "the catalog file %q is no configured catalog: %w", path, err)
+	}
+	if catalog.Streams == nil {
+		return nil, fault.Errorf(fault.Invalid, "the catalog file %q is no configured catalog: it has no streams", path)
+	}
+	var streams []WrittenStream
+	seen := map[Descriptor]bool{}
+	for i, s := range catalog.Streams {
+		refuse := func(format string, args ...any) error {
+			return fault.Errorf(fault.Invalid, "the catalog file %q, stream %s: "+format, append([]any{path, s.Stream}, args...)...)
+		}
+		switch {
+		case s.Stream.Name == "":
+			return nil, fault.Errorf(fault.Invalid, "the catalog file %q: stream %d has no name", path, i)
+		case seen[s.Stream]:
+			return nil, refuse("it is named twice")
+		case s.Mode != "" && s.Mode != Append && s.Mode != Overwrite:
+			return nil, refuse("the sync mode %q is not supported: want append or overwrite", s.Mode)
+		case s.Generation == nil || s.Minimum == nil:
+			return nil, fault.Errorf(fault.Invalid, "the catalog file %q, stream %s: generation_id and minimum_generation_id are missing", path, s.Stream).
+				WithHint("Use a platform that sends them: Airbyte from 0.63.7 on.")
+		case *s.Minimum != 0 && *s.Minimum != *s.Generation:
+			return nil, refuse("minimum_generation_id is %d: want 0, to keep what is there, or generation_id, %d", *s.Minimum, *s.Generation)
+		case *s.Generation < 0:
+			return nil, refuse("generation_id is %d", *s.Generation)
+		}
+		seen[s.Stream] = true
+		streams = append(streams, WrittenStream{Descriptor: s.Stream, Generation: *s.Generation, Minimum: *s.Minimum, SyncID: s.SyncID})
+	}
+	return streams, nil
+}

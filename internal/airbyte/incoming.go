@@ -16,13 +16,13 @@ import (
 // MaxLineBytes bounds a line of the protocol: what real destinations accept.
 const MaxLineBytes = 100 << 20
 
-// keepLineBytes is how large a line's buffer may be to be used again.
-const keepLineBytes = 4 << 20
+// chunkBytes is the piece in which a long line is gathered: one that grows in place would be copied again and again.
+const chunkBytes = 1 << 20
 
 // Lines cuts a stream of messages into lines, whatever their length up to [MaxLineBytes].
 type Lines struct {
 	in   *bufio.Reader
-	line []byte
+	line []byte // of the length of a chunk at most, used again
 	n    int64
 }
 
@@ -35,34 +35,46 @@ func (l *Lines) Count() int64 { return l.n }
 // Next returns the next line without its break, valid until the following call. At the end it is io.EOF; a last line
 // that has no break is returned first, as whole as it came. A line beyond MaxLineBytes is fault.Invalid.
 func (l *Lines) Next() ([]byte, error) {
-	if cap(l.line) > keepLineBytes {
-		l.line = nil
-	}
 	l.line = l.line[:0]
+	var chunks [][]byte // full ones, before what l.line has
+	length := 0
 	for {
 		part, err := l.in.ReadSlice('\n')
-		if len(l.line)+len(part) > MaxLineBytes+1 {
+		if length += len(part); length > MaxLineBytes+1 {
 			return nil, fault.Errorf(fault.Invalid, "line %d has more than %d bytes", l.n+1, MaxLineBytes)
 		}
-		switch {
-		case err == nil && len(l.line) == 0: // the usual case needs no copy
+		if err == nil && length == len(part) { // the usual case needs no copy
 			l.n++
-			return part[:len(part)-1], nil
-		case err == nil:
-			l.n++
-			l.line = append(l.line, part...)
-			return l.line[:len(l.line)-1], nil
+			return part[:length-1], nil
+		}
+		if len(l.line)+len(part) > chunkBytes {
+			chunks, l.line = append(chunks, l.line), make([]byte, 0, chunkBytes)
 		}
 		l.line = append(l.line, part...)
 		switch {
-		case errors.Is(err, bufio.ErrBufferFull):
-		case err == io.EOF && len(l.line) > 0:
+		case err == nil:
 			l.n++
-			return l.line, nil
+			return joined(chunks, l.line, length)[:length-1], nil
+		case errors.Is(err, bufio.ErrBufferFull):
+		case err == io.EOF && length > 0:
+			l.n++
+			return joined(chunks, l.line, length), nil
 		default:
 			return nil, err
 		}
 	}
+}
+
+// joined is the chunks and what follows them as one.
+func joined(chunks [][]byte, last []byte, length int) []byte {
+	if len(chunks) == 0 {
+		return last
+	}
+	whole := make([]byte, 0, length)
+	for i, chunk := range chunks {
+		whole, chunks[i] = append(whole, chunk...), nil
+	}
+	return append(whole, last...)
 }
 
 // Message is one line that says something in the protocol. Its spans alias the line.

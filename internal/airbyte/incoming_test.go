@@ -3,6 +3,7 @@ package airbyte
 import (
 	"errors"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -119,4 +120,20 @@ func FuzzParseMessage(f *testing.F) {
 		}
 		m.StreamStatus()
 	})
+}
+
+// A long line is gathered in pieces, and put together once.
+func TestLongLineStandsInMemoryTwiceAtMost(t *testing.T) {
+	const length = 32 << 20
+	lines := NewLines(io.MultiReader(io.LimitReader(endless{}, length), strings.NewReader("\n")))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	line, err := lines.Next()
+	runtime.ReadMemStats(&after)
+	if err != nil || len(line) != length {
+		t.Fatalf("read %d bytes, %v", len(line), err)
+	}
+	if got, limit := after.TotalAlloc-before.TotalAlloc, uint64(2*length+8<<20); got > limit {
+		t.Errorf("a line of %d bytes took %d bytes of memory, want %d at most", length, got, limit)
+	}
 }

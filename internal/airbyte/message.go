@@ -25,6 +25,7 @@ type Specification struct {
 	Documentation string          `json:"documentationUrl,omitempty"`
 	Schema        json.RawMessage `json:"connectionSpecification"` // a JSON schema
 	Incremental   bool            `json:"supportsIncremental"`
+	Modes         []string        `json:"supported_destination_sync_modes,omitempty"` // of a destination
 	Protocol      string          `json:"protocol_version,omitempty"`
 }
 

@@ -29,6 +29,7 @@ type chunk struct {
 	lastLine  int64
 	bytes     int              // of the changes
 	now       func() time.Time // nil: no limit of time
+	asOf      time.Time        // later records are left out; zero leaves out none
 }
 
 type place struct{ record, mapping int }
@@ -75,6 +76,9 @@ func damaged(err error) bool {
 }
 
 func (c *chunk) add(ctx context.Context, line lake.Line) error {
+	if !c.asOf.IsZero() && line.ExtractedAt > c.asOf.UnixMilli() {
+		return nil
+	}
 	record := len(c.judged)
 	if line.Err != nil {
 		c.judged = append(c.judged, Judged{Line: line.Number, RollUp: Verdict{

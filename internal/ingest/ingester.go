@@ -68,7 +68,10 @@ type Ingester struct {
 	Bucket  lake.Bucket
 	Now     func() time.Time
 	Log     *slog.Logger
-	plans   plans
+	// AsOf leaves out the records that were read from their source, or came, after that time; zero leaves out none. It is
+	// for a catalog beside the live one: what is left out has no verdict.
+	AsOf  time.Time
+	plans plans
 }
 
 // Ingest takes the object from where it stands, chunk by chunk, until its end (done) or until has passed.
@@ -165,7 +168,7 @@ func (g *Ingester) read(ctx context.Context, o *Object, body io.Reader, plan *pl
 		return g.end(ctx, o, Failed, err.Error(), complete)
 	}
 	c := plan.newChunk(o)
-	c.now = g.Now
+	c.now, c.asOf = g.Now, g.AsOf
 	for {
 		from := o.LinesDone
 		end, err := c.fill(ctx, r, from)

@@ -3,9 +3,6 @@ package job
 import (
 	"context"
 	"fmt"
-	"time"
-
-	"github.com/riverqueue/river/rivertype"
 )
 
 // The queue says by the clock when a job is due. Where that clock is set back, or is behind this program's, jobs lie ahead
@@ -19,7 +16,7 @@ const (
 	mostPause     = 15 * 60
 )
 
-// pullBack makes jobs due that lie further ahead than any is put. Ticks are left alone: see EnsureTick.
+// pullBack makes jobs due that lie further ahead than any is put. Ticks are left alone: who sets them sees to them.
 func (q *Queue) pullBack(ctx context.Context) error {
 	ahead := `datetime('now', '+%d seconds')`
 	if q.postgres {
@@ -32,21 +29,6 @@ func (q *Queue) pullBack(ctx context.Context) error {
 		state = 'scheduled' AND scheduled_at > `+due(mostPause)+`)`)
 	if err != nil {
 		return fmt.Errorf("make jobs due: %w", err)
-	}
-	return nil
-}
-
-// notLater moves a tick that is later than at.
-func (q *Queue) notLater(ctx context.Context, tick *rivertype.JobRow, at time.Time) error {
-	if tick.State != rivertype.JobStateScheduled || !tick.ScheduledAt.After(at.Add(time.Second)) {
-		return nil
-	}
-	var due any = at
-	if !q.postgres {
-		due = at.UTC().Format("2006-01-02 15:04:05.000") // as the queue's driver writes times
-	}
-	if _, err := q.db.ExecContext(ctx, `UPDATE river_job SET scheduled_at = $1 WHERE id = $2 AND state = 'scheduled'`, due, tick.ID); err != nil {
-		return fmt.Errorf("move tick %d: %w", tick.ID, err)
 	}
 	return nil
 }

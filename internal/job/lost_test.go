@@ -19,12 +19,12 @@ func TestAJobWhoseEndWasNotKeptIsTakenUpAgain(t *testing.T) {
 	b.tx(func(tx *sql.Tx) error { return b.EnqueueSync(t.Context(), tx, 1) })
 	b.tx(func(tx *sql.Tx) error { return b.EnqueueSync(t.Context(), tx, 2) })
 	calls, release := make(chan int64, 99), make(chan bool)
-	b.run(Handlers{Sync: func(_ context.Context, id int64, _ time.Time) (bool, error) {
+	b.run(Handlers{Sync: func(_ context.Context, id int64, _ time.Time) (time.Duration, bool, error) {
 		calls <- id
 		if id == 2 {
 			<-release
 		}
-		return true, nil
+		return 0, true, nil
 	}})
 	if first := receive(t, calls) + receive(t, calls); first != 3 {
 		t.Fatalf("worked on runs that add up to %d, want 1 and 2", first)
@@ -55,7 +55,7 @@ func TestJobsThatAClockPutFarAheadAreDue(t *testing.T) {
 	} {
 		t.Run(state, func(t *testing.T) {
 			b := newBench(t)
-			must(t, b.EnsureTick(t.Context(), 1, time.Now().Add(24*time.Hour)))
+			b.tx(func(tx *sql.Tx) error { return b.EnqueueTick(t.Context(), tx, 1, time.Now().Add(24*time.Hour)) })
 			for id, at := range map[int64]time.Duration{1: ahead[0], 2: ahead[1]} {
 				b.tx(func(tx *sql.Tx) error { return b.EnqueueSync(t.Context(), tx, id) })
 				b.putAhead(id, state, time.Now().Add(at))
@@ -73,21 +73,6 @@ func TestJobsThatAClockPutFarAheadAreDue(t *testing.T) {
 				t.Errorf("the tick was moved from %s to %s", before["tick 1"], after["tick 1"])
 			}
 		})
-	}
-}
-
-// A tick is never later than a schedule's pause from now, whatever the clock said when it was set.
-func TestEnsureTickMovesOneThatIsTooLate(t *testing.T) {
-	b := newBench(t)
-	must(t, b.EnsureTick(t.Context(), 4, time.Now().Add(3*time.Hour)))
-	soon := time.Now().Add(time.Hour).Truncate(time.Second)
-	must(t, b.EnsureTick(t.Context(), 4, soon))
-	must(t, b.EnsureTick(t.Context(), 4, soon.Add(time.Minute))) // the one ahead is kept
-	if n := b.jobs("tick", "scheduled"); n != 1 {
-		t.Errorf("%d ticks, want one", n)
-	}
-	if due := b.dues()["tick 4"]; !due.Equal(soon) {
-		t.Errorf("the tick is due at %s, want %s", due, soon)
 	}
 }
 

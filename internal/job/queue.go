@@ -3,7 +3,6 @@ package job
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -80,9 +79,11 @@ type TickArgs struct {
 // Kind is the job's name in the queue.
 func (TickArgs) Kind() string { return "tick" }
 
-// InsertOpts makes a due time unique.
+// InsertOpts makes a due time unique while it has not come.
 func (TickArgs) InsertOpts() river.InsertOpts {
-	return river.InsertOpts{Queue: queueTick, UniqueOpts: river.UniqueOpts{ByArgs: true}, MaxAttempts: 100}
+	return river.InsertOpts{Queue: queueTick, MaxAttempts: 100, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: []rivertype.JobState{
+		rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRetryable, rivertype.JobStateRunning, rivertype.JobStateScheduled,
+	}}}
 }
 
 // FeedArgs names the connection whose source is followed.
@@ -103,13 +104,13 @@ type Complete func(ctx context.Context, tx *sql.Tx) error
 
 // Handlers work the jobs. A nil handler leaves its kind in the queue for another process.
 type Handlers struct {
-	// Sync works on a run until until; done false means there is more to do and the job is taken up again at once.
-	Sync func(ctx context.Context, syncID int64, until time.Time) (done bool, err error)
+	// Sync works on a run until until; done false means there is more to do, and the job is taken up again after wait.
+	Sync func(ctx context.Context, syncID int64, until time.Time) (wait time.Duration, done bool, err error)
 	// Ingest takes one object, or goes on with it, until until. complete marks the job as done inside the handler's
 	// last transaction; done false means that the object has more to give.
 	Ingest func(ctx context.Context, args IngestArgs, until time.Time, complete Complete) (done bool, err error)
-	// Tick starts a run and enqueues the next tick, both in the transaction in which it calls complete.
-	Tick func(ctx context.Context, connectionID int64, complete Complete) error
+	// Tick starts a run in the transaction in which it calls complete. at is the due time, to the second.
+	Tick func(ctx context.Context, connectionID int64, at time.Time, complete Complete) error
 	// Feed follows a connection's source until until, or says how long there is nothing to do. It never ends by itself.
 	Feed func(ctx context.Context, connectionID int64, until time.Time) (wait time.Duration, err error)
 	// Changelog tells a blueprint's changes until until, or says how long there is nothing to tell; done once nobody is
@@ -176,6 +177,35 @@ func (q *Queue) EnqueueSync(ctx context.Context, tx *sql.Tx, syncID int64) error
 	return nil
 }
 
+// StopSync drops the job of a run in tx, unless a worker is at it.
+func (q *Queue) StopSync(ctx context.Context, tx *sql.Tx, syncID int64) (atWork bool, err error) {
+	id := `json_extract(args, '$.sync_id')`
+	if q.postgres {
+		id = `(args ->> 'sync_id')::bigint`
+	}
+	rows, err := tx.QueryContext(ctx, `SELECT CAST(state AS TEXT) FROM river_job WHERE kind = 'sync' AND `+id+` = $1`, syncID)
+	if err != nil {
+		return false, fmt.Errorf("find the job of sync %d: %w", syncID, err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var state string
+		if err := rows.Scan(&state); err != nil {
+			return false, err
+		}
+		atWork = atWork || state == string(rivertype.JobStateRunning)
+	}
+	if err := rows.Err(); err != nil || atWork {
+		return atWork, err
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE river_job SET state = 'cancelled', finalized_at = CURRENT_TIMESTAMP WHERE kind = 'sync' AND `+id+` = $1
+		AND state IN ('available', 'pending', 'retryable', 'scheduled')`, syncID)
+	if err != nil {
+		return false, fmt.Errorf("drop the job of sync %d: %w", syncID, err)
+	}
+	return false, nil
+}
+
 // EnqueueIngest inserts the job of an object's pass in tx; a second one for the same pass is dropped.
 func (q *Queue) EnqueueIngest(ctx context.Context, tx *sql.Tx, args IngestArgs) error {
 	if _, err := q.insert.InsertTx(ctx, tx, args, nil); err != nil {
@@ -188,26 +218,6 @@ func (q *Queue) EnqueueIngest(ctx context.Context, tx *sql.Tx, args IngestArgs) 
 func (q *Queue) EnqueueTick(ctx context.Context, tx *sql.Tx, connectionID int64, at time.Time) error {
 	if _, err := q.insert.InsertTx(ctx, tx, TickArgs{ConnectionID: connectionID, At: at.Unix()}, &river.InsertOpts{ScheduledAt: at}); err != nil {
 		return fmt.Errorf("enqueue the next tick of connection %d: %w", connectionID, err)
-	}
-	return nil
-}
-
-// EnsureTick enqueues a tick at the time given unless the connection has one ahead of it. One that lies later than that is
-// moved there: it was set by a clock that was set back since.
-func (q *Queue) EnsureTick(ctx context.Context, connectionID int64, at time.Time) error {
-	list, err := q.insert.JobList(ctx, river.NewJobListParams().Kinds(TickArgs{}.Kind()).First(10_000).
-		States(rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRetryable, rivertype.JobStateRunning, rivertype.JobStateScheduled))
-	if err != nil {
-		return fmt.Errorf("list ticks: %w", err)
-	}
-	for _, j := range list.Jobs {
-		var args TickArgs
-		if json.Unmarshal(j.EncodedArgs, &args) == nil && args.ConnectionID == connectionID {
-			return q.notLater(ctx, j, at)
-		}
-	}
-	if _, err := q.insert.Insert(ctx, TickArgs{ConnectionID: connectionID, At: at.Unix()}, &river.InsertOpts{ScheduledAt: at}); err != nil {
-		return fmt.Errorf("enqueue the first tick of connection %d: %w", connectionID, err)
 	}
 	return nil
 }

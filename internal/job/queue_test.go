@@ -135,13 +135,13 @@ func TestQuantumThatIsNotDoneComesAgain(t *testing.T) {
 	b.tx(func(tx *sql.Tx) error { return b.EnqueueSync(t.Context(), tx, 5) })
 	calls := make(chan int64, 9)
 	n := 0
-	stop := b.run(Handlers{Sync: func(_ context.Context, id int64, until time.Time) (bool, error) {
+	stop := b.run(Handlers{Sync: func(_ context.Context, id int64, until time.Time) (time.Duration, bool, error) {
 		n++
 		if left := time.Until(until); left > quantum || left < quantum-10*time.Second {
 			t.Errorf("the quantum is %s, want %s", left, quantum)
 		}
 		calls <- id
-		return n == 3, nil
+		return 0, n == 3, nil
 	}})
 	for range 3 {
 		if id := receive(t, calls); id != 5 {
@@ -202,9 +202,9 @@ func TestReclaimTakesUpWhatAKilledProcessLeft(t *testing.T) {
 	must(t, err)
 	must(t, b.Reclaim(t.Context()))
 	calls := make(chan int64, 9)
-	b.run(Handlers{Sync: func(_ context.Context, id int64, _ time.Time) (bool, error) {
+	b.run(Handlers{Sync: func(_ context.Context, id int64, _ time.Time) (time.Duration, bool, error) {
 		calls <- id
-		return true, nil
+		return 0, true, nil
 	}})
 	if a, c := receive(t, calls), receive(t, calls); a+c != 3 {
 		t.Errorf("worked on runs %d and %d, want 1 and 2", a, c)
@@ -219,10 +219,10 @@ func TestReclaimLeavesTheJobsOfTheLiving(t *testing.T) {
 	b := newBench(t)
 	b.tx(func(tx *sql.Tx) error { return b.EnqueueSync(t.Context(), tx, 1) })
 	begun, end := make(chan bool, 2), make(chan bool)
-	b.run(Handlers{Sync: func(ctx context.Context, _ int64, _ time.Time) (bool, error) {
+	b.run(Handlers{Sync: func(ctx context.Context, _ int64, _ time.Time) (time.Duration, bool, error) {
 		begun <- true
 		<-end
-		return true, nil
+		return 0, true, nil
 	}})
 	receive(t, begun)
 	must(t, b.Reclaim(t.Context()))
@@ -252,12 +252,12 @@ func TestReclaimTakesUpWhatWasGivenUp(t *testing.T) {
 // A process without a tick handler leaves ticks to one that has it, untried.
 func TestTickWaitsForAProcessThatHandlesTicks(t *testing.T) {
 	b := newBench(t)
-	must(t, b.EnsureTick(t.Context(), 4, time.Now().Add(-time.Minute)))
+	b.tx(func(tx *sql.Tx) error { return b.EnqueueTick(t.Context(), tx, 4, time.Now().Add(-time.Minute)) })
 	b.tx(func(tx *sql.Tx) error { return b.EnqueueSync(t.Context(), tx, 1) })
 	synced := make(chan int64, 9)
-	stop := b.run(Handlers{Sync: func(_ context.Context, id int64, _ time.Time) (bool, error) {
+	stop := b.run(Handlers{Sync: func(_ context.Context, id int64, _ time.Time) (time.Duration, bool, error) {
 		synced <- id
-		return true, nil
+		return 0, true, nil
 	}})
 	receive(t, synced)
 	stop()
@@ -267,7 +267,7 @@ func TestTickWaitsForAProcessThatHandlesTicks(t *testing.T) {
 		t.Errorf("the tick was tried %d times by a process that has no handler for it", attempts)
 	}
 	ticked := make(chan int64, 9)
-	b.run(Handlers{Tick: func(ctx context.Context, id int64, complete Complete) error {
+	b.run(Handlers{Tick: func(ctx context.Context, id int64, _ time.Time, complete Complete) error {
 		defer func() { ticked <- id }()
 		return b.store.InTx(ctx, func(tx *sql.Tx) error {
 			return errors.Join(b.EnqueueTick(ctx, tx, id, time.Now().Add(time.Hour)), complete(ctx, tx))
@@ -281,26 +281,15 @@ func TestTickWaitsForAProcessThatHandlesTicks(t *testing.T) {
 	}
 }
 
-func TestEnsureTickKeepsTheOneAhead(t *testing.T) {
-	b := newBench(t)
-	for range 2 {
-		must(t, b.EnsureTick(t.Context(), 4, time.Now().Add(time.Hour)))
-		must(t, b.EnsureTick(t.Context(), 5, time.Now().Add(2*time.Hour)))
-	}
-	if n := b.jobs("tick", "scheduled"); n != 2 {
-		t.Errorf("%d ticks, want one a connection", n)
-	}
-}
-
 func TestRunReturnsOnceItsJobsHaveStopped(t *testing.T) {
 	b := newBench(t)
 	b.tx(func(tx *sql.Tx) error { return b.EnqueueSync(t.Context(), tx, 1) })
 	begun, ended := make(chan bool, 1), false
-	stop := b.run(Handlers{Sync: func(ctx context.Context, _ int64, _ time.Time) (bool, error) {
+	stop := b.run(Handlers{Sync: func(ctx context.Context, _ int64, _ time.Time) (time.Duration, bool, error) {
 		begun <- true
 		<-ctx.Done()
 		ended = true
-		return false, ctx.Err()
+		return 0, false, ctx.Err()
 	}})
 	receive(t, begun)
 	stop()

@@ -11,7 +11,7 @@ import (
 
 type syncWorker struct {
 	river.WorkerDefaults[SyncArgs]
-	handle func(ctx context.Context, syncID int64, until time.Time) (bool, error)
+	handle func(ctx context.Context, syncID int64, until time.Time) (time.Duration, bool, error)
 }
 
 // Timeout is far above a quantum: a source may need long for its first page, and stopping it there would begin it anew.
@@ -19,12 +19,12 @@ func (w *syncWorker) Timeout(*river.Job[SyncArgs]) time.Duration { return 30 * t
 
 // Work runs one quantum. Snoozing keeps the same row: still unique, cancellable and visible.
 func (w *syncWorker) Work(ctx context.Context, job *river.Job[SyncArgs]) error {
-	done, err := w.handle(ctx, job.Args.SyncID, time.Now().Add(quantum))
+	wait, done, err := w.handle(ctx, job.Args.SyncID, time.Now().Add(quantum))
 	if err != nil {
 		return err
 	}
 	if !done {
-		return river.JobSnooze(0)
+		return river.JobSnooze(wait)
 	}
 	return nil
 }
@@ -73,11 +73,11 @@ func (w *ingestWorker) Work(ctx context.Context, job *river.Job[IngestArgs]) err
 
 type tickWorker struct {
 	river.WorkerDefaults[TickArgs]
-	handle func(ctx context.Context, connectionID int64, complete Complete) error
+	handle func(ctx context.Context, connectionID int64, at time.Time, complete Complete) error
 }
 
 func (w *tickWorker) Work(ctx context.Context, job *river.Job[TickArgs]) error {
-	return w.handle(ctx, job.Args.ConnectionID, func(ctx context.Context, tx *sql.Tx) error {
+	return w.handle(ctx, job.Args.ConnectionID, time.Unix(job.Args.At, 0), func(ctx context.Context, tx *sql.Tx) error {
 		return completeTx(ctx, tx, job)
 	})
 }

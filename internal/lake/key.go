@@ -3,6 +3,7 @@ package lake
 import (
 	"crypto/rand"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -23,6 +24,8 @@ const (
 	DefaultBucketPath = "data/"
 	// Extension is the extension of the objects that a Writer makes with compression.
 	Extension = ".jsonl.gz"
+	// PlainExtension is that without compression.
+	PlainExtension = ".jsonl"
 	// OwnPrefix starts the keys of everything in the bucket that is ours and no record: manifests, probes.
 	OwnPrefix = "_longshore/"
 )
@@ -32,6 +35,9 @@ type Layout struct {
 	BucketPath  string
 	PathFormat  string
 	FilePattern string
+	// Old makes keys as Airbyte's S3 destination up to 1.4 does: an empty bucket path gives a leading slash, the file
+	// pattern knows more dates and times, and is trimmed, its spaces underscores.
+	Old bool
 }
 
 // GuideLayout is the layout of the Port guides.
@@ -49,17 +55,22 @@ type KeyInput struct {
 	UUID      string    // for ${UUID}; "" draws a random one
 }
 
-// Key returns the object's key as Airbyte's S3 destination 1.5 and later makes it, odd corners included: a leading
-// slash of the bucket path is kept, and the file name is glued to the path format with nothing in between.
-func (l Layout) Key(in KeyInput) string {
-	return cleanPath(fillPath(l.template(), in)) + fillFile(l.filePattern(), in)
-}
+// Key returns the object's key as Airbyte's S3 destination 1.5 and later (or, with Old, an earlier one) makes it, odd
+// corners included: a leading slash of the bucket path is kept, and the file name is glued to the path format with
+// nothing in between.
+func (l Layout) Key(in KeyInput) string { return l.Folder(in) + l.fillFile(in) }
+
+// Folder is what a key begins with, up to the file name.
+func (l Layout) Folder(in KeyInput) string { return cleanPath(fillPath(l.template(), in)) }
 
 // template is bucket path and path format joined, with the variables still in it.
 func (l Layout) template() string {
 	format := l.PathFormat
 	if strings.TrimSpace(format) == "" {
 		format = AirbyteFormat
+	}
+	if l.Old {
+		return cleanPath(l.BucketPath + "/" + format)
 	}
 	path := strings.TrimSuffix(l.BucketPath, "/")
 	if path == "" {
@@ -69,8 +80,12 @@ func (l Layout) template() string {
 }
 
 func (l Layout) filePattern() string {
-	if strings.TrimSpace(l.FilePattern) == "" {
+	pattern := strings.TrimSpace(l.FilePattern)
+	switch {
+	case pattern == "":
 		return DefaultFilePattern
+	case l.Old:
+		return strings.ReplaceAll(pattern, " ", "_")
 	}
 	return l.FilePattern
 }
@@ -100,19 +115,44 @@ func fillPath(path string, in KeyInput) string {
 	return path
 }
 
-func fillFile(pattern string, in KeyInput) string {
-	t, now := in.Start.UTC(), in.Now
+// fileVariable is a variable of a file pattern.
+var fileVariable = regexp.MustCompile(`\{[a-z_]+(:[^{}]*)?\}`)
+
+// fillFile is the file's name. What is no variable stays as it is.
+func (l Layout) fillFile(in KeyInput) string {
+	start, now := in.Start.UTC(), in.Now
 	if now.IsZero() {
-		now = t
+		now = start
 	}
-	return strings.NewReplacer(
-		"{date}", t.Format("2006_01_02"),
-		"{date:yyyy_MM}", t.Format("2006_01"),
-		"{timestamp}", strconv.FormatInt(now.UnixMilli(), 10),
-		"{part_number}", strconv.Itoa(in.Part),
-		"{sync_id}", strconv.FormatInt(in.SyncID, 10),
-		"{format_extension}", in.Extension,
-	).Replace(pattern)
+	return fileVariable.ReplaceAllStringFunc(l.filePattern(), func(v string) string {
+		switch v {
+		case "{date}":
+			return start.Format("2006_01_02")
+		case "{date:yyyy_MM}":
+			return start.Format("2006_01")
+		case "{timestamp}":
+			return strconv.FormatInt(now.UnixMilli(), 10)
+		case "{part_number}":
+			return strconv.Itoa(in.Part)
+		case "{sync_id}":
+			return strconv.FormatInt(in.SyncID, 10)
+		case "{format_extension}":
+			return in.Extension
+		}
+		if !l.Old {
+			return v
+		}
+		switch v {
+		case "{timestamp:millis}":
+			return strconv.FormatInt(now.UnixMilli(), 10)
+		case "{timestamp:micro}":
+			return strconv.FormatInt(now.UnixMilli()*1000, 10)
+		}
+		if pattern, ok := datePattern(v); ok {
+			return pattern.format(start)
+		}
+		return v
+	})
 }
 
 // cleanPath collapses runs of slashes. Airbyte drops a trailing slash and appends it again, which comes to the same.
@@ -158,6 +198,9 @@ func randomUUID() string {
 	u[8] = u[8]&0x3f | 0x80
 	return formatUUID(u)
 }
+
+// SeededUUID is the UUID that a seed decides; see [Seed].
+func SeededUUID(seed string) string { return formatUUID(rawID(seed, 0)) }
 
 func formatUUID(u [16]byte) string { return string(appendUUID(nil, u)) }
 

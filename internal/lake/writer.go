@@ -18,6 +18,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 
 	"longshore/internal/fault"
+	"longshore/internal/tally"
 )
 
 // GenerationMetadata is the metadata key under which Airbyte's S3 destination puts an object's generation.
@@ -29,6 +30,9 @@ const CommitMetadata = "longshore-commit"
 
 const defaultLevel = 6
 
+// spillBytes is how much of a line is gathered before it is written.
+const spillBytes = 256 << 10
+
 // WriterOptions are the settings of a Writer. Seed must be set; the rest may be zero.
 type WriterOptions struct {
 	// Seed, with the line's number, decides each line's raw id, so that writing the same records again gives the
@@ -37,6 +41,7 @@ type WriterOptions struct {
 	SyncID     int64
 	Generation int64
 	Plain      bool   // no compression
+	Flatten    bool   // the record's members stand beside Airbyte's, at the top level, and not under _airbyte_data
 	Level      int    // of gzip, 1 to 9; 0 means 6
 	TempDir    string // where the object grows; "" means the system's
 }
@@ -57,6 +62,7 @@ type Writer struct {
 	out      io.Writer
 	line     []byte
 	rows     int64
+	given    tally.Sum
 	rawBytes int64
 	failed   error
 }
@@ -97,18 +103,38 @@ func NewWriter(opts WriterOptions) (*Writer, error) {
 	return w, nil
 }
 
-// Append writes a record, which must be one JSON object; its text goes in unchanged, but for line ends between its
-// tokens. A record that is no JSON object is refused with fault.Invalid and leaves the object as it was.
+// Append writes a record, which must be one JSON object, in Airbyte's spelling: members, numbers and text are as they
+// came; white space between tokens is dropped, and escapes that JSON does not ask for are resolved. A record that is no
+// JSON object is refused with fault.Invalid and leaves the object as it was.
 func (w *Writer) Append(record []byte, extractedAt time.Time) error {
-	record, err := oneLine(record)
+	return w.AppendChanged(record, nil, extractedAt)
+}
+
+// AppendChanged is Append of a record to which something was done on its way: changes is a JSON array of objects with
+// field, change and reason, as the protocol has it; nil for none.
+func (w *Writer) AppendChanged(record, changes []byte, extractedAt time.Time) error {
+	start, end, err := checkRecord(record)
 	if err != nil {
 		return err
 	}
-	if record[0] != '{' {
-		return fault.Errorf(fault.Invalid, "a record must be an object, found %s", kindOf(record[0]))
+	if record[start] != '{' {
+		return fault.Errorf(fault.Invalid, "a record must be an object, found %s", kindOf(record[start]))
 	}
-	w.open(extractedAt, w.opts.SyncID)
-	w.line = append(append(w.line, `"_airbyte_data":`...), record...)
+	w.given.Add(record)
+	w.open(extractedAt, w.opts.SyncID, changes)
+	text := record[start:end]
+	if !w.opts.Flatten {
+		w.line = append(w.line, `,"_airbyte_data":`...)
+	} else if text = text[1 : len(text)-1]; skipSpace(text, 0) < len(text) {
+		w.line = append(w.line, ',')
+	}
+	var spelling speller
+	for len(text) > 0 && w.failed == nil { // a long record does not stand in memory a second time
+		var n int
+		w.line, n = spelling.append(w.line, text, spillBytes)
+		text = text[n:]
+		w.spill()
+	}
 	return w.finishLine()
 }
 
@@ -128,38 +154,46 @@ func (w *Writer) AppendEvent(body, headers, query []byte, receivedAt time.Time) 
 		}
 		parts[i] = text
 	}
-	w.open(receivedAt, 0)
-	w.line = append(append(w.line, eventMemberQuoted+`{"headers":`...), parts[0]...)
+	w.open(receivedAt, 0, nil)
+	w.line = append(append(w.line, ","+eventMemberQuoted+`{"headers":`...), parts[0]...)
 	w.line = append(append(w.line, `,"queryParams":`...), parts[1]...)
 	w.line = append(append(w.line, `},"_airbyte_data":`...), parts[2]...)
 	return w.finishLine()
 }
 
 // open starts a line with everything before the data. The members' order is Airbyte's.
-func (w *Writer) open(at time.Time, syncID int64) {
+func (w *Writer) open(at time.Time, syncID int64, changes []byte) {
 	w.line = append(w.line[:0], `{"_airbyte_raw_id":"`...)
 	w.line = appendUUID(w.line, rawID(w.opts.Seed, w.rows+1))
 	w.line = append(w.line, `","_airbyte_extracted_at":`...)
 	w.line = strconv.AppendInt(w.line, at.UnixMilli(), 10)
 	w.line = append(w.line, `,"_airbyte_meta":{"sync_id":`...)
 	w.line = strconv.AppendInt(w.line, syncID, 10)
-	w.line = append(w.line, `,"changes":[]},"_airbyte_generation_id":`...)
+	w.line = append(w.line, `,"changes":[`...)
+	w.line = appendChanges(w.line, changes)
+	w.line = append(w.line, `]},"_airbyte_generation_id":`...)
 	w.line = strconv.AppendInt(w.line, w.opts.Generation, 10)
-	w.line = append(w.line, ',')
 }
 
 func (w *Writer) finishLine() error {
-	if w.failed != nil {
-		return w.failed
-	}
 	w.line = append(w.line, '}', '\n')
+	if w.spill(); w.failed == nil {
+		w.rows++
+	}
+	return w.failed
+}
+
+// spill writes what there is of the line.
+func (w *Writer) spill() {
+	if w.failed != nil {
+		return
+	}
 	if _, err := w.out.Write(w.line); err != nil {
 		w.failed = diskFault("write an object's temporary file", err)
-		return w.failed
+		return
 	}
-	w.rows++
 	w.rawBytes += int64(len(w.line))
-	return nil
+	w.line = w.line[:0]
 }
 
 // Rows is the number of lines so far.
@@ -167,6 +201,9 @@ func (w *Writer) Rows() int64 { return w.rows }
 
 // RawBytes is the length of the lines so far.
 func (w *Writer) RawBytes() int64 { return w.rawBytes }
+
+// Sum is of the records that were appended, as they were given.
+func (w *Writer) Sum() tally.Sum { return w.given }
 
 // Bytes is about how large the object is so far; the compressor holds some back.
 func (w *Writer) Bytes() int64 { return w.counter.n }
@@ -216,14 +253,22 @@ func removeFile(f *os.File) {
 	os.Remove(f.Name())
 }
 
+// checkRecord checks a JSON text and returns the span of its value.
+func checkRecord(text []byte) (start, end int, err error) {
+	if !utf8.Valid(text) {
+		return 0, 0, fault.Errorf(fault.Invalid, "a record is not UTF-8 at byte %d", invalidUTF8At(text))
+	}
+	if start, end, err = scanWhole(text); err != nil {
+		return 0, 0, fault.Errorf(fault.Invalid, "a record is not JSON: %w", err)
+	}
+	return start, end, nil
+}
+
 // oneLine checks a JSON text and returns it without space around it and without line ends within.
 func oneLine(text []byte) ([]byte, error) {
-	if !utf8.Valid(text) {
-		return nil, fault.Errorf(fault.Invalid, "a record is not UTF-8 at byte %d", invalidUTF8At(text))
-	}
-	start, end, err := scanWhole(text)
+	start, end, err := checkRecord(text)
 	if err != nil {
-		return nil, fault.Errorf(fault.Invalid, "a record is not JSON: %w", err)
+		return nil, err
 	}
 	text = text[start:end]
 	if bytes.IndexByte(text, '\n') < 0 {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -193,4 +194,66 @@ func BenchmarkWriter(b *testing.B) {
 			o.Close()
 		})
 	}
+}
+
+// The line of Airbyte's S3 destination 1.5 and later, byte for byte but for the raw id.
+func TestLineIsAirbytesByteForByte(t *testing.T) {
+	ids := regexp.MustCompile(`"_airbyte_raw_id":"[0-9a-f-]{36}"`)
+	record := `{"id": "00u1", "name":"Zo\u00eb ` + "\u2028" + ` <>& \/", "n":12345678901234567890, "f":1.0, "c":"\u001f\u0009", "nested":{ "login" : "a@b" }}`
+	const members = `"id":"00u1","name":"Zoë ` + "\u2028" + ` <>& /","n":12345678901234567890,"f":1.0,"c":"\u001F\t","nested":{"login":"a@b"}`
+	for _, c := range []struct {
+		name            string
+		flatten         bool
+		record, changes string
+		want            string
+	}{
+		{"plain", false, record, "", `"_airbyte_meta":{"sync_id":4211,"changes":[]},"_airbyte_generation_id":7,"_airbyte_data":{` + members + "}}\n"},
+		{"flattened", true, record, "", `"_airbyte_meta":{"sync_id":4211,"changes":[]},"_airbyte_generation_id":7,` + members + "}\n"},
+		{"empty", false, `{ }`, "", `"_airbyte_meta":{"sync_id":4211,"changes":[]},"_airbyte_generation_id":7,"_airbyte_data":{}}` + "\n"},
+		{"empty, flattened", true, ` { } `, "", `"_airbyte_meta":{"sync_id":4211,"changes":[]},"_airbyte_generation_id":7}` + "\n"},
+		{
+			"changed", false, `{"a":1}`, `[{"change":"NULLED","field":"a","reason":"SOURCE_RETRIEVAL_ERROR"}]`,
+			`"_airbyte_meta":{"sync_id":4211,"changes":[{"field":"a","change":"NULLED","reason":"SOURCE_RETRIEVAL_ERROR"}]},"_airbyte_generation_id":7,"_airbyte_data":{"a":1}}` + "\n",
+		},
+	} {
+		w := newWriter(t, lake.WriterOptions{SyncID: 4211, Generation: 7, Plain: true, Flatten: c.flatten})
+		if err := w.AppendChanged([]byte(c.record), []byte(c.changes), extracted); err != nil {
+			t.Fatal(err)
+		}
+		raw := w.RawBytes()
+		_, text := finish(t, w)
+		if got, want := ids.ReplaceAllString(string(text), `ID`), `{ID,"_airbyte_extracted_at":1741338302034,`+c.want; got != want || raw != int64(len(text)) {
+			t.Errorf("%s: wrote\n%swant\n%s(%d raw bytes counted)", c.name, got, want, raw)
+		}
+	}
+}
+
+// A record of any length is one line, and stands in the writer's memory in pieces.
+func TestLongRecordIsOneLine(t *testing.T) {
+	w := newWriter(t, lake.WriterOptions{Plain: true})
+	long := `{"a":[` + strings.Repeat(`"some text", `, 1<<17) + `1],"b":"` + strings.Repeat(`\u0041`, 1<<18) + `"}`
+	if err := w.Append([]byte(long), extracted); err != nil {
+		t.Fatal(err)
+	}
+	o, text := finish(t, w)
+	want := `{"a":[` + strings.Repeat(`"some text",`, 1<<17) + `1],"b":"` + strings.Repeat(`A`, 1<<18) + `"}}` + "\n"
+	if !strings.HasSuffix(string(text), `"_airbyte_data":`+want) || o.Rows != 1 || o.RawBytes != int64(len(text)) {
+		t.Errorf("%d bytes in %d rows, %d counted, want one line that ends with %d bytes", len(text), o.Rows, o.RawBytes, len(want))
+	}
+}
+
+// A record does not stand in the writer's memory a second time, however long it is.
+func TestLongRecordTakesNoMemory(t *testing.T) {
+	w := newWriter(t, lake.WriterOptions{Level: 1})
+	record := []byte(`{"a":"` + strings.Repeat("abcdefgh", 4<<20) + `"}`)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if err := w.Append(record, extracted); err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	if got, limit := after.TotalAlloc-before.TotalAlloc, uint64(8<<20); got > limit {
+		t.Errorf("a record of %d bytes took %d bytes of memory, want %d at most", len(record), got, limit)
+	}
+	finish(t, w)
 }

@@ -61,23 +61,6 @@ type StreamChoice struct {
 	SelectedFields [][]string `json:"selectedFields,omitempty"` // paths; empty means all
 }
 
-// Kinds of schedules.
-const (
-	Manual = "manual"
-	Basic  = "basic"
-	Cron   = "cron"
-)
-
-// Schedule says when a connection runs by itself.
-type Schedule struct {
-	Type  string        `json:"type"`            // Manual, Basic or Cron; "" means Manual
-	Every time.Duration `json:"every,omitempty"` // of Basic: from the creation of a run to the next
-	Cron  string        `json:"cron,omitempty"`  // of Cron: Quartz's syntax, verbatim as it was given
-}
-
-// Every is the basic schedule of that interval.
-func Every(interval time.Duration) Schedule { return Schedule{Type: Basic, Every: interval} }
-
 // Namespace is the namespace at the destination of the streams that have none at the source; "" is none.
 func (c Connection) Namespace() string { return c.NamespaceOf("") }
 
@@ -94,6 +77,14 @@ func (c Connection) NamespaceOf(source string) string {
 		return ""
 	}
 	return namespace
+}
+
+// Identity tells the connection from every other: its UUID, or its name before it has one.
+func (c Connection) Identity() string {
+	if c.UUID != "" {
+		return c.UUID
+	}
+	return c.Name
 }
 
 // StreamNames are the names of the chosen streams; none means all but the optional ones.

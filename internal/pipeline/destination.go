@@ -4,19 +4,25 @@ import (
 	"context"
 	"encoding/json"
 	"time"
+
+	"longshore/internal/tally"
 )
 
 // Part names one object-to-be: the Number-th batch of a stream in a run.
 type Part struct {
 	SyncID     int64
-	Connection string
+	Connection string // Connection.Identity
 	Namespace  string
-	Stream     string
+	Stream     string // at the source
+	Prefix     string // goes before the stream's name at the destination
 	Generation int64
 	Start      time.Time // of the run; one value for all its parts
 	Number     int
 	Before     int64 // pages of the stream that were durable before this part
 }
+
+// Target is the stream's name at the destination.
+func (p Part) Target() string { return p.Prefix + p.Stream }
 
 // Commit is what a durable batch stands for: the object, and how far its stream is read once it is there.
 // It travels with the object itself, so that a run interrupted between the object and its own records can adopt it.
@@ -32,6 +38,7 @@ type Commit struct {
 	FirstCursor string          `json:"first,omitempty"`
 	LastCursor  string          `json:"last,omitempty"`
 	Statuses    map[int]int     `json:"statuses,omitempty"`
+	Sum         tally.Sum       `json:"sum,omitzero"` // of the records that the source's pages held; not kept beside the object
 	Gaps        []string        `json:"gaps,omitempty"`
 	End         bool            `json:"end,omitempty"` // the stream's last batch: nothing of it is asked for any more
 }

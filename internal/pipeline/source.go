@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"iter"
 	"time"
+
+	"longshore/internal/tally"
 )
 
 // Stream is a named kind of record that a Source offers.
@@ -27,6 +29,9 @@ type Page struct {
 	// Gaps name what this page could not read and was passed over (a parent gone with 404, a 403 on one parent):
 	// a stream with gaps is partial, never complete.
 	Gaps []string
+	// Sum is of the records as the source cut them from its answer; nil when it does not say. What reaches the lake is held
+	// against it.
+	Sum *tally.Sum
 	// Last means that the read is complete with this page. To read on from its State is another, incremental read.
 	Last bool
 }

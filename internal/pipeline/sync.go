@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"longshore/internal/fault"
+	"longshore/internal/tally"
 )
 
 // maxBatchBytes closes a batch (raw record bytes): one object of it compresses to some 10 MB.
@@ -39,7 +40,19 @@ type Sync struct {
 	Now         func() time.Time
 	Progress    func(stream string, pages, rows int64) // told after each page, from several goroutines; may be nil
 	Parallel    int                                    // streams read at one time; 0 means 1
+	// Again tells that another attempt may follow one in which the source did not answer for a stream: such a stream is
+	// left where it is, and Work returns an error once the others have ended. Without, the stream ends there.
+	Again func(Run) bool
+	// Log is told what people want to know of a run; may be nil.
+	Log func(ctx context.Context, runID int64, line LogLine) error
+	// Baseline returns how many records the newest full reads of a stream before a run brought, the newest first; may be nil.
+	Baseline func(ctx context.Context, run Run, stream string) ([]int64, error)
 }
+
+// silent is the error of a source that does not answer for a stream, while others are read.
+type silent struct{ error }
+
+func (s silent) Unwrap() error { return s.error }
 
 // Work goes on with a run until it is finished (done) or until has passed. What is durable is never read again; an
 // error leaves the run as it is, to be taken up by the next call.
@@ -68,7 +81,7 @@ func (s *Sync) streams(ctx context.Context, run Run, until time.Time) (done bool
 	var mu sync.Mutex
 	var errs []error
 	var broken atomic.Bool
-	left := false
+	left, stop := false, false
 	late := func() bool { return broken.Load() || s.Now().After(until) }
 	slots := make(chan struct{}, max(1, s.Parallel))
 	before := make(chan struct{})
@@ -78,7 +91,7 @@ func (s *Sync) streams(ctx context.Context, run Run, until time.Time) (done bool
 			continue
 		}
 		slots <- struct{}{}
-		if mu.Lock(); left || len(errs) > 0 || i > 0 && ctx.Err() != nil {
+		if mu.Lock(); stop || i > 0 && ctx.Err() != nil {
 			left = true
 			mu.Unlock()
 			<-slots
@@ -93,8 +106,13 @@ func (s *Sync) streams(ctx context.Context, run Run, until time.Time) (done bool
 			mu.Lock()
 			defer mu.Unlock()
 			left = left || !done
+			var s silent
+			passed := errors.As(err, &s)
+			stop = stop || !done && !passed
 			if err != nil {
-				broken.Store(true)
+				if !passed {
+					broken.Store(true)
+				}
 				errs = append(errs, fmt.Errorf("sync %d, stream %s: %w", run.ID, st.Stream, err))
 			}
 		})
@@ -148,10 +166,17 @@ func sumUp(streams []StreamRun) (Status, string) {
 func (s *Sync) stream(ctx context.Context, run Run, st StreamRun, turn turnOf) (done bool, err error) {
 	w := &streamWriter{sync: s, run: run, st: st}
 	defer w.discard()
+	defer func() {
+		var loss *lossError
+		if errors.As(err, &loss) {
+			w.forget() // it stands for what did not come as it was sent
+			done, err = true, w.refused(ctx, loss)
+		}
+	}()
 	if err := w.begin(ctx); err != nil {
 		return false, err
 	}
-	if w.st.Status == Ended {
+	if w.st.Status == Ended || w.st.Mode == Clear {
 		return true, w.finish(ctx, Complete, "")
 	}
 	if !w.next.End {
@@ -176,7 +201,8 @@ func (w *streamWriter) read(ctx context.Context, turn turnOf) (done bool, err er
 			if ctx.Err() != nil {
 				return false, ctx.Err()
 			}
-			return true, w.refused(ctx, readErr)
+			err := w.refused(ctx, readErr)
+			return err == nil, err
 		}
 		if err := w.add(page); err != nil {
 			return false, err
@@ -252,7 +278,8 @@ func (w *streamWriter) state() json.RawMessage {
 
 func (w *streamWriter) part() Part {
 	return Part{
-		SyncID: w.run.ID, Connection: w.run.Connection.Name, Namespace: w.run.Connection.Namespace(), Stream: w.st.Stream,
+		SyncID: w.run.ID, Connection: w.run.Connection.Identity(), Namespace: w.run.Connection.Namespace(), Stream: w.st.Stream,
+		Prefix:     w.run.Connection.Prefix,
 		Generation: w.st.Generation, Start: w.run.StartedAt, Number: w.st.NextPart, Before: w.st.Pages,
 	}
 }
@@ -265,6 +292,13 @@ func (w *streamWriter) add(page Page) error {
 		}
 		w.batch, w.next = b, Commit{FirstCursor: page.Cursor, Statuses: map[int]int{}}
 	}
+	sum := tally.Of(page.Records)
+	if page.Sum != nil {
+		if differ := tally.Differ(*page.Sum, sum); differ != "" {
+			return &lossError{HopSource, "page " + page.Cursor + ": " + differ}
+		}
+	}
+	w.next.Sum.AddSum(sum)
 	for _, record := range page.Records {
 		if err := w.batch.Append(record, page.EmittedAt); err != nil {
 			return err
@@ -293,6 +327,11 @@ func (w *streamWriter) flush(ctx context.Context) error {
 	}
 	c := w.next
 	c.LakeRows = w.batch.Rows()
+	if s, ok := w.batch.(summing); ok {
+		if differ := tally.Differ(c.Sum, s.Sum()); differ != "" {
+			return &lossError{HopLake, differ}
+		}
+	}
 	if c.LakeRows > 0 { // a stream without records leaves no object
 		var err error
 		if c, err = w.batch.Commit(ctx, c); err != nil {
@@ -362,6 +401,9 @@ func (w *streamWriter) refused(ctx context.Context, cause error) error {
 	if err := w.flush(ctx); err != nil {
 		return errors.Join(err, cause)
 	}
+	if w.sync.Again != nil && fault.Is(cause, fault.Unavailable) && w.sync.Again(w.run) {
+		return errors.Join(silent{cause}, w.log(ctx, LevelWarn, "broke off: "+message(cause)))
+	}
 	status := Failed
 	if w.st.Pages > 0 {
 		status = Partial
@@ -386,6 +428,15 @@ func (w *streamWriter) finish(ctx context.Context, status Status, message string
 	if status == Complete && len(w.st.Gaps) > 0 {
 		status, message = Partial, w.st.Gaps[0]
 	}
+	if status == Complete {
+		suspicious, err := w.suspicious(ctx)
+		if err != nil {
+			return err
+		}
+		if suspicious != "" {
+			status, message = Partial, suspicious
+		}
+	}
 	w.st.Status, w.st.Error, w.st.FinishedAt = status, message, w.sync.Now()
 	parts, err := w.sync.Store.Commits(ctx, w.run.ID, w.st.Stream)
 	if err != nil {
@@ -394,5 +445,29 @@ func (w *streamWriter) finish(ctx context.Context, status Status, message string
 	if err := w.sync.Destination.WriteManifest(ctx, w.run, w.st, parts); err != nil {
 		return err
 	}
-	return w.sync.Store.SaveStream(ctx, w.run.ID, w.st)
+	if err := w.sync.Store.SaveStream(ctx, w.run.ID, w.st); err != nil {
+		return err
+	}
+	return w.told(ctx)
+}
+
+// GiveUp ends the streams of a run that were left for another attempt, when none follows.
+func (s *Sync) GiveUp(ctx context.Context, runID int64, cause error) error {
+	run, err := s.Store.Run(ctx, runID)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, st := range run.Streams {
+		if st.Status != Pending && st.Status != Running {
+			continue
+		}
+		w := &streamWriter{sync: s, run: run, st: st}
+		status := Failed
+		if st.Pages > 0 {
+			status = Partial
+		}
+		errs = append(errs, w.finish(ctx, status, message(cause)))
+	}
+	return errors.Join(errs...)
 }

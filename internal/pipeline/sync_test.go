@@ -447,15 +447,20 @@ func stopEverywhere(t *testing.T, polls bool) {
 	}
 }
 
-func TestKeyOfAStrangerIsRefused(t *testing.T) {
+func TestKeyOfAStrangerIsLeftToIt(t *testing.T) {
 	b := newBench(t, &numbers{rows: map[string]int{"a": 2}})
 	run := b.state()
 	key := b.dest.Key(pipeline.Part{SyncID: run.ID, Namespace: "okta", Stream: "a", Start: run.StartedAt})
-	_, err := b.bucket.Put(t.Context(), key, bytes.NewReader([]byte("{}\n")), 3, lake.PutOptions{})
+	strange, err := b.bucket.Put(t.Context(), key, bytes.NewReader([]byte("{}\n")), 3, lake.PutOptions{})
 	must(t, err)
-	_, err = b.sync().Work(t.Context(), b.run, never())
-	if !fault.Is(err, fault.Conflict) || fault.HintOf(err) == "" {
-		t.Errorf("an object of somebody else under our key: %v (hint %q), want a conflict with a hint", err, fault.HintOf(err))
+	if done, err := b.sync().Work(t.Context(), b.run, never()); err != nil || !done {
+		t.Fatalf("done %t, %v", done, err)
+	}
+	for name, want := range map[string]bool{key: true, key + "-1": false} {
+		o, err := b.bucket.Head(t.Context(), name)
+		if err != nil || (o.ETag == strange.ETag) != want {
+			t.Errorf("%s is %+v, %v; want the stranger's: %t", name, o, err, want)
+		}
 	}
 }
 

@@ -250,6 +250,23 @@ type wireRun struct {
 	Cause      string       `json:"cause"`
 	Error      string       `json:"error"`
 	Streams    []wireStream `json:"streams"`
+
+	ConnectionID string        `json:"connectionId"`
+	Type         string        `json:"type"`      // sync, clear, refresh
+	JobStatus    string        `json:"jobStatus"` // in Airbyte's words
+	Actor        string        `json:"actor"`
+	CancelledBy  string        `json:"cancelledBy"`
+	Attempts     []wireAttempt `json:"attempts"`
+}
+
+type wireAttempt struct {
+	Number     int    `json:"number"`
+	Status     string `json:"status"`
+	StartedAt  stamp  `json:"startedAt"`
+	FinishedAt stamp  `json:"finishedAt"`
+	Rows       int64  `json:"rows"`
+	Bytes      int64  `json:"bytes"`
+	Error      string `json:"error"`
 }
 
 type wireStream struct {
@@ -272,6 +289,10 @@ func toWireRun(run pipeline.Run) wireRun {
 	wire := wireRun{
 		run.ID, run.Connection.Name, run.Connection.Source, run.Connection.Namespace(), stamp(run.StartedAt), stamp(run.FinishedAt), string(run.Status),
 		run.Cause, run.Error, make([]wireStream, len(run.Streams)),
+		run.Connection.UUID, run.Type, run.JobStatus(), run.Actor, run.CancelBy, make([]wireAttempt, len(run.Attempts)),
+	}
+	for i, a := range run.Attempts {
+		wire.Attempts[i] = wireAttempt{a.Number, string(a.Status), stamp(a.StartedAt), stamp(a.FinishedAt), a.Rows, a.Bytes, a.Error}
 	}
 	for i, s := range run.Streams {
 		wire.Streams[i] = wireStream{

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"longshore/internal/catalog"
@@ -16,10 +17,11 @@ import (
 
 // The hops of a record.
 const (
-	HopSource  = "Okta → API rows"
-	HopLake    = "API rows → lake lines"
+	HopSource  = pipeline.HopSource
+	HopLake    = pipeline.HopLake
 	HopRead    = "lake lines → lines read"
 	HopVerdict = "lines read → verdicts"
+	HopCatalog = "verdicts → entities"
 )
 
 // Receipt is the account of one run.
@@ -93,6 +95,12 @@ type (
 		VerdictSums(ctx context.Context, f ingest.VerdictFilter) (map[string]map[verdict.Code]int64, error)
 		// WaitingByStream counts the records whose entity waits for a relation's target; syncID 0 means all objects.
 		WaitingByStream(ctx context.Context, syncID int64) (map[string]int64, error)
+		// Recount counts the roll-ups of a run anew, from the ledger's records.
+		Recount(ctx context.Context, syncID int64) (map[string]map[verdict.Code]int64, error)
+		// EntityRows counts the entities by blueprint, row by row.
+		EntityRows(ctx context.Context) (map[string]int64, error)
+		// LastWrites gives the changes of a run that nothing has followed, at most limit.
+		LastWrites(ctx context.Context, syncID int64, limit int, fn func(LastWrite)) error
 	}
 	// Catalog knows the entities.
 	Catalog interface {
@@ -188,6 +196,14 @@ func (r *Receipt) fill(ctx context.Context, objects Objects, cat Catalog, stream
 	if err != nil {
 		return err
 	}
+	if r.SyncID != 0 {
+		if err := r.recount(ctx, objects, sums); err != nil {
+			return err
+		}
+		if err := r.checkEntities(ctx, objects, cat, blueprints); err != nil {
+			return err
+		}
+	}
 	for _, b := range blueprints {
 		if catalog.IsSystem(b.Identifier) && counts[b.Identifier] == 0 {
 			continue // no record leads there
@@ -238,7 +254,9 @@ func (r *Receipt) addStream(st pipeline.StreamRun, taken []ingest.Object, sums m
 	for name, n := range s.Verdicts {
 		r.Verdicts[name] += n
 	}
-	switch {
+	switch hop, why, lost := lossOf(st); {
+	case lost:
+		r.Differences = append(r.Differences, Difference{Stream: st.Stream, Hop: hop, Why: why})
 	case st.Status == pipeline.Partial && (len(st.Gaps) == 0 || st.Error != st.Gaps[0]):
 		// Gaps are what the credential may not see, or what was gone; this is a stream that broke off.
 		r.Differences = append(r.Differences, Difference{Stream: st.Stream, Hop: HopSource, Why: "the stream was not read to its end: " + st.Error})
@@ -264,6 +282,16 @@ func (r *Receipt) addStream(st pipeline.StreamRun, taken []ingest.Object, sums m
 		})
 	}
 	r.Streams = append(r.Streams, s)
+}
+
+// lossOf is what a stream ended with when records did not come over a hop as they were sent.
+func lossOf(st pipeline.StreamRun) (hop, why string, lost bool) {
+	for _, hop := range []string{HopSource, HopLake} {
+		if why, lost := strings.CutPrefix(st.Error, hop+": "); lost {
+			return hop, why, true
+		}
+	}
+	return "", "", false
 }
 
 // objectTrouble says what is wrong with how an object was taken, or "".

@@ -48,6 +48,16 @@ func (b *books) WaitingByStream(context.Context, int64) (map[string]int64, error
 	return b.waiting, nil
 }
 
+func (b *books) Recount(context.Context, int64) (map[string]map[verdict.Code]int64, error) {
+	return b.sums, nil
+}
+
+func (b *books) EntityRows(context.Context) (map[string]int64, error) {
+	return map[string]int64{"user": 28}, nil
+}
+
+func (b *books) LastWrites(context.Context, int64, int, func(LastWrite)) error { return nil }
+
 func (b *books) Counts(context.Context) (map[string]int64, error) {
 	return map[string]int64{"user": 28}, nil
 }

@@ -17,6 +17,9 @@ import (
 
 // PutConnection creates a connection, or changes the one of that UUID. One without a UUID is given one.
 func (y *Syncs) PutConnection(ctx context.Context, c pipeline.Connection) (pipeline.Connection, error) {
+	if err := c.Schedule.Check(); err != nil {
+		return c, fmt.Errorf("keep connection %q: %w", c.Name, err)
+	}
 	doc, err := json.Marshal(c)
 	if err != nil {
 		return c, err
@@ -24,12 +27,18 @@ func (y *Syncs) PutConnection(ctx context.Context, c pipeline.Connection) (pipel
 	c.UUID = cmp.Or(c.UUID, uuid.NewString())
 	c.Status = cmp.Or(c.Status, pipeline.Active)
 	var created int64
-	err = y.s.write.QueryRowContext(ctx, `INSERT INTO connections (uuid, name, workspace_id, source_id, destination_id, status, doc, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-		ON CONFLICT (uuid) DO UPDATE SET name = excluded.name, workspace_id = excluded.workspace_id, source_id = excluded.source_id,
-			destination_id = excluded.destination_id, status = excluded.status, doc = excluded.doc
-		RETURNING id, created_at`,
-		c.UUID, c.Name, c.WorkspaceID, c.SourceID, c.DestinationID, string(c.Status), string(doc), y.now().UnixMilli()).Scan(&c.ID, &created)
+	err = y.s.InTx(ctx, func(tx *sql.Tx) error {
+		err := tx.QueryRowContext(ctx, `INSERT INTO connections (uuid, name, workspace_id, source_id, destination_id, status, doc, created_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+			ON CONFLICT (uuid) DO UPDATE SET name = excluded.name, workspace_id = excluded.workspace_id, source_id = excluded.source_id,
+				destination_id = excluded.destination_id, status = excluded.status, doc = excluded.doc
+			RETURNING id, created_at`,
+			c.UUID, c.Name, c.WorkspaceID, c.SourceID, c.DestinationID, string(c.Status), string(doc), y.now().UnixMilli()).Scan(&c.ID, &created)
+		if err != nil {
+			return err
+		}
+		return y.arm(ctx, tx, c.ID)
+	})
 	if err != nil {
 		return c, fmt.Errorf("keep connection %q: %w", c.Name, err)
 	}

@@ -293,8 +293,10 @@ func TestRunReadsStreamsInTheModesOfTheConnection(t *testing.T) {
 	}
 	must(t, b.syncs.FinishRun(t.Context(), first, pipeline.Partial, ""))
 	conn.Streams = []pipeline.StreamChoice{
-		{Name: "users", SyncMode: pipeline.IncrementalAppend}, {Name: "groups", SyncMode: pipeline.IncrementalAppend},
-		{Name: "roles", SyncMode: pipeline.IncrementalAppend}, {Name: "logs", SyncMode: pipeline.FullRefreshAppend},
+		{Name: "users", SyncMode: pipeline.IncrementalAppend},
+		{Name: "groups", SyncMode: pipeline.IncrementalAppend},
+		{Name: "roles", SyncMode: pipeline.IncrementalAppend},
+		{Name: "logs", SyncMode: pipeline.FullRefreshAppend},
 	}
 	if conn, err = b.syncs.PutConnection(t.Context(), conn); err != nil {
 		t.Fatal(err)

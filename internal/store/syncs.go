@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -20,6 +21,7 @@ type Syncs struct {
 	queueObject func(ctx context.Context, tx *sql.Tx, objectID, pass int64) error
 	bucket      string
 	now         func() time.Time
+	jobs        RunJobs // nil: nothing is run by a schedule
 }
 
 // Syncs returns the runs' store. bucket is the name under which written objects are recorded.
@@ -70,54 +72,91 @@ func (y *Syncs) Recall(ctx context.Context, connectionID int64, seen []Seen) err
 	return nil
 }
 
-// StartRun creates a run of the connection over the streams and queues it, or returns the one under way (started
-// false): a connection has at most one. Streams are read in the connection's mode, or with full all in full: that begins
-// a new generation. Incremental ones go on where the last run left them; one that is a full refresh by default and was
-// never read begins with one. The steps in also run in the same transaction.
+// StartRun is Start of a sync, or with full of one that reads everything from its start.
 func (y *Syncs) StartRun(ctx context.Context, c pipeline.Connection, streams []pipeline.Stream, full bool, cause string,
 	also ...func(ctx context.Context, tx *sql.Tx) error,
 ) (id int64, started bool, err error) {
+	return y.Start(ctx, Start{Connection: c, Streams: streams, Full: full, Cause: cause}, also...)
+}
+
+// Start is a run that is to be.
+type Start struct {
+	Connection pipeline.Connection
+	Streams    []pipeline.Stream
+	Type       string // "" is a sync
+	Full       bool   // a sync reads all streams from their start
+	Keep       bool   // a refresh keeps what is there of older generations
+	Cause      string
+	Actor      string
+	Failed     string // why the run cannot even begin: it is recorded as one that failed
+}
+
+// Start creates a run of the connection over the streams and queues it, or returns the one under way (started false): a
+// connection has at most one. Streams are read in the connection's mode, or with Full all in full: that begins a new
+// generation. Incremental ones go on where the last run left them; one that is a full refresh by default and was never
+// read begins with one. The steps in also run in the same transaction.
+func (y *Syncs) Start(ctx context.Context, start Start, also ...func(ctx context.Context, tx *sql.Tx) error) (id int64, started bool, err error) {
 	err = y.s.InTx(ctx, func(tx *sql.Tx) error {
 		for _, step := range also {
 			if err := step(ctx, tx); err != nil {
 				return err
 			}
 		}
-		err := tx.QueryRowContext(ctx, `SELECT id FROM syncs WHERE connection_id = $1 AND status = 'running' AND cause <> $2 ORDER BY id LIMIT 1`,
-			c.ID, pipeline.CauseFeed).Scan(&id)
-		if err == nil {
-			return y.queueSync(ctx, tx, id)
-		}
-		if !errors.Is(err, sql.ErrNoRows) {
-			return err
-		}
-		started = true
-		began, err := y.began(ctx, tx)
-		if err != nil {
-			return err
-		}
-		if err := tx.QueryRowContext(ctx, `INSERT INTO syncs (connection_id, started_at, status, cause) VALUES ($1, $2, 'running', $3) RETURNING id`,
-			c.ID, began, cause).Scan(&id); err != nil {
-			return err
-		}
-		followed, err := y.logOfFeed(ctx, tx, c.ID)
-		if err != nil {
-			return err
-		}
-		for i, st := range streams {
-			if st.Name == followed { // the feed reads it
-				continue
-			}
-			if err := startStream(ctx, tx, c, id, i, st, full); err != nil {
-				return err
-			}
-		}
-		return y.queueSync(ctx, tx, id)
+		id, started, err = y.start(ctx, tx, start)
+		return err
 	})
 	if err != nil {
-		return 0, false, fmt.Errorf("start a run of %q: %w", c.Name, err)
+		return 0, false, fmt.Errorf("start a run of %q: %w", start.Connection.Name, err)
 	}
 	return id, started, nil
+}
+
+func (y *Syncs) start(ctx context.Context, tx *sql.Tx, start Start) (id int64, started bool, err error) {
+	c := start.Connection
+	if id, err = underWay(ctx, tx, c.ID); err != nil {
+		return 0, false, err
+	}
+	if id != 0 {
+		return id, false, y.queueSync(ctx, tx, id)
+	}
+	began, err := y.began(ctx, tx)
+	if err != nil {
+		return 0, false, err
+	}
+	if err := tx.QueryRowContext(ctx, `INSERT INTO syncs (connection_id, started_at, status, cause, job_type, actor)
+		VALUES ($1, $2, 'running', $3, $4, $5) RETURNING id`,
+		c.ID, began, start.Cause, cmp.Or(start.Type, pipeline.JobSync), start.Actor).Scan(&id); err != nil {
+		return 0, false, err
+	}
+	if _, err := tx.ExecContext(ctx, `UPDATE connections SET next_at = 0 WHERE id = $1`, c.ID); err != nil { // FinishRun sets the next time
+		return 0, false, err
+	}
+	followed, err := y.logOfFeed(ctx, tx, c.ID)
+	if err != nil {
+		return 0, false, err
+	}
+	for i, st := range start.Streams {
+		if st.Name == followed && start.Type == "" { // the feed reads it
+			continue
+		}
+		if err := startStream(ctx, tx, start, id, i, st); err != nil {
+			return 0, false, err
+		}
+	}
+	if start.Failed != "" {
+		return id, true, errors.Join(beginAttempt(ctx, tx, id, 1, began), y.finish(ctx, tx, id, pipeline.Failed, start.Failed))
+	}
+	return id, true, y.queueSync(ctx, tx, id)
+}
+
+// underWay is the run of the connection that is under way, beside its feed's; 0 for none.
+func underWay(ctx context.Context, tx *sql.Tx, connectionID int64) (id int64, err error) {
+	err = tx.QueryRowContext(ctx, `SELECT id FROM syncs WHERE connection_id = $1 AND status = 'running' AND cause <> $2 ORDER BY id LIMIT 1`,
+		connectionID, pipeline.CauseFeed).Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
+	return id, err
 }
 
 // Requeue queues the runs under way, but for a feed's, and returns how many there are.
@@ -148,25 +187,41 @@ func (y *Syncs) began(ctx context.Context, tx *sql.Tx) (at int64, err error) {
 	return max(at, y.now().UnixMilli()), err
 }
 
-func startStream(ctx context.Context, tx *sql.Tx, conn pipeline.Connection, syncID int64, position int, st pipeline.Stream, full bool) error {
-	var generation int64
+// startStream sets where a stream of the run begins: its generation, the oldest one that stays, and its state. The first
+// incremental read of a stream is a full one, and begins a generation, where the source is the one of the settings; with
+// others it begins none, as with Airbyte.
+func startStream(ctx context.Context, tx *sql.Tx, start Start, syncID int64, position int, st pipeline.Stream) error {
+	var generation, minimum int64
 	var state string
+	conn := start.Connection
 	err := tx.QueryRowContext(ctx, `SELECT generation, state FROM stream_states WHERE connection_id = $1 AND stream = $2`,
 		conn.ID, st.Name).Scan(&generation, &state)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
 	mode := conn.Mode(st)
-	if full || mode == pipeline.FullRefresh || state == "" && !st.Incremental {
+	switch {
+	case start.Type == pipeline.JobClear:
+		mode, state, generation = pipeline.Clear, "", generation+1
+		minimum = generation
+	case start.Type == pipeline.JobRefresh:
 		mode, state, generation = pipeline.FullRefresh, "", generation+1
+		if !start.Keep {
+			minimum = generation
+		}
+	case start.Full || mode == pipeline.FullRefresh || state == "" && !st.Incremental && conn.SourceID == "":
+		mode, state, generation = pipeline.FullRefresh, "", generation+1
+		if conn.Overwrites(st) {
+			minimum = generation
+		}
 	}
 	if _, err := tx.ExecContext(ctx, `INSERT INTO stream_states (connection_id, stream, generation, state) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (connection_id, stream) DO UPDATE SET generation = excluded.generation, state = excluded.state`,
 		conn.ID, st.Name, generation, state); err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO sync_streams (sync_id, position, stream, mode, generation, status, state)
-		VALUES ($1, $2, $3, $4, $5, 'pending', $6)`, syncID, position, st.Name, mode, generation, state)
+	_, err = tx.ExecContext(ctx, `INSERT INTO sync_streams (sync_id, position, stream, mode, generation, minimum_generation, status, state)
+		VALUES ($1, $2, $3, $4, $5, $6, 'pending', $7)`, syncID, position, st.Name, mode, generation, minimum, state)
 	return err
 }
 
@@ -233,10 +288,9 @@ func (y *Syncs) SaveStream(ctx context.Context, runID int64, st pipeline.StreamR
 	return nil
 }
 
-// FinishRun implements [pipeline.Store].
+// FinishRun implements [pipeline.Store]. The connection's next run is set in the same transaction.
 func (y *Syncs) FinishRun(ctx context.Context, runID int64, status pipeline.Status, message string) error {
-	err := y.s.exec(ctx, `UPDATE syncs SET status = $2, error = $3, finished_at = $4 WHERE id = $1`,
-		runID, string(status), message, y.now().UnixMilli())
+	err := y.s.InTx(ctx, func(tx *sql.Tx) error { return y.finish(ctx, tx, runID, status, message) })
 	if err != nil {
 		return fmt.Errorf("finish sync %d: %w", runID, err)
 	}
@@ -266,9 +320,15 @@ func (y *Syncs) Runs(ctx context.Context, limit int) ([]pipeline.Run, error) {
 	return y.runs(ctx, `ORDER BY s.id DESC LIMIT $1`, int64(limit))
 }
 
-func (y *Syncs) runs(ctx context.Context, tail string, arg int64) ([]pipeline.Run, error) {
-	rows, err := y.s.read.QueryContext(ctx, `SELECT s.id, s.started_at, s.finished_at, s.status, s.cause, s.error, `+connectionColumns+`
-		FROM syncs s JOIN connections c ON c.id = s.connection_id `+tail, arg)
+// RunsOf lists the newest runs of a connection that are none of its feed's, at most limit.
+func (y *Syncs) RunsOf(ctx context.Context, connectionID int64, limit int) ([]pipeline.Run, error) {
+	return y.runs(ctx, `WHERE s.connection_id = $1 AND s.cause <> '`+pipeline.CauseFeed+`' ORDER BY s.id DESC LIMIT $2`, connectionID, limit)
+}
+
+func (y *Syncs) runs(ctx context.Context, tail string, args ...any) ([]pipeline.Run, error) {
+	rows, err := y.s.read.QueryContext(ctx, `SELECT s.id, s.started_at, s.finished_at, s.status, s.cause, s.error,
+		s.job_type, s.actor, s.cancel_at, s.cancel_by, `+connectionColumns+`
+		FROM syncs s JOIN connections c ON c.id = s.connection_id `+tail, args...)
 	if err != nil {
 		return nil, fmt.Errorf("list syncs: %w", err)
 	}
@@ -278,9 +338,12 @@ func (y *Syncs) runs(ctx context.Context, tail string, arg int64) ([]pipeline.Ru
 		var r pipeline.Run
 		var started int64
 		var finished sql.NullInt64
-		if err := scanConnection(rows, &r.Connection, &r.ID, &started, &finished, &r.Status, &r.Cause, &r.Error); err != nil {
+		var cancel int64
+		if err := scanConnection(rows, &r.Connection, &r.ID, &started, &finished, &r.Status, &r.Cause, &r.Error,
+			&r.Type, &r.Actor, &cancel, &r.CancelBy); err != nil {
 			return nil, err
 		}
+		r.CancelAt = timeOrZero(sql.NullInt64{Int64: cancel, Valid: cancel != 0})
 		r.StartedAt, r.FinishedAt = time.UnixMilli(started).UTC(), timeOrZero(finished)
 		all = append(all, r)
 	}
@@ -291,11 +354,14 @@ func (y *Syncs) runs(ctx context.Context, tail string, arg int64) ([]pipeline.Ru
 		if all[i].Streams, err = y.streams(ctx, all[i].ID); err != nil {
 			return nil, err
 		}
+		if all[i].Attempts, err = y.attempts(ctx, all[i].ID); err != nil {
+			return nil, err
+		}
 	}
 	return all, nil
 }
 
-const selectStreams = `SELECT stream, mode, generation, status, state, next_part, pages, api_rows, lake_rows, lake_bytes, first_cursor, last_cursor,
+const selectStreams = `SELECT stream, mode, generation, minimum_generation, status, state, next_part, pages, api_rows, lake_rows, lake_bytes, first_cursor, last_cursor,
 	statuses, gaps, error, started_at, finished_at FROM sync_streams`
 
 func (y *Syncs) streams(ctx context.Context, syncID int64) ([]pipeline.StreamRun, error) {
@@ -318,7 +384,7 @@ func (y *Syncs) streams(ctx context.Context, syncID int64) ([]pipeline.StreamRun
 func scanStream(row interface{ Scan(...any) error }, st *pipeline.StreamRun) error {
 	var state, statuses, gaps string
 	var started, finished sql.NullInt64
-	if err := row.Scan(&st.Stream, &st.Mode, &st.Generation, &st.Status, &state, &st.NextPart, &st.Pages, &st.APIRows, &st.LakeRows, &st.LakeBytes,
+	if err := row.Scan(&st.Stream, &st.Mode, &st.Generation, &st.Minimum, &st.Status, &state, &st.NextPart, &st.Pages, &st.APIRows, &st.LakeRows, &st.LakeBytes,
 		&st.FirstCursor, &st.LastCursor, &statuses, &gaps, &st.Error, &started, &finished); err != nil {
 		return err
 	}

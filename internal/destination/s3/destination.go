@@ -1,62 +1,45 @@
-// Package s3 is the S3 Destination: gzip JSON Lines with Airbyte's envelope, one object a batch, under Airbyte's keys.
 package s3
 
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"slices"
-	"strconv"
-	"strings"
+	"sync"
 	"time"
-	"unicode/utf16"
 
 	"longshore/internal/fault"
 	"longshore/internal/lake"
 	"longshore/internal/pipeline"
 )
 
-// maxMetadataBytes bounds a commit as metadata: S3 allows 2 KB an object.
-const maxMetadataBytes = 1900
-
-// Destination writes the batches of a connection into a bucket.
+// Destination writes the batches of a connection into a bucket. It is safe for concurrent use.
 type Destination struct {
 	Bucket  lake.Bucket
 	Layout  lake.Layout
+	Format  Format
 	TempDir string // where objects grow; "" means the system's
 	// JournalDir is an existing folder where batches that grow are kept for a killed process's successor; "" means that
 	// it asks the source again from the last durable object on.
 	JournalDir string
+	Now        func() time.Time // for names that tell the time; nil means time.Now
+	Log        *slog.Logger     // nil means none
+
+	mu      sync.Mutex
+	shelves map[string]*shelf // by owner: the run at hand
 }
 
 var _ pipeline.Destination = (*Destination)(nil)
 
-// Key is the object key of a part.
-func (d *Destination) Key(p pipeline.Part) string {
-	return d.Layout.Key(lake.KeyInput{
-		Namespace: p.Namespace, Stream: p.Stream, Start: p.Start, Part: p.Number,
-		Extension: ".jsonl.gz", SyncID: p.SyncID,
-	})
-}
-
 // Existing implements [pipeline.Destination].
 func (d *Destination) Existing(ctx context.Context, p pipeline.Part) (pipeline.Commit, error) {
-	key := d.Key(p)
-	o, err := d.Bucket.Head(ctx, key)
+	o, n, err := d.find(ctx, p)
 	if err != nil {
 		return pipeline.Commit{}, err
 	}
-	text, ok := o.Metadata[lake.CommitMetadata]
-	if !ok {
-		return pipeline.Commit{}, fault.Errorf(fault.Conflict, "object %s is there already, and this connection did not write it", key).
-			WithHint("two connections write to one path: give each its own namespace")
-	}
-	var c pipeline.Commit
-	if err := json.Unmarshal([]byte(text), &c); err != nil {
-		return c, fmt.Errorf("read the commit of %s: %w", key, err)
-	}
+	c := n.Commit
 	c.Key, c.ETag, c.Bytes = o.Key, o.ETag, o.Bytes
 	return c, nil
 }
@@ -78,8 +61,8 @@ func (d *Destination) Open(p pipeline.Part) (pipeline.Batch, error) {
 
 func (d *Destination) open(p pipeline.Part) (*batch, error) {
 	w, err := lake.NewWriter(lake.WriterOptions{
-		Seed: lake.Seed(p.SyncID, p.Namespace, p.Stream, p.Number), SyncID: p.SyncID,
-		Generation: p.Generation, TempDir: d.TempDir,
+		Seed: lake.Seed(p.SyncID, p.Namespace, p.Target(), p.Number), SyncID: p.SyncID,
+		Generation: p.Generation, TempDir: d.TempDir, Plain: d.Format.Plain, Flatten: d.Format.Flatten,
 	})
 	if err != nil {
 		return nil, err
@@ -162,7 +145,8 @@ func (b *batch) Forget() {
 	}
 }
 
-// Commit puts the object. A key that is taken is refused: an earlier run's object would have been adopted by Existing.
+// Commit puts the object, under a name that nobody has. Where an earlier run's object of this part lies, it is refused:
+// Existing would have adopted it.
 func (b *batch) Commit(ctx context.Context, c pipeline.Commit) (pipeline.Commit, error) {
 	o, err := b.Close()
 	if err != nil {
@@ -170,91 +154,27 @@ func (b *batch) Commit(ctx context.Context, c pipeline.Commit) (pipeline.Commit,
 	}
 	defer o.Close()
 	c.LakeRows, c.Bytes, c.SHA256 = o.Rows, o.Bytes, o.SHA256
-	c.Key = b.d.Key(b.part)
-	text, err := commitText(c)
+	text, err := noteText(note{Commit: c, Sync: b.part.SyncID, Part: b.part.Number})
 	if err != nil {
 		return c, err
 	}
-	if _, err := o.File.Seek(0, io.SeekStart); err != nil {
-		return c, fmt.Errorf("rewind object: %w", err)
-	}
-	put, err := b.d.Bucket.Put(ctx, c.Key, o.File, o.Bytes, lake.PutOptions{
-		IfAbsent: true, ContentType: "application/octet-stream",
-		Metadata: map[string]string{lake.GenerationMetadata: strconv.FormatInt(b.part.Generation, 10), lake.CommitMetadata: text},
-	})
+	free, err := b.d.free(ctx, b.part)
 	if err != nil {
-		return c, fmt.Errorf("put %s: %w", c.Key, err)
+		return c, err
 	}
-	c.ETag = put.ETag
+	put, err := b.d.put(ctx, o, free, metadata(b.part.Generation, ownerOf(b.part), text))
+	if err != nil {
+		return c, err
+	}
+	c.Key, c.ETag = put.Key, put.ETag
 	return c, nil
 }
 
-// commitText is a commit as metadata: JSON in ASCII, as S3 wants it, of at most maxMetadataBytes. What only the manifest
-// and people read gives way to what a run is taken up by: first gaps and cursors are cut, then left out.
-func commitText(c pipeline.Commit) (string, error) {
-	const maxGaps, maxGapBytes, maxCursorBytes = 3, 100, 200
-	gaps := make([]string, 0, maxGaps)
-	for _, g := range c.Gaps[:min(len(c.Gaps), maxGaps)] {
-		gaps = append(gaps, cut(g, maxGapBytes))
-	}
-	c.Gaps = gaps
-	shorten := []func(){
-		func() {},
-		func() {
-			c.FirstCursor, c.LastCursor = cut(c.FirstCursor, maxCursorBytes), cut(c.LastCursor, maxCursorBytes)
-		},
-		func() { c.FirstCursor, c.LastCursor = "", "" },
-		func() { // one gap makes the stream partial
-			if len(c.Gaps) > 0 {
-				c.Gaps = []string{cut(c.Gaps[0], 40)}
-			}
-		},
-	}
-	var text string
-	for _, step := range shorten {
-		step()
-		var b strings.Builder
-		e := json.NewEncoder(&b)
-		e.SetEscapeHTML(false)
-		if err := e.Encode(c); err != nil {
-			return "", err
-		}
-		if text = ascii(strings.TrimSpace(b.String())); len(text) <= maxMetadataBytes {
-			return text, nil
-		}
-	}
-	return "", fault.Errorf(fault.Internal, "the commit of %s takes %d bytes of metadata, more than %d", c.Key, len(text), maxMetadataBytes)
-}
-
-// cut keeps the first n bytes of a text, whole characters only.
-func cut(text string, n int) string {
-	if len(text) <= n {
-		return text
-	}
-	return strings.ToValidUTF8(text[:n], "")
-}
-
-// ascii escapes what of a JSON text is beyond ASCII.
-func ascii(text string) string {
-	var b strings.Builder
-	for _, r := range text {
-		switch {
-		case r < 0x7f:
-			b.WriteRune(r)
-		case r > 0xffff:
-			high, low := utf16.EncodeRune(r)
-			fmt.Fprintf(&b, "\\u%04x\\u%04x", high, low)
-		default:
-			fmt.Fprintf(&b, "\\u%04x", r)
-		}
-	}
-	return b.String()
-}
-
-// WriteManifest implements [pipeline.Destination].
+// WriteManifest implements [pipeline.Destination]. Behind the manifest of a whole generation it deletes those
+// below the lowest that stays.
 func (d *Destination) WriteManifest(ctx context.Context, run pipeline.Run, st pipeline.StreamRun, parts []pipeline.Commit) error {
 	m := lake.Manifest{
-		Connection: run.Connection.Name, SyncID: run.ID, Namespace: run.Connection.Namespace(), Stream: st.Stream, Mode: st.Mode,
+		Connection: run.Connection.Name, SyncID: run.ID, Namespace: run.Connection.Namespace(), Stream: run.Connection.Prefix + st.Stream, Mode: st.Mode,
 		Generation: st.Generation, StartedAt: st.StartedAt, FinishedAt: st.FinishedAt, Pages: st.Pages, Rows: st.LakeRows,
 		FirstCursor: st.FirstCursor, LastCursor: st.LastCursor, Statuses: st.Statuses, Complete: st.Status == pipeline.Complete, Reasons: st.Gaps,
 		Snapshot: st.Status == pipeline.Complete && st.Mode == pipeline.FullRefresh,
@@ -268,5 +188,12 @@ func (d *Destination) WriteManifest(ctx context.Context, run pipeline.Run, st pi
 	if _, err := lake.PutManifest(ctx, d.Bucket, m); err != nil {
 		return fmt.Errorf("write the manifest of %s: %w", st.Stream, err)
 	}
-	return nil
+	if !m.Complete || st.Minimum == 0 {
+		return nil
+	}
+	// Only now: the manifest says that the new generation is whole.
+	_, err := d.Supersede(ctx, Superseded{
+		Connection: run.Connection.Identity(), Namespace: m.Namespace, Stream: m.Stream, Before: st.Minimum,
+	})
+	return err
 }

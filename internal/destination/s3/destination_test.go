@@ -90,7 +90,7 @@ func TestCommitAlwaysFitsItsMetadata(t *testing.T) {
 			SHA256: strings.Repeat("a", 64), Statuses: map[int]int{200: 123456, 404: 1, 429: 1234, 500: 12, 503: 12}, Gaps: []string{strings.Repeat("é", 500), strings.Repeat("g", 500)},
 		},
 	} {
-		text, err := commitText(c)
+		text, err := noteText(note{Commit: c})
 		if err != nil {
 			t.Errorf("%.80v: %v", c, err)
 			continue

@@ -13,6 +13,7 @@ import (
 	"longshore/internal/fault"
 	"longshore/internal/pipeline"
 	"longshore/internal/rawjson"
+	"longshore/internal/tally"
 )
 
 // maxDenied is how many parents in a row may refuse, when none has answered, before the stream counts as refused.
@@ -80,6 +81,8 @@ func (r *reading) page(a *answer, records [][]byte, next state) error {
 	page := pipeline.Page{
 		Records: records, EmittedAt: r.client.read.time(a.at), State: r.lastState, Cursor: a.path, Statuses: r.statuses, Gaps: r.gaps, Last: next.Done,
 	}
+	sum := tally.Of(records)
+	page.Sum = &sum
 	if r.lastState == nil {
 		page.State = r.account(state{}).encode()
 	}

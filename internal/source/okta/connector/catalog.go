@@ -45,6 +45,9 @@ func catalogOf(streams []pipeline.Stream) (airbyte.Catalog, error) {
 	return catalog, nil
 }
 
+// Schema is the JSON schema of a stream's records, as discover tells it.
+func Schema(st pipeline.Stream) (json.RawMessage, error) { return schemaOf(st) }
+
 // schemaOf is the schema of a stream's records. One without a file has records of any shape.
 func schemaOf(st pipeline.Stream) (json.RawMessage, error) {
 	text, err := schemas.ReadFile("schemas/" + st.Name + ".json")
