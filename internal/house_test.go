@@ -21,7 +21,7 @@ var floor = map[string]int{
 	// nouns, their rules, and the interfaces that they need; none imports another
 	"internal/pipeline": 3, "internal/lake": 3, "internal/catalog": 3, "internal/job": 3, "internal/auth": 3, "packs": 3,
 	// engines
-	"internal/mapping": 4, "internal/access": 4, "internal/changelog": 4, "internal/airbyte": 4, "internal/org": 4, "internal/ingest": 5, "internal/receipt": 6, "internal/story": 6,
+	"internal/mapping": 4, "internal/access": 4, "internal/changelog": 4, "internal/airbyte": 4, "internal/airbyte/runner": 5, "internal/org": 4, "internal/ingest": 5, "internal/receipt": 6, "internal/story": 6,
 	// adapters: other systems
 	"internal/store": 7, "internal/source/okta": 7, "internal/source/okta/emulator": 7, "internal/destination/s3": 7,
 	"internal/lake/s3": 7, "internal/lake/s3server": 8, "internal/source/okta/connector": 8,
@@ -40,8 +40,10 @@ var adapters = map[string]bool{
 }
 
 // partOf are the adapters that stand on another one: it is their own.
-var partOf = map[string]string{"internal/lake/s3server": "internal/lake/s3", "internal/source/okta/connector": "internal/source/okta",
-	"internal/destination/s3/connector": "internal/destination/s3"}
+var partOf = map[string]string{
+	"internal/lake/s3server": "internal/lake/s3", "internal/source/okta/connector": "internal/source/okta",
+	"internal/destination/s3/connector": "internal/destination/s3",
+}
 
 // testSupport packages are imported by tests alone, and may import anything.
 var testSupport = map[string]bool{
