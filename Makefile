@@ -49,7 +49,7 @@ sdk: ## the vendor's Go SDK reads the stand-in org: tests in a module of their o
 		echo "skipped: longshore/tools/oktasdk: the SDK cannot be downloaded: $$(echo "$$why" | tail -n 1)"; echo "0 passed, 0 failed, 1 skipped"; exit 0; }; \
 	$(GO) -C tools/oktasdk test -json -vet=all -count=1 -timeout 20m ./... | $(GO) run ./tools/testsum
 
-port-clients: ## real clients of Port, as published, against the whole binary, on both databases; left out where one cannot be downloaded
+port-clients: ## real clients of Port and connectors of Airbyte, as published, against the whole binary, on both databases; left out where one cannot be downloaded
 	$(GO) test -json -tags clients -vet=all -count=1 -timeout 40m ./e2e/clients | $(GO) run ./tools/testsum
 
 bench: ## benchmarks
