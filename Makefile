@@ -6,7 +6,7 @@ BIN := bin/longshore
 # The race detector needs a C compiler.
 RACE := $(shell if [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null 2>&1; then echo -race; fi)
 
-.PHONY: help run demo build test race check vet lint bench bench-okta bench-catalog bench-write fuzz e2e sdk port-clients generate clean
+.PHONY: help run demo build test race check vet lint bench bench-okta bench-catalog bench-lake bench-write fuzz e2e sdk port-clients generate clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -59,6 +59,9 @@ bench-okta: ## what a large org costs: calls and time against the per-user fan-o
 	$(GO) test -count=1 -v -run '^(TestRolesOfALargeOrg|TestCallsOfRandomOrgsAreForeseen)$$' ./internal/source/okta
 	$(GO) test -count=1 -run '^$$' -bench ReadPage -benchmem ./internal/source/okta
 	$(GO) test -count=1 -v -tags bench -timeout 90m -run TestAFullSync ./e2e
+
+bench-lake: ## memory of ingest for an object of 5 GB, a line of 64 MiB, a large record and a bomb
+	$(GO) test -count=1 -v -tags bench -timeout 60m -run '^TestLargeObjectsAreSmallInMemory$$' ./e2e
 
 bench-write: ## what writing through the catalog costs, as ratios to a bulk upsert by the database's own means in the same run
 	$(GO) test -count=1 -v -tags bench -timeout 30m -run '^TestWriteCost$$' ./internal/store
