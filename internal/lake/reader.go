@@ -31,7 +31,7 @@ type ReaderOptions struct {
 
 // Line is one line of an object that is not blank. Its slices are valid until the next Next.
 type Line struct {
-	Number      int64  // from 1, blank lines counted
+	Number      int64  // from 1, blank lines counted; of an object that is one JSON array, the element's
 	Text        []byte // the line as it lies in the object, without its end; of one over the limit, the beginning
 	Body        []byte // the record without its envelope: a JSON object; for a webhook call any JSON value
 	Headers     []byte // JSON object; nil unless the line is a webhook call
@@ -129,7 +129,7 @@ func OpenReader(r io.Reader, opts ReaderOptions) (*Reader, error) {
 	if packing != "" {
 		unpacked = &limitedReader{r: unpacked, source: source, maxBytes: opts.MaxBytes, maxRatio: opts.MaxRatio}
 	}
-	rd.r = unpacked
+	rd.r = &arrayReader{r: unpacked}
 	return rd, nil
 }
 
@@ -268,6 +268,9 @@ func (r *Reader) broken(err error) error {
 			WithHint("an object of records does not grow so much: look at who wrote it, and write it again in smaller parts")
 	case r.source.err != nil && r.source.err != io.EOF:
 		return fmt.Errorf("read object after line %d: %w", lines, r.source.err)
+	case errors.Is(err, errUnclosed):
+		return fault.Errorf(fault.Invalid, "%w", &TruncatedError{Line: lines, Packing: "JSON array"}).
+			WithHint("the object was written by something that died, or copied in part: write or copy it again")
 	case r.packing == "":
 		return fmt.Errorf("read object after line %d: %w", lines, err)
 	case errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF):

@@ -98,7 +98,7 @@ func TestReaderOpensEveryEnvelope(t *testing.T) {
 
 		{"cut", `{"_airbyte_data":{"id":`, flatLine{code: lake.Malformed, message: "unexpected end"}},
 		{"two values", `{"a":1} {"a":2}`, flatLine{code: lake.Malformed, message: "want the end of the line at byte 8"}},
-		{"an array", `[{"a":1}]`, flatLine{code: lake.Malformed, message: "a record must be an object, found an array"}},
+		{"an array in an array", `[[{"a":1}]]`, flatLine{code: lake.Malformed, message: "a record must be an object, found an array"}},
 		{"a number", `7`, flatLine{code: lake.Malformed, message: "a record must be an object, found a number"}},
 		{"no JSON", `hello`, flatLine{code: lake.Malformed, message: "not JSON"}},
 		{"data null", `{"_airbyte_data":null}`, flatLine{code: lake.Malformed, message: "_airbyte_data must be an object, found null"}},
@@ -396,6 +396,9 @@ func FuzzReaderAgreesWithEncodingJSON(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		if bytes.ContainsAny(text, "\n") || len(text) > 1<<16 || bytes.HasPrefix(text, []byte{0x1f, 0x8b}) {
 			return
+		}
+		if bytes.HasPrefix(bytes.TrimLeft(text, " \t\r\n\xef\xbb\xbf"), []byte("[")) {
+			return // its elements are the lines: TestArray… has these
 		}
 		rd, err := lake.OpenReader(bytes.NewReader(text), lake.ReaderOptions{})
 		if err != nil {
