@@ -150,7 +150,8 @@ func explainPostgres(s *Store, plain error) error {
 	if !errors.As(err, &e) {
 		var dial *pgconn.ConnectError
 		var network net.Error
-		if errors.As(err, &dial) || errors.As(err, &network) && !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.ErrUnexpectedEOF) {
+		if errors.As(err, &dial) || errors.As(err, &network) && !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, driver.ErrBadConn) ||
+			errors.Is(err, pgconn.ErrConnClosed) || errors.Is(err, io.ErrUnexpectedEOF) {
 			if strings.Contains(err.Error(), "tls error: ") {
 				return fault.Errorf(fault.Unavailable, "no encrypted connection to the database server comes about: %w", err).WithHint(hintTLS)
 			}

@@ -1,9 +1,15 @@
 package store
 
 import (
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
 	"net"
 	"strings"
 	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"longshore/internal/fault"
 )
@@ -60,5 +66,16 @@ func TestWhatKeepsAServerFromOpeningIsToldOnce(t *testing.T) {
 				t.Errorf("the password is shown: %v", err)
 			}
 		})
+	}
+}
+
+func TestAServerThatWentAwayIsKnown(t *testing.T) {
+	for _, err := range []error{driver.ErrBadConn, pgconn.ErrConnClosed, io.ErrUnexpectedEOF, &net.OpError{Op: "read", Err: errors.New("connection reset by peer")}, &pgconn.PgError{Code: "57P01"}} {
+		if told := explainPostgres(nil, fmt.Errorf("begin transaction: %w", err)); !Away(told) {
+			t.Errorf("%T (%v) is not known as a server that is away: %v", err, err, told)
+		}
+	}
+	if told := explainPostgres(nil, errors.New("no such column")); Away(told) {
+		t.Errorf("any error is taken for a server that is away: %v", told)
 	}
 }
